@@ -35,20 +35,36 @@ func (a *Account) Empty() bool {
 	return a.Nonce == 0 && a.Balance.IsZero() && a.CodeHash == EmptyCodeHash
 }
 
-var hashers = sync.Pool{New: func() any { return keccak.NewLegacyKeccak256() }}
+// A hasher is a reusable Keccak-256 state. The sum is in it because what is
+// handed to an interface is taken to escape: a local one would be an allocation
+// per hash.
+type hasher struct {
+	state interface {
+		hash.Hash
+		Read([]byte) (int, error) // the sum, without the copy of the state that Sum makes
+	}
+	sum common.Hash
+}
 
-// Keccak256 is the hash of the concatenation of parts. It may be called
-// concurrently.
-func Keccak256(parts ...[]byte) (h common.Hash) {
-	state := hashers.Get().(interface {
+var hashers = sync.Pool{New: func() any {
+	h := new(hasher)
+	h.state = keccak.NewLegacyKeccak256().(interface {
 		hash.Hash
 		Read([]byte) (int, error)
 	})
-	state.Reset()
-	for _, p := range parts {
-		state.Write(p)
-	}
-	state.Read(h[:])
-	hashers.Put(state)
 	return h
+}}
+
+// Keccak256 is the hash of the concatenation of parts. It may be called
+// concurrently, and takes no memory.
+func Keccak256(parts ...[]byte) common.Hash {
+	h := hashers.Get().(*hasher)
+	h.state.Reset()
+	for _, p := range parts {
+		h.state.Write(p)
+	}
+	h.state.Read(h.sum[:])
+	sum := h.sum
+	hashers.Put(h)
+	return sum
 }

@@ -173,7 +173,7 @@ func readHash(r *rlp.Reader) *common.Hash {
 
 // Hash is the block hash: keccak256 of the header's RLP.
 func (h *Header) Hash() common.Hash {
-	b, _ := h.AppendBinary(make([]byte, 0, 640)) // it has no failure of its own
+	b, _ := h.AppendBinary(make([]byte, 0, 768)) // it has no failure of its own
 	return Keccak256(b)
 }
 
@@ -344,21 +344,29 @@ func (b *Block) UnmarshalBinary(src []byte) error {
 	return nil
 }
 
+// txSizeMin is the size of the smallest envelope that can be a transaction: the
+// list of nine empty items of a legacy one. What is smaller is refused as it is
+// read, because a Tx takes many times the memory of so few bytes.
+const txSizeMin = 10
+
 // ReadTxs reads a list of transactions, as AppendTx writes its items, into Tx of
-// their own memory.
+// their own memory. An item that is too short, or a string that does not begin
+// with a transaction type (0 to 0x7f), makes the reader fail.
 func ReadTxs(r *rlp.Reader) []*Tx {
 	var out []*Tx
 	list := r.List()
 	for list.More() {
-		var raw []byte
-		if list.NextIsList() {
+		raw, typed := []byte(nil), !list.NextIsList()
+		if typed {
+			raw = list.Bytes()
+		} else {
 			raw = list.Raw()
-		} else if raw = list.Bytes(); len(raw) == 0 || raw[0] >= 0xc0 {
-			list.Fail(rlp.ErrNotCanonical)
 		}
-		if list.Err() == nil {
-			out = append(out, NewTx(common.CopyBytes(raw)))
+		if len(raw) < txSizeMin || typed && raw[0] > 0x7f {
+			list.Fail(rlp.ErrSize)
+			break
 		}
+		out = append(out, NewTx(common.CopyBytes(raw)))
 	}
 	r.Close(list)
 	return out

@@ -392,6 +392,10 @@ func (c *Changes) UnmarshalBinary(src []byte) error {
 	top.Close(accounts)
 	codes := top.List()
 	for codes.More() {
+		if len(out.Codes) == len(out.Accounts) { // before memory is taken and hashes computed for nothing
+			codes.Fail(rlp.ErrSize)
+			break
+		}
 		b := bytes.Clone(codes.Bytes())
 		out.Codes = append(out.Codes, Code{Keccak256(b), b})
 	}
@@ -411,7 +415,7 @@ func (a *AccountChange) read(in *rlp.Reader) {
 	r := in.List()
 	r.Fixed(a.Address[:])
 	flags := r.Uint64()
-	if flags > flagsAll {
+	if flags > flagsAll || flags&(flagExisted|flagExists) == 0 {
 		r.Fail(rlp.ErrNotCanonical)
 	}
 	a.Existed = flags&flagExisted != 0

@@ -62,7 +62,8 @@ const HistoryServeWindow = 8191
 
 // ParentHashChange derives the write of EIP-2935 that opens the block after
 // parent: parent's hash into its slot of the history contract. prior is the state
-// before that block (or during it: nothing else writes there). A receiver of
+// before that block. (Nothing else writes the slot, but a transaction may send
+// wei to the contract, so the state during the block will not do.) A receiver of
 // mini-blocks puts it in front of them:
 //
 //	Merge(ParentHashChange(parent, prior), mini-blocks...) == the block's Changes
@@ -117,6 +118,9 @@ type BlockHashes struct {
 func NewBlockHashes(child *Header, headers [][]byte) (*BlockHashes, *Header, error) {
 	if len(headers) == 0 {
 		return nil, nil, &MissingError{"header", child.ParentHash}
+	}
+	if uint64(len(headers)) > child.Number {
+		return nil, nil, corrupt("witness", fmt.Errorf("%d headers before block %d", len(headers), child.Number))
 	}
 	var (
 		b      = &BlockHashes{newest: child.Number - 1, oldest: child.Number}

@@ -133,6 +133,44 @@ func (p *Publication) UnmarshalBinary(src []byte) error {
 	return nil
 }
 
+// A SnapshotOffer says where a snapshot is, and where in the feed one goes on from
+// it.
+type SnapshotOffer struct {
+	Block BlockID
+	Feed  uint64 // number of the feed's first message after the block's last frame
+	Blob  BlobID
+}
+
+// AppendBinary appends the RLP of the offer.
+func (s *SnapshotOffer) AppendBinary(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst = rlp.AppendUint64(dst, s.Block.Number)
+	dst = rlp.AppendBytes(dst, s.Block.Hash[:])
+	dst = rlp.AppendUint64(dst, s.Feed)
+	dst = rlp.AppendBytes(dst, s.Blob)
+	return rlp.WrapList(dst, start), nil
+}
+
+// UnmarshalBinary reads what AppendBinary wrote and copies what it keeps. On an
+// error, which matches ErrCorrupt, s is unchanged.
+func (s *SnapshotOffer) UnmarshalBinary(src []byte) error {
+	var (
+		out SnapshotOffer
+		in  = rlp.NewReader(src)
+		r   = in.List()
+	)
+	out.Block.Number = r.Uint64()
+	r.Fixed(out.Block.Hash[:])
+	out.Feed = r.Uint64()
+	out.Blob = common.CopyBytes(r.Bytes())
+	in.Close(r)
+	if err := in.End(); err != nil {
+		return corrupt("snapshot offer", err)
+	}
+	*s = out
+	return nil
+}
+
 // An Attestation is a prover's signed word that it executed a block from its
 // witness and found the header's claims true, and that the published diff decodes
 // to exactly the changes of that execution. It covers what users read, not only

@@ -43,7 +43,7 @@ func (s *AccessSet) Normalize() {
 	for _, a := range s.Accounts {
 		if n := len(out); n > 0 && out[n-1].Address == a.Address {
 			out[n-1].Code = out[n-1].Code || a.Code
-			out[n-1].Slots = append(out[n-1].Slots, a.Slots...)
+			out[n-1].Slots = slices.Concat(out[n-1].Slots, a.Slots) // not in place: callers may cut all Slots from one array
 			continue
 		}
 		out = append(out, a)
@@ -92,13 +92,17 @@ func (s *AccessSet) Diff(t *AccessSet) string {
 // under its own hash. Nothing less, and nothing more: verification refuses a
 // witness with something it did not use.
 //
-// In canonical form Headers run from the parent backwards; Codes and Nodes
-// ascend by their bytes, without repetition.
+// In canonical form Headers, at most as many as BLOCKHASH reaches back, run from
+// the parent backwards; Codes and Nodes ascend by their bytes, without repetition.
 type Witness struct {
 	Headers [][]byte // RLP, Headers[0] the parent's
 	Codes   [][]byte
 	Nodes   [][]byte // RLP of trie nodes that are referenced by hash
 }
+
+// witnessHeadersMax bounds the headers of a Witness: BLOCKHASH reaches 256 blocks
+// back.
+const witnessHeadersMax = 256
 
 // Normalize sorts Codes and Nodes and drops repetitions.
 func (w *Witness) Normalize() {
@@ -134,7 +138,10 @@ func (w *Witness) UnmarshalBinary(src []byte) error {
 		list := r.List()
 		for list.More() {
 			b := list.Bytes()
-			if n := len(*dst); i > 0 && n > 0 && bytes.Compare((*dst)[n-1], b) >= 0 {
+			switch n := len(*dst); {
+			case i == 0 && n == witnessHeadersMax:
+				list.Fail(rlp.ErrSize)
+			case i > 0 && n > 0 && bytes.Compare((*dst)[n-1], b) >= 0:
 				list.Fail(rlp.ErrNotCanonical)
 			}
 			*dst = append(*dst, b)

@@ -95,12 +95,12 @@ func appendHeader(dst []byte, base byte, size int) []byte {
 // are views of its input.
 type Reader struct {
 	rest []byte
-	size int // of the whole input, for the offset in errors
+	end  int // where rest ends in the outermost input, for the offset in errors
 	err  error
 }
 
 // NewReader reads the items of b.
-func NewReader(b []byte) *Reader { return &Reader{rest: b, size: len(b)} }
+func NewReader(b []byte) *Reader { return &Reader{rest: b, end: len(b)} }
 
 // Err is the first error so far.
 func (r *Reader) Err() error { return r.err }
@@ -116,10 +116,10 @@ func (r *Reader) End() error {
 	return r.err
 }
 
-// Fail records err unless an earlier one stands.
+// Fail records err, and how far the input was read, unless an earlier one stands.
 func (r *Reader) Fail(err error) {
 	if r.err == nil {
-		r.err = fmt.Errorf("%w (at byte %d)", err, r.size-len(r.rest))
+		r.err = fmt.Errorf("%w (at byte %d)", err, r.end-len(r.rest))
 	}
 }
 
@@ -133,7 +133,7 @@ func (r *Reader) List() *Reader {
 	if r.err != nil {
 		return &Reader{err: r.err}
 	}
-	return &Reader{rest: content, size: len(content)}
+	return &Reader{rest: content, end: r.end - len(r.rest)}
 }
 
 // Close ends the list reader inner and takes over its error.

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+type settings struct {
+	rate int
+	dir  string
+	last time.Duration
+}
+
+func newCommand(s *settings) (*Command, *bytes.Buffer, *bytes.Buffer) {
+	var out, errs bytes.Buffer
+	c := New("probe", "Probes.")
+	c.Stdout, c.Stderr = &out, &errs
+	c.Group("Load", func(f *flag.FlagSet) {
+		f.IntVar(&s.rate, "rate", 1000, "`tx/s` to send")
+		f.DurationVar(&s.last, "last", time.Second, "for how long")
+	})
+	c.Group("Storage", func(f *flag.FlagSet) { f.StringVar(&s.dir, "data-dir", "", "a `directory`") })
+	return c, &out, &errs
+}
+
+func writeFile(t *testing.T, text string) string {
+	name := filepath.Join(t.TempDir(), "probe.toml")
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+func TestPrecedence(t *testing.T) {
+	t.Setenv("VIVACE_DATA_DIR", "from env")
+	t.Setenv("VIVACE_LAST", "2s")
+	file := writeFile(t, "rate = 7\nlast = \"3s\"\ndata-dir = \"from file\"\n")
+	var s settings
+	c, _, errs := newCommand(&s)
+	code := c.Run([]string{"-config", file, "-data-dir=from flag"}, func(context.Context) error { return nil })
+	require.Equal(t, ExitOK, code, errs)
+	require.Equal(t, settings{rate: 7, dir: "from flag", last: 2 * time.Second}, s)
+}
+
+func TestUsageErrors(t *testing.T) {
+	for name, args := range map[string][]string{
+		"unknown flag":       {"-no-such"},
+		"argument":           {"word"},
+		"value":              {"-rate=much"},
+		"log level":          {"-log-level=loud"},
+		"log format":         {"-log-format=xml"},
+		"missing file":       {"-config=/does/not/exist"},
+		"unknown key":        {"-config=" + writeFile(t, "rates = 7\n")},
+		"unknown table":      {"-config=" + writeFile(t, "[load]\nrate = 7\n")},
+		"file is not a TOML": {"-config=" + writeFile(t, "rate : 7\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s settings
+			c, out, errs := newCommand(&s)
+			code := c.Run(args, func(context.Context) error { panic("must not run") })
+			require.Equal(t, ExitUsage, code)
+			require.Contains(t, errs.String(), "probe: ")
+			require.Empty(t, out.String())
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var s settings
+	c, out, _ := newCommand(&s)
+	require.Equal(t, ExitOK, c.Run([]string{"-h"}, func(context.Context) error { panic("must not run") }))
+	require.Equal(t, `Probes.
+
+Usage: probe [flags]
+
+Load:
+  -last duration       for how long (default 1s)
+  -rate tx/s           tx/s to send (default 1000)
+
+Storage:
+  -data-dir directory  a directory
+
+General:
+  -config file         read flags from this TOML file, by their names
+  -log-format form     form of the log: text or json (default text)
+  -log-level level     least level to log: debug, info, warn or error (default warn)
+
+Every flag is also an environment variable (-log-level: VIVACE_LOG_LEVEL) and a key of
+the TOML file (log-level = "info"). Flags win over variables, variables over the file.
+`, out.String())
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		code int
+	}{
+		{nil, ExitOK},
+		{errors.New("roots differ"), ExitError},
+		{fmt.Errorf("%w: -a excludes -b", ErrUsage), ExitUsage},
+	} {
+		var s settings
+		c, _, _ := newCommand(&s)
+		require.Equal(t, test.code, c.Run(nil, func(context.Context) error { return test.err }))
+	}
+}
+
+func TestSignalEndsContext(t *testing.T) {
+	var s settings
+	c, _, errs := newCommand(&s)
+	code := c.Run([]string{"-log-level=info", "-log-format=json"}, func(ctx context.Context) error {
+		c.Log.Info("started", "rate", s.rate)
+		require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(10 * time.Second):
+			return errors.New("no signal")
+		}
+	})
+	require.Equal(t, ExitOK, code)
+	require.Contains(t, errs.String(), `"msg":"started","rate":1000`)
+}

@@ -1,0 +1,17 @@
+package cli
+
+import (
+	"github.com/vivace-chain/vivace/internal/datagen"
+	"github.com/vivace-chain/vivace/internal/genesis"
+)
+
+// The load that the development chain's genesis is made for.
+const (
+	devSeed     = 1
+	devAccounts = 2000
+)
+
+// DevLoad is the load whose accounts the development chain funds.
+func DevLoad() (*datagen.Load, error) {
+	return datagen.New(datagen.Config{Seed: devSeed, Accounts: devAccounts, ChainID: genesis.DevChainID})
+}

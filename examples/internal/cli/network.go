@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vivace-chain/vivace/da/directory"
+	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+// A Network is what separate processes of one chain share on one machine: a
+// directory with the streams between them and the data-availability store.
+type Network struct {
+	Dir     string
+	Genesis string
+}
+
+// Flags declares the flags of a Network.
+func (n *Network) Flags(f *flag.FlagSet) {
+	f.StringVar(&n.Dir, "network", filepath.Join(os.TempDir(), "vivace-network"), "`directory` that the chain's processes share: streams and data-availability store")
+	f.StringVar(&n.Genesis, "genesis", "", "geth's genesis.json; by default a development chain with funded accounts")
+}
+
+// messagesKept is how many messages of each stream stay in the directory: about a
+// minute of mini-blocks. Who is further behind begins from a snapshot.
+const messagesKept = 8192
+
+// Open opens the directory. One process, the sequencer, writes to the
+// data-availability store.
+func (n *Network) Open(writer bool) (*link.Directory, *directory.Store, error) {
+	links, err := link.NewDirectory(filepath.Join(n.Dir, "links"), messagesKept)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := directory.Open(directory.Config{Directory: filepath.Join(n.Dir, "da"), ReadOnly: !writer})
+	return links, store, err
+}
+
+// Spec reads the genesis file, or makes the development chain, the same in every
+// process.
+func (n *Network) Spec() (*genesis.Spec, error) {
+	if n.Genesis == "" {
+		load, err := DevLoad()
+		if err != nil {
+			return nil, err
+		}
+		return genesis.Dev(genesis.DevOptions{State: load.State()})
+	}
+	f, err := os.Open(n.Genesis)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	spec, err := genesis.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Genesis, err)
+	}
+	return spec, nil
+}

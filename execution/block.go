@@ -1,0 +1,377 @@
+package execution
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// openBlock is a block under construction. It implements chain.OpenBlock.
+type openBlock struct {
+	*fork
+	config    *Config
+	ancestors chain.Ancestors
+	state     *state
+	evm       *vm.EVM
+	ctx       context.Context // of the call that is running
+	broken    error           // why only Discard may follow
+	warm      []common.Address
+	hashes    map[uint64]common.Hash // of ancestors, as far as they were asked for
+
+	gasUsed     uint64
+	blobGasUsed uint64
+	size        uint64 // RLP of the block so far, in bytes, at most
+	sizeMax     uint64
+	logCount    uint32
+	opening     *chain.Changes // before Byzantium: not handed to TxRoot yet
+	mini        mini
+	all         blockTotal
+}
+
+// mini is the current mini-block.
+type mini struct {
+	index     uint32
+	txs       []*chain.Tx
+	results   []chain.TxResult
+	preimages *preimages // of Config.Hints
+	pending   bool       // the parent's hash is, or was, as this one began
+}
+
+// blockTotal is what Close reports of the whole block.
+type blockTotal struct {
+	receipts  []*chain.Receipt
+	bloom     chain.Bloom
+	changes   []*chain.Changes // by transaction, of Config.Hints
+	preimages [][]byte
+}
+
+var states = sync.Pool{New: func() any { return newState() }}
+
+// Open implements chain.Builder: it starts a block and runs what opens it.
+func (e *Sequential) Open(ctx context.Context, env *chain.Env, ancestors chain.Ancestors, prior chain.StateView) (chain.OpenBlock, error) {
+	f, err := e.fork(env)
+	if err != nil {
+		return nil, err
+	}
+	sizeMax := e.config.BlockSizeMax
+	if sizeMax == 0 && f.rules.IsOsaka {
+		sizeMax = params.MaxBlockSize - blockSizeHeadroom
+	}
+	return e.open(ctx, f, ancestors, prior, sizeMax)
+}
+
+// open starts a block of at most sizeMax bytes; 0 means any.
+func (e *Sequential) open(ctx context.Context, f *fork, ancestors chain.Ancestors, prior chain.StateView, sizeMax uint64) (*openBlock, error) {
+	if err := f.checkBlock(); err != nil {
+		return nil, err
+	}
+	if !f.rules.IsByzantium && e.config.TxRoot == nil {
+		return nil, fmt.Errorf("block %d: %w", f.env.Number, ErrTxRootRequired)
+	}
+	b := e.begin(f, ancestors, prior)
+	b.size, b.sizeMax = emptySize(f.env), sizeMax
+	if err := b.guard(ctx, b.runOpening); err != nil {
+		b.Discard()
+		return nil, err
+	}
+	return b, nil
+}
+
+// begin makes the block, with nothing run in it.
+func (e *Sequential) begin(f *fork, ancestors chain.Ancestors, prior chain.StateView) *openBlock {
+	b := &openBlock{fork: f, config: &e.config, ancestors: ancestors, state: states.Get().(*state), warm: f.precompiles()}
+	b.evm = vm.NewEVM(f.blockContext(b.blockHash), b.state, f.chain, vm.Config{EnablePreimageRecording: e.config.Hints})
+	b.state.open(prior, f.rules.IsEIP158, b.evm.Cancel)
+	if e.config.Hints {
+		b.state.preimages = newPreimages()
+	}
+	return b
+}
+
+// guard runs one call of the block's owner: it stops the interpreter when ctx
+// ends, and breaks the block when something fails that is nobody's transaction.
+func (b *openBlock) guard(ctx context.Context, call func() error) error {
+	if b.broken != nil {
+		return b.broken
+	}
+	b.ctx = ctx
+	stop := context.AfterFunc(ctx, b.evm.Cancel)
+	err := call()
+	if !stop() && err == nil {
+		err = ctxErr(ctx) // the interpreter was stopped, perhaps just too late
+	}
+	if b.state.err != nil {
+		err = b.state.err
+	}
+	if err != nil {
+		err = fmt.Errorf("block %d: %w", b.env.Number, err)
+		b.broken = err
+	}
+	return err
+}
+
+// Push implements chain.OpenBlock.
+func (b *openBlock) Push(ctx context.Context, txs []*chain.Tx) (results []chain.TxResult, err error) {
+	err = b.guard(ctx, func() error {
+		results = make([]chain.TxResult, len(txs))
+		for i, tx := range txs {
+			if err := b.push(tx, &results[i]); err != nil {
+				return fmt.Errorf("transaction %s: %w", tx.Hash(), err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// push executes one transaction. The error is the block's; the transaction's is in
+// result.
+func (b *openBlock) push(tx *chain.Tx, result *chain.TxResult) error {
+	if err := ctxErr(b.ctx); err != nil {
+		return err
+	}
+	c, err := b.admit(tx)
+	if b.state.err != nil {
+		return b.state.err
+	}
+	if err != nil {
+		b.state.abandon()
+		result.Err = err
+		return nil
+	}
+	if err := b.include(tx, &c, result); err != nil {
+		return err
+	}
+	b.size += txSize(tx)
+	b.mini.txs = append(b.mini.txs, tx)
+	b.mini.results = append(b.mini.results, *result)
+	b.all.receipts = append(b.all.receipts, result.Receipt)
+	if b.config.Hints {
+		b.all.changes = append(b.all.changes, result.Changes)
+	}
+	return nil
+}
+
+// admit decides whether tx can be next.
+func (b *openBlock) admit(tx *chain.Tx) (checked, error) {
+	c, err := b.check(tx)
+	if err != nil {
+		return c, err
+	}
+	if err := b.checkState(&c); err != nil {
+		return c, err
+	}
+	switch {
+	case c.gas > b.env.GasLimit-b.gasUsed:
+		return c, fmt.Errorf("%w: have %d, want %d", chain.ErrBlockFull, b.env.GasLimit-b.gasUsed, c.gas)
+	case b.blobGasUsed+c.blobGas() > b.blobs.maxGas():
+		return c, fmt.Errorf("%w: of blob gas: have %d, want %d", chain.ErrBlockFull, b.blobs.maxGas()-b.blobGasUsed, c.blobGas())
+	case b.sizeMax > 0 && b.size+txSize(tx) > b.sizeMax:
+		return c, fmt.Errorf("%w: of block size: have %d bytes, want %d", chain.ErrBlockFull, b.sizeMax-min(b.size, b.sizeMax), txSize(tx))
+	}
+	return c, nil
+}
+
+// include executes a transaction that was admitted, and ends it.
+func (b *openBlock) include(tx *chain.Tx, c *checked, result *chain.TxResult) error {
+	out := b.apply(c)
+	if err := b.stopped(); err != nil {
+		return err
+	}
+	logs := b.state.logs
+	changes := b.state.finalise(true)
+
+	b.gasUsed += out.gasUsed
+	b.blobGasUsed += c.blobGas()
+	receipt := b.receipt(tx, c, &out, logs)
+	if !b.rules.IsByzantium {
+		if err := b.postState(receipt, changes); err != nil {
+			return err
+		}
+	}
+	*result = chain.TxResult{Receipt: receipt, Changes: changes, Output: out.output}
+	return nil
+}
+
+// stopped is why the interpreter was stopped, or nil if it was not.
+func (b *openBlock) stopped() error {
+	switch {
+	case b.state.err != nil:
+		return b.state.err
+	case b.evm.Cancelled():
+		return ctxErr(b.ctx)
+	}
+	return nil
+}
+
+func (b *openBlock) receipt(tx *chain.Tx, c *checked, out *outcome, logs []chain.Log) *chain.Receipt {
+	r := &chain.Receipt{
+		Type:              c.tx.Type(),
+		CumulativeGasUsed: b.gasUsed,
+		LogsBloom:         chain.LogsBloom(logs),
+		Logs:              logs,
+		TxHash:            tx.Hash(),
+		BlockNumber:       b.env.Number,
+		TransactionIndex:  uint32(len(b.all.receipts)),
+		FirstLogIndex:     b.logCount,
+		GasUsed:           out.gasUsed,
+		EffectiveGasPrice: out.gasPrice,
+	}
+	if out.err == nil {
+		r.Status = 1
+	}
+	if c.to == nil {
+		created := crypto.CreateAddress(c.from, c.nonce)
+		r.ContractAddress = &created
+	}
+	if c.blobHashes != nil {
+		price := b.blobBaseFee
+		r.BlobGasUsed, r.BlobGasPrice = c.blobGas(), &price
+	}
+	b.logCount += uint32(len(logs))
+	b.all.bloom.Or(&r.LogsBloom)
+	return r
+}
+
+// postState gives a receipt from before Byzantium the state root it has in place
+// of a status.
+func (b *openBlock) postState(r *chain.Receipt, changes *chain.Changes) error {
+	if b.config.TxRoot == nil {
+		return nil // Transact
+	}
+	if b.opening != nil {
+		var err error
+		if changes, err = chain.Merge(b.opening, changes); err != nil {
+			return err
+		}
+		b.opening = nil
+	}
+	root, err := b.config.TxRoot(changes)
+	if err != nil {
+		return fmt.Errorf("state root: %w", err)
+	}
+	r.PostState, r.HasPostState = root, true
+	return nil
+}
+
+// SealMini implements chain.OpenBlock.
+func (b *openBlock) SealMini(ctx context.Context) (m *chain.MiniBlock, err error) {
+	err = b.guard(ctx, func() error {
+		m = b.sealMini()
+		return nil
+	})
+	return m, err
+}
+
+func (b *openBlock) sealMini() *chain.MiniBlock {
+	m := &chain.MiniBlock{
+		Number: b.env.Number, Index: b.mini.index,
+		Txs: b.mini.txs, Results: b.mini.results,
+		Changes: b.state.changes(spanMini),
+		GasUsed: b.gasUsed, ParentHashPending: b.mini.pending,
+	}
+	if p := b.state.preimages; p != nil {
+		m.Hints = &chain.Hints{Preimages: p.of(m.Changes)}
+		for i := range m.Results {
+			m.Hints.Txs = append(m.Hints.Txs, m.Results[i].Changes)
+		}
+	}
+	b.state.endSpan(spanMini)
+	b.mini = mini{index: b.mini.index + 1}
+	return m
+}
+
+// Close implements chain.OpenBlock.
+func (b *openBlock) Close(ctx context.Context) (result *chain.Result, err error) {
+	err = b.guard(ctx, func() error {
+		result, err = b.seal()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.release(fmt.Errorf("block %d: %w", b.env.Number, chain.ErrClosed))
+	return result, nil
+}
+
+// seal runs what closes the block and sums it up.
+func (b *openBlock) seal() (*chain.Result, error) {
+	requests, err := b.runClosing()
+	if err != nil {
+		return nil, err
+	}
+	if b.state.pending != nil {
+		if b.state.resolve(); b.state.err != nil {
+			return nil, b.state.err
+		}
+	}
+	r := &chain.Result{
+		Receipts: b.all.receipts, GasUsed: b.gasUsed, BlobGasUsed: b.blobGasUsed, LogsBloom: b.all.bloom,
+		Requests: requests,
+		Last:     b.sealMini(),
+		Changes:  b.state.changes(spanBlock),
+		Accesses: b.state.accesses.accessSet(),
+	}
+	if p := b.state.preimages; p != nil {
+		r.Hints = &chain.Hints{Txs: b.all.changes, Preimages: p.of(r.Changes)}
+	}
+	return r, nil
+}
+
+// Discard implements chain.OpenBlock.
+func (b *openBlock) Discard() {
+	b.release(fmt.Errorf("block %d: %w", b.env.Number, chain.ErrClosed))
+}
+
+// release gives the memory back. Later calls get err.
+func (b *openBlock) release(err error) {
+	b.broken = err
+	if b.state == nil {
+		return
+	}
+	b.evm.Release()
+	b.state.close()
+	states.Put(b.state)
+	b.state, b.evm = nil, nil
+}
+
+// blockHash answers BLOCKHASH. The interpreter has verified that number is in
+// range.
+func (b *openBlock) blockHash(number uint64) common.Hash {
+	hash, err := b.ancestor(number)
+	if err != nil {
+		b.state.setErr(err)
+		return common.Hash{}
+	}
+	b.state.seeAncestor(number)
+	return hash
+}
+
+// ancestor asks for the hash of a block before this one, once for each.
+func (b *openBlock) ancestor(number uint64) (common.Hash, error) {
+	if hash, known := b.hashes[number]; known {
+		return hash, nil
+	}
+	if b.ancestors == nil {
+		return common.Hash{}, &chain.MissingError{What: fmt.Sprintf("hash of block %d", number)}
+	}
+	hash, err := b.ancestors.BlockHash(b.ctx, number)
+	if err != nil {
+		return common.Hash{}, fmt.Errorf("hash of block %d: %w", number, err)
+	}
+	if b.hashes == nil {
+		b.hashes = make(map[uint64]common.Hash)
+	}
+	b.hashes[number] = hash
+	return hash, nil
+}

@@ -1,0 +1,169 @@
+package execution
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// fork is what a block environment means on a chain: the rules in force, and what
+// follows from them once per block.
+type fork struct {
+	chain       *params.ChainConfig
+	env         *chain.Env
+	number      *big.Int
+	rules       params.Rules
+	signer      types.Signer
+	blobs       blobSchedule // zero before Cancun
+	blobBaseFee uint256.Int  // wei
+}
+
+// fork finds the rules for env, and verifies that env has the fields that they
+// speak of.
+func (e *Sequential) fork(env *chain.Env) (*fork, error) {
+	var (
+		c      = e.config.Chain
+		number = new(big.Int).SetUint64(env.Number)
+		merged = env.Difficulty.IsZero()
+		f      = &fork{chain: c, env: env, number: number, rules: c.Rules(number, merged, env.Timestamp)}
+	)
+	f.signer = types.MakeSigner(c, number, env.Timestamp)
+	switch {
+	case f.rules.IsAmsterdam || f.rules.IsUBT:
+		return nil, f.invalid("its fork is not supported")
+	case f.rules.IsLondon && env.BaseFee == nil:
+		return nil, f.invalid("no base fee")
+	case f.rules.IsCancun && env.ExcessBlobGas == nil:
+		return nil, f.invalid("no excess blob gas")
+	}
+	if f.rules.IsCancun {
+		var ok bool
+		if f.blobs, ok = blobScheduleAt(c, env.Timestamp); !ok {
+			return nil, f.invalid("the chain has no blob schedule")
+		}
+		f.blobBaseFee = f.blobs.baseFee(*env.ExcessBlobGas)
+	}
+	return f, nil
+}
+
+// invalid is an error about the block itself.
+func (f *fork) invalid(format string, args ...any) error {
+	return invalidBlock(f.env.Number, format, args...)
+}
+
+func invalidBlock(number uint64, format string, args ...any) error {
+	return fmt.Errorf("%w %d: %w", chain.ErrInvalidBlock, number, fmt.Errorf(format, args...))
+}
+
+// checkBlock verifies what a whole block needs beyond what transactions do.
+func (f *fork) checkBlock() error {
+	env := f.env
+	switch {
+	case env.Number == 0:
+		return f.invalid("genesis is not executed")
+	case f.rules.IsCancun != (env.ParentBeaconBlockRoot != nil):
+		return f.invalid("parent beacon block root present is %t", env.ParentBeaconBlockRoot != nil)
+	case !f.rules.IsShanghai && len(env.Withdrawals) > 0:
+		return f.invalid("withdrawals before Shanghai")
+	case f.rules.IsMerge && len(env.Ommers) > 0:
+		return f.invalid("ommers after the Merge")
+	}
+	return nil
+}
+
+// blockContext is what the interpreter may know of the block.
+func (f *fork) blockContext(getHash vm.GetHashFunc) vm.BlockContext {
+	env := f.env
+	context := vm.BlockContext{
+		CanTransfer: canTransfer,
+		Transfer:    transfer,
+		GetHash:     getHash,
+		Coinbase:    env.Coinbase,
+		GasLimit:    env.GasLimit,
+		BlockNumber: f.number,
+		Time:        env.Timestamp,
+		Difficulty:  env.Difficulty.ToBig(),
+	}
+	if env.BaseFee != nil {
+		context.BaseFee = env.BaseFee.ToBig()
+	}
+	if env.Difficulty.IsZero() {
+		random := env.PrevRandao
+		context.Random = &random
+	}
+	if f.rules.IsCancun {
+		context.BlobBaseFee = f.blobBaseFee.ToBig()
+	}
+	return context
+}
+
+// A blobSchedule is how many blobs a block has, and how their price moves
+// (EIP-4844, EIP-7691, EIP-7892).
+type blobSchedule struct {
+	max            int // blobs per block
+	updateFraction uint64
+}
+
+// blobScheduleAt returns the newest schedule in force at time; false if the chain
+// has none.
+func blobScheduleAt(c *params.ChainConfig, time uint64) (blobSchedule, bool) {
+	s := c.BlobScheduleConfig
+	if s == nil {
+		return blobSchedule{}, false
+	}
+	for _, fork := range []struct {
+		start  *uint64
+		config *params.BlobConfig
+	}{
+		{c.BPO5Time, s.BPO5}, {c.BPO4Time, s.BPO4}, {c.BPO3Time, s.BPO3}, {c.BPO2Time, s.BPO2}, {c.BPO1Time, s.BPO1},
+		{c.PragueTime, s.Prague}, {c.CancunTime, s.Cancun},
+	} {
+		if fork.config != nil && fork.start != nil && *fork.start <= time {
+			if fork.config.UpdateFraction == 0 {
+				return blobSchedule{}, false
+			}
+			return blobSchedule{fork.config.Max, fork.config.UpdateFraction}, true
+		}
+	}
+	return blobSchedule{}, false
+}
+
+func (s blobSchedule) maxGas() uint64 { return uint64(s.max) * params.BlobTxBlobGasPerBlob }
+
+// baseFee is the price of a unit of blob gas in wei: EIP-4844's fake_exponential,
+// the Taylor expansion of e ** (excess / updateFraction). A price above 256 bits
+// counts as 2^256-1, which nobody can pay either; the series, which has about as
+// many terms as its exponent, is not summed for one that is sure to be (ln 2^256
+// is 177.4).
+func (s blobSchedule) baseFee(excess uint64) uint256.Int {
+	var fee uint256.Int
+	if excess/s.updateFraction > 177 {
+		return *fee.SetAllOne()
+	}
+	var (
+		numerator   = new(big.Int).SetUint64(excess)
+		denominator = new(big.Int).SetUint64(s.updateFraction)
+		term        = new(big.Int).Mul(big.NewInt(params.BlobTxMinBlobGasprice), denominator)
+		sum         = new(big.Int)
+	)
+	for i := int64(1); term.Sign() > 0; i++ {
+		sum.Add(sum, term)
+		term.Mul(term, numerator)
+		term.Div(term, denominator)
+		term.Div(term, big.NewInt(i))
+	}
+	if fee.SetFromBig(sum.Div(sum, denominator)) {
+		fee.SetAllOne()
+	}
+	return fee
+}
+
+// precompiles are the addresses that are warm in every transaction (EIP-2929).
+func (f *fork) precompiles() []common.Address { return vm.ActivePrecompiles(f.rules) }

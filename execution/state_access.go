@@ -1,0 +1,99 @@
+package execution
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// accesses gathers what the block accesses: first of the current transaction,
+// then, if it stands, of the block.
+type accesses struct {
+	txAccounts  []*account
+	txCodes     []*account
+	txSlots     []recentSlot
+	txAncestors []uint64
+
+	accounts  []*account // of the block, each once
+	ancestors []uint64
+}
+
+func (s *state) see(a *account) {
+	if a.seen || a.seenTx == s.epoch[spanTx] {
+		return
+	}
+	a.seenTx = s.epoch[spanTx]
+	s.accesses.txAccounts = append(s.accesses.txAccounts, a)
+}
+
+// seeCode notes that the code that a had before the block is read.
+func (s *state) seeCode(a *account) {
+	if a.codeSeen || a.codeSet || a.codeSeenTx == s.epoch[spanTx] {
+		return
+	}
+	a.codeSeenTx = s.epoch[spanTx]
+	s.accesses.txCodes = append(s.accesses.txCodes, a)
+}
+
+func (s *state) seeSlot(a *account, sl *slot) {
+	if sl.seen || sl.seenTx == s.epoch[spanTx] {
+		return
+	}
+	sl.seenTx = s.epoch[spanTx]
+	s.accesses.txSlots = append(s.accesses.txSlots, recentSlot{a, sl})
+}
+
+func (s *state) seeAncestor(number uint64) {
+	s.accesses.txAncestors = append(s.accesses.txAncestors, number)
+}
+
+// keep enters the transaction's accesses into the block's.
+func (x *accesses) keep() {
+	for _, a := range x.txAccounts {
+		a.seen = true
+	}
+	for _, a := range x.txCodes {
+		a.codeSeen = true
+	}
+	for _, r := range x.txSlots {
+		r.slot.seen = true
+		r.account.slotsSeen = append(r.account.slotsSeen, r.slot.key)
+	}
+	x.accounts = append(x.accounts, x.txAccounts...)
+	x.ancestors = append(x.ancestors, x.txAncestors...)
+	x.drop()
+}
+
+// drop forgets the transaction's accesses.
+func (x *accesses) drop() {
+	clear(x.txAccounts)
+	clear(x.txCodes)
+	clear(x.txSlots)
+	x.txAccounts, x.txCodes, x.txSlots, x.txAncestors = x.txAccounts[:0], x.txCodes[:0], x.txSlots[:0], x.txAncestors[:0]
+}
+
+func (x *accesses) reset() {
+	x.drop()
+	clear(x.accounts)
+	x.accounts, x.ancestors = x.accounts[:0], nil
+}
+
+// accessSet is everything that the block accessed, normalized.
+func (x *accesses) accessSet() *chain.AccessSet {
+	set := &chain.AccessSet{Accounts: make([]chain.AccountAccess, 0, len(x.accounts))}
+	slices.SortFunc(x.accounts, func(a, b *account) int { return bytes.Compare(a.addr[:], b.addr[:]) })
+	for _, a := range x.accounts {
+		access := chain.AccountAccess{Address: a.addr, Code: a.codeSeen}
+		if len(a.slotsSeen) > 0 { // a slot of a later generation may repeat one
+			slices.SortFunc(a.slotsSeen, func(x, y common.Hash) int { return bytes.Compare(x[:], y[:]) })
+			access.Slots = slices.Clone(slices.Compact(a.slotsSeen))
+		}
+		set.Accounts = append(set.Accounts, access)
+	}
+	slices.Sort(x.ancestors)
+	set.Ancestors = slices.Compact(x.ancestors) // reset lets go of it
+	return set
+}

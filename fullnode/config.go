@@ -1,0 +1,82 @@
+package fullnode
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/state"
+	"github.com/vivace-chain/vivace/statediff"
+	"github.com/vivace-chain/vivace/trie"
+)
+
+// Subscriber is where a full node gets its bytes from: streams of messages by
+// topic, numbered from 0.
+type Subscriber interface {
+	// Subscribe reads a topic from message number from on. The function it returns
+	// waits for the next message; its bytes are valid until the next call. An error
+	// that matches chain.ErrOutOfStep says that the message is not kept any more.
+	Subscribe(ctx context.Context, topic string, from uint64) (next func(context.Context) (seq uint64, msg []byte, err error), err error)
+	// Latest is the newest message of a topic, which belongs to the caller;
+	// ErrNotFound if there is none.
+	Latest(ctx context.Context, topic string) (seq uint64, msg []byte, err error)
+}
+
+// Config says how a Follower works. Fields marked required have no default.
+type Config struct {
+	// Genesis is block 0. Required: it says which chain this is.
+	Genesis *chain.Genesis
+	// Subscriber gives the feed. Required.
+	Subscriber Subscriber
+	// DA is where snapshots are. Required if FromSnapshot.
+	DA chain.DAClient
+	// FromSnapshot begins at the newest snapshot on offer instead of genesis; at
+	// genesis when none is on offer.
+	FromSnapshot bool
+
+	// Store must be empty. Committer and Diff must be new. The defaults are those
+	// of packages state (in memory), trie and statediff.
+	Store     *state.Store
+	Committer chain.Committer
+	Diff      chain.DiffEncoder
+
+	// FramesMax is how many mini-blocks that are not sealed yet are held. More are
+	// refused. Default 4,096.
+	FramesMax int
+	// OnFrame, if set, is called after each mini-block that was applied, with its
+	// changes, in order. It must not keep or alter them, and holds up the node.
+	OnFrame func(*chain.Frame, *chain.Changes)
+	// Logger gets what an operator should know. Default: slog.Default.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() (*Config, error) {
+	switch {
+	case c.Genesis == nil || c.Subscriber == nil:
+		return nil, errors.New("fullnode: Config.Genesis and Subscriber are required")
+	case c.FromSnapshot && c.DA == nil:
+		return nil, errors.New("fullnode: Config.DA is required to begin from a snapshot")
+	}
+	if c.Store == nil {
+		store, err := state.Open(state.Config{})
+		if err != nil {
+			return nil, err
+		}
+		c.Store = store
+	}
+	if c.Committer == nil {
+		c.Committer = trie.New(trie.Config{})
+	}
+	if c.FramesMax == 0 {
+		c.FramesMax = 4096
+	}
+	if c.Diff == nil {
+		// A mark for each frame of a block that is closed and of one that is open.
+		c.Diff = statediff.New(statediff.Config{Marks: 2*c.FramesMax + 2})
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return &c, nil
+}

@@ -1,0 +1,14 @@
+//go:build !invariants && !race
+
+package invariants
+
+// Enabled is true in builds with the tag "invariants" or with -race.
+const Enabled = false
+
+// Sometimes is true in the given percentage of calls when invariants are enabled,
+// and false otherwise.
+func Sometimes(percent int) bool { return false }
+
+// Mangle overwrites b when invariants are enabled: a buffer whose owner is done
+// with it, to catch those who kept it.
+func Mangle(b []byte) {}

@@ -1,0 +1,157 @@
+// Package link carries bytes between the roles of a chain: named streams of
+// messages, each message numbered from 0. The sequencer publishes frames, headers
+// and publications; full nodes and provers subscribe, from any number on that is
+// still kept; provers publish attestations, which the sequencer reads.
+//
+// Nothing but bytes crosses, and every reader gets a copy of its own, so that
+// roles in one process share no memory. Two transports implement the seam that the
+// roles declare for themselves (Publisher and Subscriber): Bus within a process,
+// and Directory between processes on one machine.
+package link
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/invariants"
+)
+
+// Topics, and what their messages are.
+const (
+	TopicFeed         = "feed"         // FeedFrame or FeedHeader, then chain.Frame or chain.Header
+	TopicPublications = "publications" // chain.Publication
+	TopicAttestations = "attestations" // chain.Attestation
+	TopicSnapshots    = "snapshots"    // where a snapshot is and where to go on from it
+)
+
+// The first byte of a message of TopicFeed.
+const (
+	FeedFrame  = 'f'
+	FeedHeader = 'h'
+)
+
+// A Next returns the messages of a subscription, one after the other. It waits
+// until there is one, and ends with ctx. The bytes are valid until the next call;
+// who keeps them copies them. When the subscriber fell so far behind that the next
+// message is gone, the error matches chain.ErrOutOfStep, for good. A Next is for
+// one goroutine.
+type Next = func(ctx context.Context) (seq uint64, msg []byte, err error)
+
+// A Bus is a transport within one process. It keeps the newest messages of each
+// topic, up to a number of bytes, and never waits for a subscriber. All methods
+// may be called concurrently.
+type Bus struct {
+	keep int
+
+	mu     sync.Mutex
+	topics map[string]*topic
+	tap    func(topic string, msg []byte) []byte
+}
+
+type topic struct {
+	first uint64 // number of messages[0]
+	msgs  [][]byte
+	bytes int
+	grown chan struct{} // closed and replaced when a message arrives
+}
+
+// NewBus makes a Bus that keeps about keepBytes of messages per topic, and always
+// the newest one.
+func NewBus(keepBytes int) *Bus {
+	return &Bus{keep: keepBytes, topics: make(map[string]*topic)}
+}
+
+// Tap lets f see and replace every message as it is published, for tests that
+// damage what is on the way. Call it before the first Publish.
+func (b *Bus) Tap(f func(topic string, msg []byte) []byte) { b.tap = f }
+
+// Publish appends a copy of msg to the topic and returns its number.
+func (b *Bus) Publish(_ context.Context, name string, msg []byte) (uint64, error) {
+	own := append(make([]byte, 0, len(msg)), msg...)
+	if b.tap != nil {
+		own = b.tap(name, own)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.topic(name)
+	seq := t.first + uint64(len(t.msgs))
+	t.msgs = append(t.msgs, own)
+	t.bytes += len(own)
+	for t.bytes > b.keep && len(t.msgs) > 1 {
+		t.bytes -= len(t.msgs[0])
+		t.msgs[0] = nil
+		t.msgs = t.msgs[1:]
+		t.first++
+	}
+	close(t.grown)
+	t.grown = make(chan struct{})
+	return seq, nil
+}
+
+func (b *Bus) topic(name string) *topic {
+	t := b.topics[name]
+	if t == nil {
+		t = &topic{grown: make(chan struct{})}
+		b.topics[name] = t
+	}
+	return t
+}
+
+// Subscribe reads the topic from message number from on. A number that is not
+// kept any more shows at the first Next.
+func (b *Bus) Subscribe(_ context.Context, name string, from uint64) (Next, error) {
+	var buf []byte
+	return func(ctx context.Context) (uint64, []byte, error) {
+		if invariants.Enabled {
+			invariants.Mangle(buf)
+			buf = nil
+		}
+		for {
+			msg, grown, err := b.read(name, from)
+			if err != nil {
+				return 0, nil, err
+			}
+			if msg != nil {
+				buf = append(buf[:0], msg...)
+				from++
+				return from - 1, buf, nil
+			}
+			select {
+			case <-grown:
+			case <-ctx.Done():
+				return 0, nil, ctx.Err()
+			}
+		}
+	}, nil
+}
+
+// read returns message number seq, or else the channel that closes when more
+// arrive. Messages are never altered once they are in the topic, so the slice
+// outlives the lock.
+func (b *Bus) read(name string, seq uint64) (msg []byte, grown chan struct{}, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.topic(name)
+	if seq < t.first {
+		return nil, nil, fmt.Errorf("%w: message %d of %s is gone, the oldest kept is %d", chain.ErrOutOfStep, seq, name, t.first)
+	}
+	if i := seq - t.first; i < uint64(len(t.msgs)) {
+		return t.msgs[i], nil, nil
+	}
+	return nil, t.grown, nil
+}
+
+// Latest returns a copy of the newest message of a topic; chain.ErrNotFound if
+// there is none.
+func (b *Bus) Latest(_ context.Context, name string) (uint64, []byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.topic(name)
+	n := len(t.msgs)
+	if n == 0 {
+		return 0, nil, fmt.Errorf("%w: no message of %s", chain.ErrNotFound, name)
+	}
+	return t.first + uint64(n) - 1, append([]byte(nil), t.msgs[n-1]...), nil
+}

@@ -1,0 +1,139 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+type transport interface {
+	Publish(ctx context.Context, topic string, msg []byte) (uint64, error)
+	Subscribe(ctx context.Context, topic string, from uint64) (Next, error)
+	Latest(ctx context.Context, topic string) (uint64, []byte, error)
+}
+
+func each(t *testing.T, keep int, f func(*testing.T, transport)) {
+	t.Run("bus", func(t *testing.T) { f(t, NewBus(keep*len("message 0000"))) })
+	t.Run("directory", func(t *testing.T) {
+		d, err := NewDirectory(t.TempDir(), keep)
+		require.NoError(t, err)
+		f(t, d)
+	})
+}
+
+func message(i int) []byte { return fmt.Appendf(nil, "message %04d", i) }
+
+func TestMessagesArriveInOrderForEveryReader(t *testing.T) {
+	each(t, 1000, func(t *testing.T, tr transport) {
+		ctx := context.Background()
+		const n = 200
+		var wg sync.WaitGroup
+		for from := range 3 {
+			next, err := tr.Subscribe(ctx, TopicFeed, uint64(from))
+			require.NoError(t, err)
+			wg.Go(func() {
+				for i := from; i < n; i++ {
+					seq, msg, err := next(ctx)
+					if err != nil || seq != uint64(i) || string(msg) != string(message(i)) {
+						t.Errorf("message %d: got %d %q, %v", i, seq, msg, err)
+						return
+					}
+				}
+			})
+		}
+		for i := range n {
+			seq, err := tr.Publish(ctx, TopicFeed, message(i))
+			require.NoError(t, err)
+			require.Equal(t, uint64(i), seq)
+		}
+		wg.Wait()
+		seq, msg, err := tr.Latest(ctx, TopicFeed)
+		require.NoError(t, err)
+		require.Equal(t, uint64(n-1), seq)
+		require.Equal(t, message(n-1), msg)
+		_, _, err = tr.Latest(ctx, TopicSnapshots)
+		require.ErrorIs(t, err, chain.ErrNotFound)
+	})
+}
+
+func TestLateReaderIsTold(t *testing.T) {
+	each(t, 10, func(t *testing.T, tr transport) {
+		ctx := context.Background()
+		for i := range 30 {
+			_, err := tr.Publish(ctx, TopicFeed, message(i))
+			require.NoError(t, err)
+		}
+		next, err := tr.Subscribe(ctx, TopicFeed, 5)
+		require.NoError(t, err)
+		_, _, err = next(ctx)
+		require.ErrorIs(t, err, chain.ErrOutOfStep)
+
+		next, err = tr.Subscribe(ctx, TopicFeed, 25)
+		require.NoError(t, err)
+		_, msg, err := next(ctx)
+		require.NoError(t, err)
+		require.Equal(t, message(25), msg)
+	})
+}
+
+func TestWaitingEndsWithContext(t *testing.T) {
+	each(t, 10, func(t *testing.T, tr transport) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		next, err := tr.Subscribe(ctx, TopicFeed, 0)
+		require.NoError(t, err)
+		_, _, err = next(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestManyPublishersShareATopic(t *testing.T) {
+	each(t, 1000, func(t *testing.T, tr transport) {
+		var (
+			ctx  = context.Background()
+			wg   sync.WaitGroup
+			mu   sync.Mutex
+			seen = make(map[uint64]bool)
+		)
+		for range 4 {
+			wg.Go(func() {
+				for i := range 50 {
+					seq, err := tr.Publish(ctx, TopicAttestations, message(i))
+					mu.Lock()
+					if err != nil || seen[seq] {
+						t.Errorf("number %d: given twice, or %v", seq, err)
+					}
+					seen[seq] = true
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		require.Len(t, seen, 200)
+	})
+}
+
+// Roles share no memory: neither the publisher's buffer nor another reader's.
+func TestBuffersAreCopied(t *testing.T) {
+	each(t, 10, func(t *testing.T, tr transport) {
+		ctx := context.Background()
+		msg := message(1)
+		_, err := tr.Publish(ctx, TopicFeed, msg)
+		require.NoError(t, err)
+		clear(msg)
+		for range 2 {
+			next, err := tr.Subscribe(ctx, TopicFeed, 0)
+			require.NoError(t, err)
+			_, got, err := next(ctx)
+			require.NoError(t, err)
+			require.Equal(t, message(1), got)
+			clear(got)
+		}
+	})
+}

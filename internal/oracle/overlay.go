@@ -1,0 +1,66 @@
+package oracle
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// An Overlay is the state after changes: the simplest StateView there is, for
+// tests that need one per block of a tree.
+type Overlay struct {
+	prior   chain.StateView // nil for the empty state
+	changes *chain.Changes
+}
+
+var _ chain.StateView = (*Overlay)(nil)
+
+// NewOverlay is the state after canonical changes to prior; prior may be nil, for
+// the empty state. It keeps both.
+func NewOverlay(prior chain.StateView, changes *chain.Changes) *Overlay {
+	return &Overlay{prior, changes}
+}
+
+// Account implements chain.StateView.
+func (o *Overlay) Account(addr common.Address) (chain.Account, bool, error) {
+	switch a := o.changes.Account(addr); {
+	case a != nil:
+		return a.After, a.Exists, nil
+	case o.prior != nil:
+		return o.prior.Account(addr)
+	}
+	return chain.Account{}, false, nil
+}
+
+// Slot implements chain.StateView.
+func (o *Overlay) Slot(addr common.Address, key common.Hash) (uint256.Int, error) {
+	if a := o.changes.Account(addr); a != nil {
+		if s := a.Slot(key); s != nil {
+			return s.After, nil
+		}
+		if a.Cleared || !a.Existed {
+			return uint256.Int{}, nil
+		}
+	}
+	if o.prior == nil {
+		return uint256.Int{}, nil
+	}
+	return o.prior.Slot(addr, key)
+}
+
+// Code implements chain.StateView.
+func (o *Overlay) Code(hash common.Hash) ([]byte, error) {
+	if hash == chain.EmptyCodeHash {
+		return nil, nil
+	}
+	if code := o.changes.Code(hash); code != nil {
+		return code, nil
+	}
+	if o.prior == nil {
+		return nil, fmt.Errorf("code %s: %w", hash, chain.ErrNotFound)
+	}
+	return o.prior.Code(hash)
+}

@@ -1,0 +1,227 @@
+package vfs
+
+import (
+	"bytes"
+	"maps"
+	"math/rand/v2"
+)
+
+// sectorSize is the unit in which a disk writes, in bytes.
+const sectorSize = 512
+
+// Loss says what of the things that were not durable a crash takes.
+type Loss int
+
+const (
+	// LoseUnsynced takes every unsynced name and every unsynced byte, and tears
+	// the sector behind the last durable byte of a file: a random part of it was
+	// written, and what follows is missing, zero or random.
+	LoseUnsynced Loss = iota
+	// LoseSome takes or leaves every unsynced name and sector at random. Sectors
+	// that are lost before one that is left are zero or random.
+	LoseSome
+	// LoseNothing is the end of a process, not of the machine: kill -9.
+	LoseNothing
+)
+
+// A node is a file or a directory, as the running program sees it and as it is on
+// the disk.
+type node struct {
+	data    []byte // of a file
+	durable []byte
+	writes  []write // from durable to data
+
+	entries        map[string]*node // of a directory; nil for a file
+	durableEntries map[string]*node
+	renames        []rename // from durableEntries to entries
+}
+
+// A write puts data at an offset, or, if data is nil, cuts the file there.
+type write struct {
+	offset int
+	data   []byte
+}
+
+// A rename takes a name away and gives a name to a node, in one step. Either may
+// be missing.
+type rename struct {
+	oldName string
+	newName string
+	node    *node
+}
+
+func newDir() *node {
+	return &node{entries: make(map[string]*node), durableEntries: make(map[string]*node)}
+}
+
+func (n *node) write(b []byte) {
+	n.writes = append(n.writes, write{len(n.data), bytes.Clone(b)})
+	n.data = append(n.data, b...)
+}
+
+func (n *node) truncate(size int64) {
+	n.writes = append(n.writes, write{offset: int(size)})
+	n.data = resize(n.data, int(size), nil)
+}
+
+// change gives name to a node, or, with nil, to none.
+func (n *node) change(name string, to *node) {
+	if to == nil {
+		n.apply(rename{oldName: name})
+	} else {
+		n.apply(rename{newName: name, node: to})
+	}
+}
+
+func (n *node) rename(oldName, newName string, what *node) {
+	n.apply(rename{oldName, newName, what})
+}
+
+func (n *node) apply(r rename) {
+	r.apply(n.entries)
+	n.renames = append(n.renames, r)
+}
+
+func (r rename) apply(entries map[string]*node) {
+	if r.oldName != "" {
+		delete(entries, r.oldName)
+	}
+	if r.newName != "" {
+		entries[r.newName] = r.node
+	}
+}
+
+// sync makes the node as durable as it can be: a file's bytes, a directory's
+// names.
+func (n *node) sync() {
+	for _, w := range n.writes {
+		n.durable = append(resize(n.durable, w.offset, nil), w.data...)
+	}
+	n.writes = nil
+	for _, r := range n.renames {
+		r.apply(n.durableEntries)
+	}
+	n.renames = nil
+}
+
+// A survivor copies what is left of a tree after a crash.
+type survivor struct {
+	loss Loss
+	rng  *rand.Rand
+	done map[*node]*node
+}
+
+func (s *survivor) node(n *node) *node {
+	if after := s.done[n]; after != nil {
+		return after
+	}
+	after := new(node)
+	s.done[n] = after
+	if n.entries == nil {
+		after.data = s.content(n)
+		after.durable = bytes.Clone(after.data)
+		return after
+	}
+	after.entries = make(map[string]*node)
+	for name, child := range s.names(n) {
+		after.entries[name] = s.node(child)
+	}
+	after.durableEntries = maps.Clone(after.entries)
+	return after
+}
+
+func (s *survivor) names(n *node) map[string]*node {
+	if s.loss == LoseNothing {
+		return n.entries
+	}
+	left := maps.Clone(n.durableEntries)
+	for _, r := range n.renames {
+		if s.loss == LoseSome && s.chance(2) {
+			r.apply(left)
+		}
+	}
+	return left
+}
+
+func (s *survivor) content(n *node) []byte {
+	switch s.loss {
+	case LoseNothing:
+		return bytes.Clone(n.data)
+	case LoseSome:
+		return s.some(n)
+	default:
+		return s.torn(n)
+	}
+}
+
+// torn is the durable content and a part of the sector behind it.
+func (s *survivor) torn(n *node) []byte {
+	left := bytes.Clone(n.durable)
+	for _, w := range n.writes {
+		if w.data == nil {
+			return left // a cut, which is lost: nothing was appended here
+		}
+	}
+	end := min(len(n.data), (len(left)/sectorSize+1)*sectorSize)
+	if end == len(left) {
+		return left
+	}
+	written := len(left) + s.rng.IntN(end-len(left)+1)
+	left = append(left, n.data[len(left):written]...)
+	if s.chance(2) {
+		left = resize(left, end, s.filler())
+	}
+	return left
+}
+
+// some is the durable content and whichever sectors of each write were written.
+func (s *survivor) some(n *node) []byte {
+	left := bytes.Clone(n.durable)
+	for _, w := range n.writes {
+		if w.data == nil {
+			if s.chance(2) {
+				left = resize(left, w.offset, nil)
+			}
+			continue
+		}
+		for from, end := w.offset, w.offset+len(w.data); from < end; {
+			to := min(end, (from/sectorSize+1)*sectorSize)
+			if s.chance(2) {
+				sector := w.data[from-w.offset : to-w.offset]
+				if s.chance(8) {
+					sector = sector[:s.rng.IntN(len(sector)+1)]
+				}
+				left = resize(left, max(len(left), from+len(sector)), s.filler())
+				copy(left[from:], sector)
+			}
+			from = to
+		}
+	}
+	return left
+}
+
+func (s *survivor) chance(oneIn int) bool { return s.rng.IntN(oneIn) == 0 }
+
+// filler is what stands in a sector that has a place in the file but was not
+// written.
+func (s *survivor) filler() func() byte {
+	if s.chance(2) {
+		return nil
+	}
+	return func() byte { return byte(s.rng.Uint32()) }
+}
+
+// resize cuts b, or extends it with what fill gives: zeros if it is nil.
+func resize(b []byte, size int, fill func() byte) []byte {
+	if size <= len(b) {
+		return b[:size]
+	}
+	for len(b) < size {
+		if fill == nil {
+			b = append(b, 0)
+		} else {
+			b = append(b, fill())
+		}
+	}
+	return b
+}

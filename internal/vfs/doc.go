@@ -1,0 +1,25 @@
+// Package vfs is a small seam between us and the file system: as much of it as a
+// log, a snapshot and a directory of blobs need, and no more.
+//
+// OS is the real one. NewCrash makes one in memory that knows which bytes and
+// which directory entries a power failure would leave, so that a test can crash
+// a program at any operation and look at what it finds afterwards.
+//
+// # What is durable when
+//
+// POSIX promises little, and code above this seam may count on no more than that:
+//
+//   - Write is durable after File.Sync.
+//   - A name (by Create, Rename, Remove, MkdirAll) is durable after SyncDir of the
+//     directory that holds it. File.Sync does not make the file's name durable.
+//   - Rename replaces its target atomically.
+//   - A sector of 512 bytes may be written in part when the power fails, but a
+//     write does not harm bytes that were synced before ("powersafe overwrite").
+//   - After a failed Sync nothing is known about the file's unsynced bytes; a
+//     later Sync that succeeds does not vouch for them.
+//
+// Files grow at their end only: Write always appends. That keeps both sides
+// simple, and nothing here needs more.
+//
+// Errors of a missing file match fs.ErrNotExist.
+package vfs

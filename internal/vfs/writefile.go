@@ -1,0 +1,33 @@
+package vfs
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+)
+
+// TempSuffix ends the name under which WriteFile writes. A crash can leave such a
+// file; its owner removes it when it starts.
+const TempSuffix = ".tmp"
+
+// WriteFile makes the file name hold what write gives it, in one step: after a
+// crash the file is there whole, or as it was before. When WriteFile returns, it
+// is durable. Two calls for one name may not run at the same time.
+func WriteFile(fsys FS, name string, write func(io.Writer) error) (err error) {
+	temp := name + TempSuffix
+	f, err := fsys.Create(temp)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, fsys.Remove(temp))
+	}
+	if err := fsys.Rename(temp, name); err != nil {
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(name))
+}

@@ -1,0 +1,268 @@
+package sequencer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// A block on its way from open to published.
+type block struct {
+	env   *chain.Env
+	prior chain.StateView // the state before it
+	open  chain.OpenBlock // nil once closed
+
+	parent    *block       // nil if it was committed before this one opened
+	staged    chain.Staged // its mini-blocks so far; nil while there are none
+	committed bool         // by the committer; guarded by storeMu
+
+	running     *runningHash
+	opened      bool   // recordOpen is on its way to the log
+	hashPending bool   // MiniBlock.ParentHashPending of its first mini-block
+	index       uint32 // of the open mini-block
+	unsealedTxs int    // executed since the last mini-block
+	deadline    time.Time
+	txs         []*chain.Tx
+
+	result  *chain.Result      // once closed
+	header  *chain.Header      // once it has a root
+	body    []byte             // RLP of the block
+	diff    []byte             // self-contained
+	witness []byte             // encoded
+	logged  chan struct{}      // closed when the header is in the log
+	point   chan snapshotPoint // gets one when the last frame is in the feed
+}
+
+func (b *block) view() chain.StateView {
+	if b.staged != nil {
+		return b.staged.View()
+	}
+	return b.prior
+}
+
+// build is steps 2 and 3: it takes transactions by priority, executes them, and
+// ends mini-blocks and blocks on their timers. It is the only goroutine that
+// touches the open block.
+func (s *Sequencer) build(ctx context.Context) error {
+	ticker := time.NewTicker(s.cfg.MiniBlockInterval)
+	defer ticker.Stop()
+	defer func() {
+		if s.current != nil && s.current.open != nil {
+			s.current.open.Discard()
+		}
+	}()
+	for {
+		if err := s.endOnTime(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			if err := s.sealMini(ctx); err != nil {
+				return err
+			}
+		case <-s.pool.signal:
+			if err := s.execute(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// endOnTime closes the open block when its time is over and opens the next.
+func (s *Sequencer) endOnTime(ctx context.Context) error {
+	if s.cfg.Now().Before(s.current.deadline) {
+		return nil
+	}
+	return s.nextBlock(ctx)
+}
+
+func (s *Sequencer) nextBlock(ctx context.Context) error {
+	closed := s.current
+	if err := s.closeBlock(ctx, closed); err != nil {
+		return err
+	}
+	s.unrooted.Add(1)
+	select {
+	case s.sealing <- closed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.pool.evict(s.cfg.Now())
+	facts := parentFacts{
+		number: closed.env.Number, timestamp: closed.env.Timestamp, gasLimit: closed.env.GasLimit,
+		gasUsed: closed.result.GasUsed, blobGasUsed: closed.result.BlobGasUsed,
+	}
+	if closed.env.BaseFee != nil {
+		facts.baseFee = *closed.env.BaseFee
+	}
+	if closed.env.ExcessBlobGas != nil {
+		facts.excessBlobGas = *closed.env.ExcessBlobGas
+	}
+	return s.openBlock(ctx, s.cfg.nextEnv(&facts, s.cfg.Now()), closed.view(), closed)
+}
+
+// openBlock opens the block of env on the state prior; parent is the block before
+// it, or nil if that is committed.
+func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.StateView, parent *block) error {
+	open, err := s.cfg.Executor.Open(ctx, env, s.ancestors, prior)
+	if err != nil {
+		return fmt.Errorf("open block %d: %w", env.Number, err)
+	}
+	s.ancestors.expect(env.Number)
+	s.current = &block{
+		env: env, prior: prior, open: open, parent: parent,
+		running: newRunningHash(env), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
+		logged: make(chan struct{}), point: make(chan snapshotPoint, 1),
+	}
+	s.env.Store(env)
+	return nil
+}
+
+// execute runs one batch and hands what was included on to its commit group.
+func (s *Sequencer) execute(ctx context.Context) error {
+	batch := s.pool.take(s.cfg.BatchTxs)
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := s.waiting.Acquire(ctx, int64(len(batch))); err != nil {
+		return err
+	}
+	b := s.current
+	txs := make([]*chain.Tx, len(batch))
+	for i, p := range batch {
+		txs[i] = p.tx
+	}
+	results, err := b.open.Push(ctx, txs)
+	if err != nil {
+		return fmt.Errorf("block %d: %w", b.env.Number, err)
+	}
+	s.pool.done(batch, results)
+
+	e := entry{kind: recordGroup, number: b.env.Number}
+	full := false
+	for i, r := range results {
+		switch {
+		case r.Err == nil:
+			b.include(txs[i], &results[i])
+			e.txs = append(e.txs, batch[i])
+			e.receipts = append(e.receipts, r.Receipt)
+		case isBlockFull(r.Err):
+			full = true
+		default:
+			batch[i].executed <- outcome{err: r.Err}
+		}
+	}
+	s.waiting.Release(int64(len(batch) - len(e.txs)))
+	if len(e.txs) > 0 {
+		e.running = b.running.sum
+		if err := s.enterOpen(ctx, b); err != nil {
+			return err
+		}
+		if err := s.enter(ctx, e); err != nil {
+			return err
+		}
+	}
+	if full {
+		return s.nextBlock(ctx)
+	}
+	return nil
+}
+
+func (b *block) include(tx *chain.Tx, r *chain.TxResult) {
+	b.txs = append(b.txs, tx)
+	b.running.add(r)
+	b.unsealedTxs++
+}
+
+// enterOpen logs the environment, once, before anything else of the block.
+func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
+	if b.opened {
+		return nil
+	}
+	b.opened = true
+	return s.enter(ctx, entry{kind: recordOpen, number: b.env.Number, env: b.env})
+}
+
+// sealMini ends the mini-block if anything executed in it.
+func (s *Sequencer) sealMini(ctx context.Context) error {
+	b := s.current
+	if b.unsealedTxs == 0 {
+		return nil
+	}
+	mini, err := b.open.SealMini(ctx)
+	if err != nil {
+		return fmt.Errorf("block %d: seal mini-block %d: %w", b.env.Number, b.index, err)
+	}
+	return s.endMini(ctx, b, mini, false)
+}
+
+// endMini stages a mini-block and hands it to the log.
+func (s *Sequencer) endMini(ctx context.Context, b *block, mini *chain.MiniBlock, last bool) error {
+	before := b.view()
+	if err := s.stage(ctx, b, mini.Changes); err != nil {
+		return fmt.Errorf("block %d: stage mini-block %d: %w", b.env.Number, mini.Index, err)
+	}
+	s.pool.sealed(b.view())
+	if mini.Index == 0 {
+		b.hashPending = mini.ParentHashPending
+	}
+	b.index, b.unsealedTxs = mini.Index+1, 0
+	if err := s.enterOpen(ctx, b); err != nil {
+		return err
+	}
+	return s.enter(ctx, entry{
+		kind: recordFrame, number: b.env.Number, env: b.env, mini: mini, last: last,
+		before: before, after: b.view(), block: b,
+	})
+}
+
+// stage puts changes on top of the block's mini-blocks so far.
+func (s *Sequencer) stage(ctx context.Context, b *block, c *chain.Changes) (err error) {
+	s.storeMu.Lock()
+	defer s.storeMu.Unlock()
+	switch {
+	case b.staged != nil:
+		b.staged, err = b.staged.Stage(ctx, c)
+	case b.parent != nil && !b.parent.committed:
+		b.staged, err = b.parent.staged.Stage(ctx, c)
+	default:
+		b.staged, err = s.store.Stage(ctx, c)
+	}
+	b.parent = nil // nobody needs it any more
+	return err
+}
+
+// closeBlock ends the block: its last mini-block, and then the write of EIP-2935,
+// which is in the block but in none of its mini-blocks. It waits until the parent
+// is sealed.
+func (s *Sequencer) closeBlock(ctx context.Context, b *block) error {
+	result, err := b.open.Close(ctx)
+	if err != nil {
+		return fmt.Errorf("close block %d: %w", b.env.Number, err)
+	}
+	b.open, b.result = nil, result
+	if err := s.endMini(ctx, b, result.Last, true); err != nil {
+		return err
+	}
+	return s.stageParentHash(ctx, b)
+}
+
+// stageParentHash adds the write of EIP-2935, if it was left out, to a closed block.
+func (s *Sequencer) stageParentHash(ctx context.Context, b *block) error {
+	if !b.hashPending {
+		return nil
+	}
+	parent, err := s.ancestors.header(b.env.Number - 1)
+	if err != nil {
+		return err
+	}
+	write, err := chain.ParentHashChange(parent, b.prior)
+	if err != nil {
+		return fmt.Errorf("block %d: %w", b.env.Number, err)
+	}
+	return s.stage(ctx, b, write)
+}

@@ -1,0 +1,211 @@
+package sequencer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/internal/vfs"
+	"github.com/vivace-chain/vivace/state"
+	"github.com/vivace-chain/vivace/statediff"
+	"github.com/vivace-chain/vivace/trie"
+)
+
+// Publisher is where the sequencer puts what others follow: streams of messages by
+// topic. Publish copies msg and returns its number in the topic. It may be called
+// concurrently.
+type Publisher interface {
+	Publish(ctx context.Context, topic string, msg []byte) (seq uint64, err error)
+}
+
+// Subscriber is where the sequencer gets attestations from. The function that
+// Subscribe returns waits for the next message; its bytes are valid until the
+// next call.
+type Subscriber interface {
+	Subscribe(ctx context.Context, topic string, from uint64) (next func(context.Context) (seq uint64, msg []byte, err error), err error)
+}
+
+// Executor is what the sequencer asks of an executor: to execute, to build, and
+// to check at the door what can be checked without state. *execution.Sequential
+// has it.
+type Executor interface {
+	chain.Executor
+	chain.Builder
+	// CheckTx fails with ErrInvalidTx if the transaction cannot be valid in env,
+	// whatever the state.
+	CheckTx(tx *chain.Tx, env *chain.Env) error
+	// Sender recovers the sender from the signature, once.
+	Sender(tx *chain.Tx, env *chain.Env) (common.Address, error)
+}
+
+// Config says how a Sequencer works. Fields marked required have no default.
+type Config struct {
+	// Genesis is block 0. Required.
+	Genesis *chain.Genesis
+	// ChainConfig has the fork schedule; the chain must begin after the Merge.
+	// Required.
+	ChainConfig *params.ChainConfig
+
+	// FS and Dir say where the log and the snapshots are. Dir is required; FS
+	// defaults to the operating system's. One process at a time may use Dir.
+	FS  vfs.FS
+	Dir string
+	// Durability of an acknowledgement. Default: fsync.
+	Durability state.Durability
+
+	// Executor, Committer and the two codecs default to those of packages
+	// execution, trie and statediff. Diff is used for the frames of mini-blocks;
+	// BlockDiff makes the self-contained diffs of whole blocks.
+	Executor  Executor
+	Committer chain.Committer
+	Diff      chain.DiffEncoder
+	BlockDiff chain.DiffEncoder
+	// DA takes blocks, witnesses and diffs. Required.
+	DA chain.DAClient
+	// Publisher gets frames, headers and publications; Subscriber gives
+	// attestations. Required.
+	Publisher  Publisher
+	Subscriber Subscriber
+
+	// Term of this sequencer; it stands in every header's extraData. Default 1.
+	Term uint64
+	// ExtraData follows the term in extraData; at most 24 bytes.
+	ExtraData []byte
+	// Coinbase receives the priority fees.
+	Coinbase common.Address
+	// GasLimit of every block. Default: the genesis block's.
+	GasLimit uint64
+	// BaseFee, if set, is every block's base fee, in wei; nil computes it by
+	// EIP-1559.
+	BaseFee *uint256.Int
+	// ParentBeaconBlockRoot gives the value for the block number (EIP-4788).
+	// Default: zero.
+	ParentBeaconBlockRoot func(number uint64) common.Hash
+	// PrevRandao gives the value for the block number (EIP-4399). Default:
+	// keccak256 of chain id and number, which everybody can foresee.
+	PrevRandao func(number uint64) common.Hash
+
+	// MiniBlockInterval and BlockInterval are how long a mini-block and a block
+	// stay open. Defaults 10 ms and 1 s.
+	MiniBlockInterval time.Duration
+	BlockInterval     time.Duration
+	// BatchTxs is the most transactions given to the executor at once: the longest
+	// that anything else waits for it. Default 256.
+	BatchTxs int
+	// GroupTxs is the most transactions that wait for their fsync; when as many
+	// do, execution waits. Default 8192.
+	GroupTxs int
+
+	// PoolTxs, PoolBytes and PoolTxsPerSender bound the pool. Defaults 65,536
+	// transactions, 256 MiB, 1,024 transactions.
+	PoolTxs          int
+	PoolBytes        int
+	PoolTxsPerSender int
+	// PoolLifetime is how long a transaction waits for a predecessor that is
+	// missing. Default 10 s.
+	PoolLifetime time.Duration
+	// TxBytes is the longest transaction taken. Default 128 KiB.
+	TxBytes int
+
+	// UnpublishedBlocks is how many sealed blocks may wait for the
+	// data-availability layer before admission refuses with ErrBusy. Default 64.
+	UnpublishedBlocks int
+	// UnprovenBlocks is how many published blocks are remembered to be compared
+	// with attestations. Later attestations are not understood. Default 4,096.
+	UnprovenBlocks int
+	// Provers are the addresses whose attestations count, and ProverThreshold how
+	// many of them must agree on a block. Default threshold 1. Without Provers
+	// nothing is ever proven.
+	Provers         []common.Address
+	ProverThreshold int
+
+	// SnapshotBlocks is the number of blocks from one snapshot to the next. A
+	// snapshot shortens the log and lets followers join. Default 256.
+	SnapshotBlocks int
+
+	// Logger gets what an operator should know. Default: slog.Default.
+	Logger *slog.Logger
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+func (c Config) withDefaults() (*Config, error) {
+	switch {
+	case c.Genesis == nil || c.ChainConfig == nil:
+		return nil, errors.New("sequencer: Config.Genesis and ChainConfig are required")
+	case c.Dir == "":
+		return nil, errors.New("sequencer: Config.Dir is required")
+	case c.DA == nil || c.Publisher == nil || c.Subscriber == nil:
+		return nil, errors.New("sequencer: Config.DA, Publisher and Subscriber are required")
+	case len(c.ExtraData) > 24:
+		return nil, fmt.Errorf("sequencer: Config.ExtraData has %d bytes, at most 24 follow the term", len(c.ExtraData))
+	case c.ChainConfig.ChainID == nil || !c.ChainConfig.ChainID.IsUint64() || c.ChainConfig.ChainID.Uint64() != c.Genesis.ChainID:
+		return nil, fmt.Errorf("sequencer: chain id is %v in ChainConfig, %d in Genesis", c.ChainConfig.ChainID, c.Genesis.ChainID)
+	}
+	if c.Executor == nil {
+		ex, err := execution.New(execution.Config{Chain: c.ChainConfig})
+		if err != nil {
+			return nil, err
+		}
+		c.Executor = ex
+	}
+	if c.Committer == nil {
+		c.Committer = trie.New(trie.Config{})
+	}
+	if c.Diff == nil {
+		c.Diff = statediff.New(statediff.Config{})
+	}
+	if c.BlockDiff == nil {
+		c.BlockDiff = statediff.New(statediff.Config{Stateless: true})
+	}
+	if c.FS == nil {
+		c.FS = vfs.OS
+	}
+	if c.ParentBeaconBlockRoot == nil {
+		c.ParentBeaconBlockRoot = func(uint64) common.Hash { return common.Hash{} }
+	}
+	if c.PrevRandao == nil {
+		id := uint256.NewInt(c.Genesis.ChainID).Bytes32()
+		c.PrevRandao = func(number uint64) common.Hash {
+			n := uint256.NewInt(number).Bytes32()
+			return chain.Keccak256(id[:], n[:])
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	orDefault(&c.Term, 1)
+	orDefault(&c.GasLimit, c.Genesis.Header.GasLimit)
+	orDefault(&c.MiniBlockInterval, 10*time.Millisecond)
+	orDefault(&c.BlockInterval, time.Second)
+	orDefault(&c.BatchTxs, 256)
+	orDefault(&c.GroupTxs, 8192)
+	orDefault(&c.PoolTxs, 65_536)
+	orDefault(&c.PoolBytes, 256<<20)
+	orDefault(&c.PoolTxsPerSender, 1024)
+	orDefault(&c.PoolLifetime, 10*time.Second)
+	orDefault(&c.TxBytes, 128<<10)
+	orDefault(&c.UnpublishedBlocks, 64)
+	orDefault(&c.UnprovenBlocks, 4096)
+	orDefault(&c.ProverThreshold, 1)
+	orDefault(&c.SnapshotBlocks, 256)
+	return &c, nil
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

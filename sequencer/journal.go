@@ -1,0 +1,189 @@
+package sequencer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/checkpoint"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+// An entry is something that becomes a log record, with what happens once the
+// record is durable.
+type entry struct {
+	kind   byte
+	number uint64 // of the block
+	env    *chain.Env
+
+	// recordGroup
+	txs      []*pending
+	receipts []*chain.Receipt
+	running  common.Hash
+
+	// recordFrame
+	mini          *chain.MiniBlock
+	last          bool
+	before, after chain.StateView
+	frame         []byte        // encoded, with the feed's kind byte in front
+	point         snapshotPoint // of the last frame of a block
+
+	block   *block // recordHeader, recordFrame with last
+	payload []byte // recordHeader, recordPublished, recordProven
+}
+
+// A snapshotPoint is the state of the feed right after a block's last frame.
+type snapshotPoint struct {
+	frame common.Hash // digest of that frame
+	model []byte      // of the DiffEncoder, if it has one
+	feed  uint64      // number of the next message
+}
+
+// enter hands an entry to the journal. The builder's entries stay in their order.
+func (s *Sequencer) enter(ctx context.Context, e entry) error {
+	select {
+	case s.journal <- e:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// keepJournal is step 4. It takes whatever came while the last fsync ran, writes
+// and syncs it, and only then lets the world know: receipts, views, frames.
+func (s *Sequencer) keepJournal(ctx context.Context) error {
+	var batch []entry
+	for {
+		select {
+		case e := <-s.journal:
+			batch = append(batch[:0], e)
+		case <-ctx.Done():
+			return s.drainJournal(batch[:0])
+		}
+		for range len(s.journal) {
+			batch = append(batch, <-s.journal)
+		}
+		if err := s.writeBatch(ctx, batch); err != nil {
+			return err
+		}
+		clear(batch)
+	}
+}
+
+// drainJournal writes what was executed before the end and acknowledges it.
+func (s *Sequencer) drainJournal(batch []entry) error {
+	for range len(s.journal) {
+		batch = append(batch, <-s.journal)
+	}
+	return s.writeBatch(context.Background(), batch)
+}
+
+func (s *Sequencer) writeBatch(ctx context.Context, batch []entry) error {
+	for i := range batch {
+		if err := s.write(&batch[i]); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	if err := s.log.Sync(); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	s.stats.syncTime.Add(int64(time.Since(began)))
+	for i := range batch {
+		if err := s.announce(ctx, &batch[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write appends the entry's record.
+func (s *Sequencer) write(e *entry) error {
+	payload := e.payload
+	switch e.kind {
+	case recordOpen:
+		payload, _ = e.env.AppendBinary(nil)
+	case recordGroup:
+		g := group{number: e.number, running: e.running}
+		for _, p := range e.txs {
+			g.txs = append(g.txs, p.tx)
+		}
+		payload = g.append(nil)
+	case recordFrame:
+		if err := s.encodeFrame(e); err != nil {
+			return err
+		}
+		payload = e.frame[1:]
+	}
+	lsn, err := s.log.Append(e.kind, payload)
+	if err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	if e.kind == recordOpen {
+		s.snapshots.opened(e.number, lsn)
+	}
+	return nil
+}
+
+// encodeFrame makes the mini-block's frame. Frames are encoded in the order of
+// the log, because the DiffEncoder carries a model from one to the next.
+func (s *Sequencer) encodeFrame(e *entry) error {
+	diff, err := s.cfg.Diff.AppendEncode(nil, e.mini.Changes, e.before, e.mini.Hints)
+	if err != nil {
+		return fmt.Errorf("block %d: diff of mini-block %d: %w", e.number, e.mini.Index, err)
+	}
+	f := &chain.Frame{
+		Number: e.number, Index: e.mini.Index, Term: s.cfg.Term, Parent: s.frame,
+		GasUsed: e.mini.GasUsed, TxCount: uint32(len(e.mini.Txs)), Last: e.last,
+		ParentHashPending: e.mini.ParentHashPending, Diff: diff,
+	}
+	if f.Index == 0 {
+		f.Env = e.env
+	}
+	e.frame, err = f.AppendBinary([]byte{link.FeedFrame})
+	if err != nil {
+		return err
+	}
+	s.frame = chain.Keccak256(e.frame[1:])
+	s.stats.diffBytes.Add(uint64(len(diff)))
+	if e.last {
+		e.point.frame = s.frame
+		e.point.model = checkpoint.AppendModel(s.cfg.Diff)
+	}
+	return err
+}
+
+// announce lets the world know of a durable record.
+func (s *Sequencer) announce(ctx context.Context, e *entry) error {
+	switch e.kind {
+	case recordGroup:
+		s.stats.groups.Add(1)
+		s.stats.txs.Add(uint64(len(e.txs)))
+		for i, p := range e.txs {
+			p.executed <- outcome{receipt: e.receipts[i]}
+		}
+		s.waiting.Release(int64(len(e.txs)))
+	case recordFrame:
+		s.stats.minis.Add(1)
+		s.readable.Store(&readable{e.number, e.mini.Index, e.after})
+		s.heads.update(func(h *Heads) { h.Preconfirmed = MiniID{e.number, e.mini.Index} })
+		seq, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, e.frame)
+		if err != nil {
+			return err
+		}
+		if e.last {
+			e.point.feed = seq + 1
+			e.block.point <- e.point
+		}
+	case recordHeader:
+		// Before any later frame: followers must have header N when block N+1 ends.
+		if _, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, append([]byte{link.FeedHeader}, e.payload...)); err != nil {
+			return err
+		}
+		close(e.block.logged)
+	}
+	return nil
+}

@@ -1,0 +1,307 @@
+package sequencer
+
+import (
+	"container/heap"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// The pool holds transactions between admission and execution: a queue by nonce
+// for each sender, and a heap of the senders whose first transaction is the next
+// that their account may send, by priority fee and then arrival. All methods may
+// be called concurrently.
+//
+// It answers "what is the account now" from a view of the newest staged
+// mini-block and the accounts that executed transactions changed since. So a nonce
+// is known the moment its predecessor has executed, long before any view shows it.
+type pool struct {
+	limit      int // transactions
+	limitBytes int
+	perSender  int
+
+	mu      sync.Mutex
+	senders map[common.Address]*senderQueue
+	ready   readyHeap
+	count   int
+	bytes   int
+	arrived uint64
+	signal  chan struct{} // has one element while ready is not empty
+
+	view   chain.StateView
+	recent map[common.Address]chain.Account // changed since view; Account{} if gone
+}
+
+// A pending transaction waits in the pool, then for its commit group.
+type pending struct {
+	tx       *chain.Tx
+	sender   common.Address
+	nonce    uint64
+	gas      uint64
+	cost     uint256.Int // the most it can take from the sender, wei
+	tip      uint256.Int // per gas, at the base fee of admission
+	arrival  uint64
+	expires  time.Time
+	executed chan outcome // buffered: the sequencer never waits for a submitter
+}
+
+type outcome struct {
+	receipt *chain.Receipt
+	err     error
+}
+
+type senderQueue struct {
+	sender common.Address
+	nonce  uint64              // of the next transaction that may execute
+	txs    map[uint64]*pending // by nonce
+	cost   uint256.Int         // of all txs
+	heapAt int                 // index in ready, or -1
+	taken  bool                // its first transaction is with the builder
+}
+
+func (q *senderQueue) first() *pending { return q.txs[q.nonce] }
+
+func newPool(cfg *Config, view chain.StateView) *pool {
+	return &pool{
+		limit: cfg.PoolTxs, limitBytes: cfg.PoolBytes, perSender: cfg.PoolTxsPerSender,
+		senders: make(map[common.Address]*senderQueue),
+		signal:  make(chan struct{}, 1),
+		view:    view,
+		recent:  make(map[common.Address]chain.Account),
+	}
+}
+
+// account is the account as the newest executed transaction left it.
+func (p *pool) account(addr common.Address) (chain.Account, error) {
+	if a, ok := p.recent[addr]; ok {
+		return a, nil
+	}
+	a, _, err := p.view.Account(addr)
+	return a, err
+}
+
+// add admits a transaction that is valid in itself.
+func (p *pool) add(tx *pending) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size := len(tx.tx.Raw())
+	if p.count >= p.limit || p.bytes+size > p.limitBytes {
+		return fmt.Errorf("%w: transaction pool is full", chain.ErrBusy)
+	}
+	account, err := p.account(tx.sender)
+	if err != nil {
+		return err
+	}
+	q := p.senders[tx.sender]
+	if q == nil {
+		q = &senderQueue{sender: tx.sender, nonce: account.Nonce, txs: make(map[uint64]*pending), heapAt: -1}
+	}
+	if err := q.admit(tx, &account, p.perSender); err != nil {
+		return err
+	}
+	p.senders[tx.sender] = q
+	p.arrived++
+	tx.arrival = p.arrived
+	q.txs[tx.nonce] = tx
+	q.cost.Add(&q.cost, &tx.cost)
+	p.count++
+	p.bytes += size
+	p.offer(q)
+	return nil
+}
+
+func (q *senderQueue) admit(tx *pending, account *chain.Account, most int) error {
+	var total uint256.Int
+	_, overflow := total.AddOverflow(&q.cost, &tx.cost)
+	switch {
+	case tx.nonce < q.nonce:
+		return fmt.Errorf("%w: nonce too low: address %s, tx: %d state: %d", chain.ErrInvalidTx, tx.sender, tx.nonce, q.nonce)
+	case q.txs[tx.nonce] != nil && q.txs[tx.nonce].tx.Hash() == tx.tx.Hash():
+		return fmt.Errorf("%w: already known", chain.ErrInvalidTx)
+	case q.txs[tx.nonce] != nil:
+		// It will execute within milliseconds; there is no time to outbid it.
+		return fmt.Errorf("%w: replacement transaction underpriced: a transaction with nonce %d is pending", chain.ErrInvalidTx, tx.nonce)
+	case overflow || account.Balance.Lt(&total):
+		return fmt.Errorf("%w: insufficient funds for gas * price + value: address %s have %s want %s", chain.ErrInvalidTx, tx.sender, account.Balance.Dec(), total.Dec())
+	case len(q.txs) >= most || tx.nonce-q.nonce >= uint64(most):
+		return fmt.Errorf("%w: too many pending transactions of %s", chain.ErrBusy, tx.sender)
+	}
+	return nil
+}
+
+// offer puts q into the heap if its first transaction can execute.
+func (p *pool) offer(q *senderQueue) {
+	if q.heapAt >= 0 || q.taken || q.first() == nil {
+		return
+	}
+	heap.Push(&p.ready, q)
+	select {
+	case p.signal <- struct{}{}:
+	default:
+	}
+}
+
+// take returns at most n transactions, one of each sender, highest priority
+// first. Each must be given back to done.
+func (p *pool) take(n int) []*pending {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*pending
+	for len(out) < n && len(p.ready) > 0 {
+		q := heap.Pop(&p.ready).(*senderQueue)
+		q.taken = true
+		out = append(out, q.first())
+	}
+	if len(p.ready) > 0 {
+		select {
+		case p.signal <- struct{}{}:
+		default:
+		}
+	}
+	return out
+}
+
+// done tells what became of transactions that were taken. Those with
+// ErrBlockFull stay in the pool; the accounts that the others changed are known
+// from now on.
+func (p *pool) done(txs []*pending, results []chain.TxResult) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range results {
+		if c := results[i].Changes; c != nil {
+			for j := range c.Accounts {
+				p.recent[c.Accounts[j].Address] = c.Accounts[j].After
+				p.moved(&c.Accounts[j])
+			}
+		}
+	}
+	for i, tx := range txs {
+		q := p.senders[tx.sender]
+		q.taken = false
+		if results[i].Err == nil || !isBlockFull(results[i].Err) {
+			p.remove(q, tx)
+		}
+		p.offer(q)
+		p.forget(q)
+	}
+}
+
+// moved brings a sender's queue to the nonce that its account now has. Nonces
+// move by the sender's own transactions, and by authorizations of EIP-7702 in
+// those of others, which leave queued transactions behind.
+func (p *pool) moved(a *chain.AccountChange) {
+	q := p.senders[a.Address]
+	if q == nil || a.After.Nonce <= q.nonce {
+		return
+	}
+	for n := q.nonce; n < a.After.Nonce; n++ {
+		// The transaction that is executing is removed by done.
+		if tx := q.txs[n]; tx != nil && !(q.taken && n == q.nonce) {
+			p.remove(q, tx)
+			tx.executed <- outcome{err: fmt.Errorf("%w: nonce too low: address %s, tx: %d state: %d", chain.ErrInvalidTx, tx.sender, n, a.After.Nonce)}
+		}
+	}
+	if !q.taken && q.heapAt >= 0 {
+		heap.Remove(&p.ready, q.heapAt)
+	}
+	q.nonce = a.After.Nonce
+	p.offer(q)
+}
+
+func (p *pool) remove(q *senderQueue, tx *pending) {
+	if q.txs[tx.nonce] != tx {
+		return
+	}
+	delete(q.txs, tx.nonce)
+	q.cost.Sub(&q.cost, &tx.cost)
+	p.count--
+	p.bytes -= len(tx.tx.Raw())
+}
+
+func (p *pool) forget(q *senderQueue) {
+	if len(q.txs) == 0 && !q.taken {
+		delete(p.senders, q.sender)
+	}
+}
+
+// sealed tells that view shows all that done has told so far.
+func (p *pool) sealed(view chain.StateView) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.view = view
+	clear(p.recent)
+}
+
+// evict drops the transactions whose time has passed: those that wait for a
+// predecessor that never came.
+func (p *pool) evict(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.senders {
+		for nonce, tx := range q.txs {
+			if tx.expires.After(now) || nonce == q.nonce && (q.taken || q.heapAt >= 0) {
+				continue
+			}
+			p.remove(q, tx)
+			tx.executed <- outcome{err: fmt.Errorf("%w: transaction expired: nonce too high: address %s, tx: %d state: %d", chain.ErrInvalidTx, tx.sender, nonce, q.nonce)}
+		}
+		p.forget(q)
+	}
+}
+
+// expire answers all that wait, when the sequencer stops.
+func (p *pool) expire(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, q := range p.senders {
+		for _, tx := range q.txs {
+			tx.executed <- outcome{err: err}
+		}
+	}
+	clear(p.senders)
+	p.ready, p.count, p.bytes = nil, 0, 0
+}
+
+func (p *pool) len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
+// readyHeap orders senders by what their first transaction pays, then by arrival.
+type readyHeap []*senderQueue
+
+func (h readyHeap) Len() int { return len(h) }
+
+func (h readyHeap) Less(i, j int) bool {
+	a, b := h[i].first(), h[j].first()
+	if c := a.tip.Cmp(&b.tip); c != 0 {
+		return c > 0
+	}
+	return a.arrival < b.arrival
+}
+
+func (h readyHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapAt, h[j].heapAt = i, j
+}
+
+func (h *readyHeap) Push(x any) {
+	q := x.(*senderQueue)
+	q.heapAt = len(*h)
+	*h = append(*h, q)
+}
+
+func (h *readyHeap) Pop() any {
+	old := *h
+	q := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	q.heapAt = -1
+	return q
+}

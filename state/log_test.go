@@ -1,0 +1,419 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/vfs"
+)
+
+func openLog(t testing.TB, fsys vfs.FS, change ...func(*LogConfig)) *Log {
+	t.Helper()
+	l, err := tryOpenLog(fsys, change...)
+	require.NoError(t, err)
+	return l
+}
+
+func tryOpenLog(fsys vfs.FS, change ...func(*LogConfig)) (*Log, error) {
+	cfg := LogConfig{FS: fsys, Dir: "log", SegmentSize: 1 << 10}
+	for _, f := range change {
+		f(&cfg)
+	}
+	return OpenLog(cfg)
+}
+
+// A record is what Replay gives.
+type record struct {
+	lsn     LSN
+	kind    byte
+	payload string
+}
+
+func replay(t testing.TB, l *Log, from LSN) []record {
+	t.Helper()
+	var out []record
+	require.NoError(t, l.Replay(from, func(lsn LSN, kind byte, payload []byte) error {
+		out = append(out, record{lsn, kind, string(payload)})
+		return nil
+	}))
+	return out
+}
+
+func appendN(t testing.TB, l *Log, n, size int) []record {
+	t.Helper()
+	var out []record
+	for range n {
+		payload := bytes.Repeat([]byte{byte(len(out))}, size)
+		lsn, err := l.Append(7, payload[:size/2], payload[size/2:])
+		require.NoError(t, err)
+		out = append(out, record{lsn, 7, string(payload)})
+	}
+	return out
+}
+
+func TestLogReplay(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	require.Equal(t, LSN(0), l.Last())
+	require.Empty(t, replay(t, l, 0))
+	want := appendN(t, l, 40, 100) // some segments
+	require.NoError(t, l.Sync())
+	require.Equal(t, want, replay(t, l, 0))
+	require.Equal(t, want[16:], replay(t, l, want[16].lsn))
+	require.Empty(t, replay(t, l, l.Last()+1))
+	require.Greater(t, len(l.segments), 3)
+
+	for _, from := range []LSN{l.Last() + 2, 1 << 63} {
+		require.ErrorIs(t, l.Replay(from, nil), chain.ErrNotFound)
+	}
+	stop := errors.New("stop")
+	require.Equal(t, stop, l.Replay(1, func(LSN, byte, []byte) error { return stop }))
+
+	require.NoError(t, l.Close())
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, l.Sync(), chain.ErrClosed)
+	_, err := l.Append(1)
+	require.ErrorIs(t, err, chain.ErrClosed)
+
+	l = openLog(t, fsys)
+	require.Equal(t, want, replay(t, l, 0))
+	more := appendN(t, l, 3, 10)
+	require.NoError(t, l.Close())
+	l = openLog(t, fsys)
+	require.Equal(t, append(want, more...), replay(t, l, 0))
+	require.NoError(t, l.Close())
+}
+
+func TestLogSizeMatchesFiles(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	check := func(l *Log) {
+		var sum int64
+		for _, s := range l.segments {
+			n, err := fsys.Size(l.path(s.first))
+			require.NoError(t, err)
+			sum += n
+		}
+		require.Equal(t, sum, l.Size())
+	}
+	l := openLog(t, fsys)
+	check(l)
+	appendN(t, l, 40, 100)
+	check(l)
+	require.NoError(t, l.Prune(10))
+	check(l)
+	require.NoError(t, l.TruncateAfter(20))
+	check(l)
+	require.NoError(t, l.Close())
+	l = openLog(t, fsys)
+	check(l)
+}
+
+func TestLogLimits(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys, func(c *LogConfig) { c.RecordMax = 100 })
+	_, err := l.Append(1, make([]byte, 60), make([]byte, 41))
+	require.ErrorIs(t, err, chain.ErrTooLarge)
+	_, err = l.Append(0)
+	require.Error(t, err)
+	want := appendN(t, l, 1, 100)
+	require.Equal(t, want, replay(t, l, 0))
+	require.NoError(t, l.Close())
+
+	_, err = tryOpenLog(fsys, func(c *LogConfig) { c.RecordMax = 99 })
+	require.ErrorIs(t, err, chain.ErrTooLarge, "a good record above the limit is not torn")
+	l = openLog(t, fsys, func(c *LogConfig) { c.RecordMax = 100 })
+	require.Equal(t, want, replay(t, l, 0))
+
+	_, err = tryOpenLog(fsys)
+	require.ErrorIs(t, err, vfs.ErrLocked)
+	_, err = OpenLog(LogConfig{FS: fsys})
+	require.Error(t, err, "no directory")
+	_, err = tryOpenLog(vfs.NewCrash(1), func(c *LogConfig) { c.RecordMax = recordMaxLimit + 1 })
+	require.Error(t, err)
+}
+
+func TestLogTruncateAfterAndPrune(t *testing.T) {
+	for _, keep := range []LSN{0, 1, 7, 8, 9, 23, 39, 40} {
+		t.Run(fmt.Sprint(keep), func(t *testing.T) {
+			fsys := vfs.NewCrash(1)
+			l := openLog(t, fsys)
+			want := appendN(t, l, 40, 100)
+			require.NoError(t, l.TruncateAfter(keep))
+			require.Equal(t, keep, l.Last())
+			want = want[:keep]
+			require.Equal(t, len(want), len(replay(t, l, 0)))
+			lsn, err := l.Append(9, []byte("after"))
+			require.NoError(t, err)
+			require.Equal(t, keep+1, lsn)
+			want = append(want, record{lsn, 9, "after"})
+			require.Equal(t, want, replay(t, l, 0))
+			require.NoError(t, l.Sync())
+			l = openLog(t, fsys.Crash(vfs.LoseUnsynced))
+			require.Equal(t, want, replay(t, l, 0))
+		})
+	}
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	want := appendN(t, l, 40, 100)
+	require.ErrorIs(t, l.TruncateAfter(41), chain.ErrNotFound)
+	require.NoError(t, l.Prune(0))
+	require.NoError(t, l.Prune(20))
+	first := l.First()
+	require.Greater(t, first, LSN(1))
+	require.LessOrEqual(t, first, LSN(20))
+	require.Equal(t, want[first-1:], replay(t, l, 0))
+	require.ErrorIs(t, l.Replay(first-1, nil), chain.ErrNotFound)
+	require.ErrorIs(t, l.TruncateAfter(first-2), chain.ErrNotFound)
+	require.NoError(t, l.Prune(1000), "the newest segment stays")
+	require.Equal(t, want[l.First()-1:], replay(t, l, 0))
+	require.NoError(t, l.Close())
+	l = openLog(t, fsys)
+	require.Equal(t, want[l.First()-1:], replay(t, l, 0))
+	require.NoError(t, l.TruncateAfter(l.First()-1))
+	require.Empty(t, replay(t, l, 0))
+}
+
+// A failed write or fsync ends the use of the log, also if the next would succeed.
+func TestLogFailureSticks(t *testing.T) {
+	fault := errors.New("input/output error")
+	for _, kind := range []vfs.OpKind{vfs.OpSync, vfs.OpWrite, vfs.OpCreate, vfs.OpRename, vfs.OpSyncDir} {
+		t.Run(string(kind), func(t *testing.T) {
+			fsys := vfs.NewCrash(1)
+			l := openLog(t, fsys)
+			synced := appendN(t, l, 3, 100)
+			require.NoError(t, l.Sync())
+			fsys.Inject(func(op vfs.Op) error {
+				if op.Kind == kind {
+					return fault
+				}
+				return nil
+			})
+			var err error
+			for i := 0; i < 20 && err == nil; i++ { // long enough to rotate
+				if _, err = l.Append(1, make([]byte, 100)); err == nil && kind == vfs.OpSync {
+					err = l.Sync()
+				}
+			}
+			require.ErrorIs(t, err, fault)
+			fsys.Inject(nil)
+			require.ErrorIs(t, l.Sync(), fault)
+			_, err = l.Append(1)
+			require.ErrorIs(t, err, fault)
+			require.ErrorIs(t, l.Prune(3), fault)
+			require.ErrorIs(t, l.TruncateAfter(1), fault)
+			require.ErrorIs(t, l.Replay(0, nil), fault)
+			require.ErrorIs(t, l.Close(), fault)
+
+			l = openLog(t, fsys.Crash(vfs.LoseUnsynced))
+			require.Equal(t, synced, replay(t, l, 0)[:len(synced)])
+		})
+	}
+}
+
+func TestLogConcurrentAppendAndSync(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	const writers, each = 8, 50
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for i := range each {
+				if _, err := l.Append(byte(w+1), fmt.Appendf(nil, "%d", i)); err != nil {
+					t.Error(err)
+				}
+				if err := l.Sync(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	l = openLog(t, fsys.Crash(vfs.LoseUnsynced))
+	next := make(map[byte]int)
+	for _, r := range replay(t, l, 0) {
+		require.Equal(t, fmt.Sprint(next[r.kind]), r.payload)
+		next[r.kind]++
+	}
+	for w := range writers {
+		require.Equal(t, each, next[byte(w+1)])
+	}
+}
+
+// slowSync is a file system whose fsync waits for the test.
+type slowSync struct {
+	vfs.FS
+	began, end chan struct{}
+}
+
+type slowFile struct {
+	vfs.File
+	fs *slowSync
+}
+
+func (s *slowSync) OpenReadWrite(name string) (vfs.File, error) {
+	f, err := s.FS.OpenReadWrite(name)
+	return slowFile{f, s}, err
+}
+
+func (f slowFile) Sync() error {
+	f.fs.began <- struct{}{}
+	<-f.fs.end
+	return f.File.Sync()
+}
+
+// What is appended during an fsync is one group: all who wait for it share the
+// next fsync.
+func TestLogSyncCoalesces(t *testing.T) {
+	slow := &slowSync{FS: vfs.NewCrash(1), began: make(chan struct{}), end: make(chan struct{})}
+	opened := make(chan *Log)
+	go func() { opened <- openLog(t, slow) }()
+	l := <-opened
+	appendN(t, l, 1, 10)
+	var wg sync.WaitGroup
+	wg.Go(func() { require.NoError(t, l.Sync()) })
+	<-slow.began
+	appendN(t, l, 5, 10) // does not wait for the fsync
+	const waiting = 10
+	returned := make(chan error, waiting)
+	for range waiting {
+		wg.Go(func() { returned <- l.Sync() })
+	}
+	slow.end <- struct{}{}
+	<-slow.began // the second
+	require.Empty(t, returned, "Sync returned before the fsync that covers its records")
+	slow.end <- struct{}{}
+	wg.Wait() // a third fsync would hang here
+	for range waiting {
+		require.NoError(t, <-returned)
+	}
+}
+
+// Every bit of a closed log is covered: no flip goes unseen, none is taken for a
+// torn tail.
+func TestLogBitFlip(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	want := appendN(t, l, 20, 60)
+	require.NoError(t, l.Close())
+	for _, s := range slices.Clone(l.segments) {
+		whole := readFile(t, fsys, l.path(s.first))
+		last := s.first == l.lastSegment().first
+		for offset := range whole {
+			if last && offset >= len(whole)-recordHeaderSize {
+				break // the mark: see below
+			}
+			flipped := bytes.Clone(whole)
+			flipped[offset] ^= 1 << rng.IntN(8)
+			writeFile(t, fsys, l.path(s.first), flipped)
+			_, err := tryOpenLog(fsys)
+			require.ErrorIs(t, err, chain.ErrCorrupt, "segment %d, byte %d", s.first, offset)
+			var at *chain.CorruptError
+			require.ErrorAs(t, err, &at)
+			require.Contains(t, at.What, segmentName(s.first))
+			require.LessOrEqual(t, at.Offset, int64(offset))
+			require.Equal(t, flipped, readFile(t, fsys, l.path(s.first)), "nothing was cut")
+		}
+		writeFile(t, fsys, l.path(s.first), whole)
+	}
+	// The mark itself has no witness, and nothing to lose.
+	name := l.path(l.lastSegment().first)
+	whole := readFile(t, fsys, name)
+	whole[len(whole)-1] ^= 1
+	writeFile(t, fsys, name, whole)
+	l = openLog(t, fsys)
+	require.Equal(t, want, replay(t, l, 0))
+}
+
+func TestLogMissingSegment(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	appendN(t, l, 40, 100)
+	require.NoError(t, l.Close())
+	require.NoError(t, fsys.Remove(l.path(l.segments[2].first)))
+	_, err := tryOpenLog(fsys)
+	require.ErrorIs(t, err, chain.ErrCorrupt)
+	require.ErrorContains(t, err, segmentName(l.segments[3].first))
+}
+
+// A tail torn at any byte is cut there, whatever filler stands behind.
+func TestLogTornTail(t *testing.T) {
+	base := vfs.NewCrash(1)
+	l := openLog(t, base)
+	want := appendN(t, l, 3, 50)
+	require.NoError(t, l.Sync())
+	synced := l.Size()
+	want = append(want, appendN(t, l, 3, 50)...)
+	name := l.path(1)
+	whole := readFile(t, base, name)
+	rng := rand.New(rand.NewPCG(2, 2))
+	garbage := make([]byte, 100)
+	for i := range garbage {
+		garbage[i] = byte(rng.Uint32())
+	}
+	for cut := synced; cut < int64(len(whole)); cut++ {
+		for _, filler := range [][]byte{nil, make([]byte, 100), garbage, whole[:100], whole[len(whole)-75:]} {
+			fsys := vfs.NewCrash(1)
+			require.NoError(t, fsys.MkdirAll("log"))
+			writeFile(t, fsys, name, append(bytes.Clone(whole[:cut]), filler...))
+			l := openLog(t, fsys)
+			n := 3 + int(cut-synced)/(recordHeaderSize+50)
+			got := replay(t, l, 0)
+			require.GreaterOrEqual(t, len(got), n)
+			require.Equal(t, want[:len(got)], got, "cut at %d", cut) // filler may complete a record
+			more := appendN(t, l, 1, 5)
+			require.NoError(t, l.Close())
+			l = openLog(t, fsys)
+			require.Equal(t, append(got, more...), replay(t, l, 0))
+		}
+	}
+}
+
+// A disk may keep a later sector and lose an earlier one, of records that were
+// never synced: a tail, not damage.
+func TestLogHoleInUnsyncedTail(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	want := appendN(t, l, 3, 50)
+	require.NoError(t, l.Sync())
+	hole := l.Size()
+	appendN(t, l, 3, 50)
+	name := l.path(1)
+	whole := readFile(t, fsys, name)
+	clear(whole[hole : hole+60])
+	fsys = fsys.Crash(vfs.LoseNothing)
+	writeFile(t, fsys, name, whole)
+	l = openLog(t, fsys)
+	require.Equal(t, want, replay(t, l, 0))
+	require.Equal(t, hole, l.Size())
+}
+
+func readFile(t testing.TB, fsys vfs.FS, name string) []byte {
+	t.Helper()
+	f, err := fsys.Open(name)
+	require.NoError(t, err)
+	defer f.Close()
+	size, err := f.Size()
+	require.NoError(t, err)
+	b := make([]byte, size)
+	require.NoError(t, readAt(f, b, 0))
+	return b
+}
+
+func writeFile(t testing.TB, fsys vfs.FS, name string, b []byte) {
+	t.Helper()
+	f, err := fsys.Create(name)
+	require.NoError(t, err)
+	_, err = f.Write(b)
+	require.NoError(t, err)
+	require.NoError(t, f.Sync())
+	require.NoError(t, f.Close())
+}
