@@ -151,25 +151,22 @@ func (f *Follower) Close() error { return f.cfg.Store.Close() }
 
 // take is one message of the feed.
 func (f *Follower) take(ctx context.Context, seq uint64, msg []byte) error {
-	if len(msg) == 0 {
-		return &chain.CorruptError{What: "feed message", Offset: 0, Err: errors.New("empty")}
+	kind, body, err := link.ParseFeed(msg)
+	if err != nil {
+		return err
 	}
-	switch body := msg[1:]; msg[0] {
-	case link.FeedFrame:
-		frame := new(chain.Frame)
-		if err := frame.UnmarshalBinary(body); err != nil {
-			return err
-		}
-		return f.takeFrame(ctx, seq, frame, chain.Keccak256(body))
-	case link.FeedHeader:
+	if kind == link.FeedHeader {
 		header := new(chain.Header)
 		if err := header.UnmarshalBinary(body); err != nil {
 			return err
 		}
 		return f.takeHeader(ctx, header)
-	default:
-		return &chain.CorruptError{What: "feed message", Offset: 0, Err: fmt.Errorf("unknown kind %q", msg[0])}
 	}
+	frame := new(chain.Frame)
+	if err := frame.UnmarshalBinary(body); err != nil {
+		return err
+	}
+	return f.takeFrame(ctx, seq, frame, chain.Keccak256(body))
 }
 
 // takeFrame is step 7 for a mini-block: decode against the own state, stage.

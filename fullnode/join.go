@@ -1,6 +1,7 @@
 package fullnode
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,15 +40,17 @@ func (f *Follower) joinSnapshot(ctx context.Context, msg []byte) error {
 	if err != nil {
 		return fmt.Errorf("snapshot of block %s: %w", offer.Block, err)
 	}
-	point, err := checkpoint.Read(ctx, object.Payload, offer.Block, f.cfg.Store, f.cfg.Committer)
+	point, err := checkpoint.Read(ctx, bytes.NewReader(object.Payload), int64(len(object.Payload)), f.cfg.Store, f.cfg.Committer)
 	if err != nil {
 		return fmt.Errorf("snapshot of block %s: %w", offer.Block, err)
 	}
-	if err := checkpoint.SetModel(f.cfg.Diff, point.Model); err != nil {
+	if f.head, err = point.Header(); err != nil {
 		return err
 	}
-	f.head, err = point.Header()
-	if err != nil {
+	if got := f.head.ID(); got != offer.Block {
+		return &chain.MismatchError{Block: offer.Block.Number, Field: "hash of the snapshot's block", Got: got.Hash.Hex(), Want: offer.Block.Hash.Hex()}
+	}
+	if err := checkpoint.SetModel(f.cfg.Diff, point.Model); err != nil {
 		return err
 	}
 	f.frame, f.feed = point.Frame, offer.Feed

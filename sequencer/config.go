@@ -97,6 +97,11 @@ type Config struct {
 	// stay open. Defaults 10 ms and 1 s.
 	MiniBlockInterval time.Duration
 	BlockInterval     time.Duration
+	// TimestampAhead is how far, in whole seconds, the timestamps of blocks, which
+	// grow by at least one from block to block, may run ahead of the clock before
+	// admission refuses with ErrBusy. Default 2 s; negative for no bound, which is
+	// also the default when BlockInterval is less than a second.
+	TimestampAhead time.Duration
 	// BatchTxs is the most transactions given to the executor at once: the longest
 	// that anything else waits for it. Default 256.
 	BatchTxs int
@@ -189,6 +194,10 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.GasLimit, c.Genesis.Header.GasLimit)
 	orDefault(&c.MiniBlockInterval, 10*time.Millisecond)
 	orDefault(&c.BlockInterval, time.Second)
+	if c.BlockInterval < time.Second {
+		orDefault(&c.TimestampAhead, -1)
+	}
+	orDefault(&c.TimestampAhead, 2*time.Second)
 	orDefault(&c.BatchTxs, 256)
 	orDefault(&c.GroupTxs, 8192)
 	orDefault(&c.PoolTxs, 65_536)

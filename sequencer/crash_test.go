@@ -162,9 +162,13 @@ func announced(bus *link.Bus) (map[uint64]chain.BlockID, error) {
 		if err != nil {
 			return nil, err
 		}
-		if msg[0] == link.FeedHeader {
+		kind, body, err := link.ParseFeed(msg)
+		if err != nil {
+			return nil, err
+		}
+		if kind == link.FeedHeader {
 			h := new(chain.Header)
-			if err := h.UnmarshalBinary(msg[1:]); err != nil {
+			if err := h.UnmarshalBinary(body); err != nil {
 				return nil, err
 			}
 			out[h.Number] = h.ID()

@@ -28,7 +28,7 @@ type entry struct {
 	mini          *chain.MiniBlock
 	last          bool
 	before, after chain.StateView
-	frame         []byte        // encoded, with the feed's kind byte in front
+	frame         []byte        // encoded
 	point         snapshotPoint // of the last frame of a block
 
 	block   *block // recordHeader, recordFrame with last
@@ -116,7 +116,7 @@ func (s *Sequencer) write(e *entry) error {
 		if err := s.encodeFrame(e); err != nil {
 			return err
 		}
-		payload = e.frame[1:]
+		payload = e.frame
 	}
 	lsn, err := s.log.Append(e.kind, payload)
 	if err != nil {
@@ -143,11 +143,11 @@ func (s *Sequencer) encodeFrame(e *entry) error {
 	if f.Index == 0 {
 		f.Env = e.env
 	}
-	e.frame, err = f.AppendBinary([]byte{link.FeedFrame})
+	e.frame, err = f.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
-	s.frame = chain.Keccak256(e.frame[1:])
+	s.frame = chain.Keccak256(e.frame)
 	s.stats.diffBytes.Add(uint64(len(diff)))
 	if e.last {
 		e.point.frame = s.frame
@@ -170,7 +170,7 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 		s.stats.minis.Add(1)
 		s.readable.Store(&readable{e.number, e.mini.Index, e.after})
 		s.heads.update(func(h *Heads) { h.Preconfirmed = MiniID{e.number, e.mini.Index} })
-		seq, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, e.frame)
+		seq, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.frame))
 		if err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 		}
 	case recordHeader:
 		// Before any later frame: followers must have header N when block N+1 ends.
-		if _, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, append([]byte{link.FeedHeader}, e.payload...)); err != nil {
+		if _, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
 			return err
 		}
 		close(e.block.logged)

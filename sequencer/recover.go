@@ -3,11 +3,11 @@ package sequencer
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/checkpoint"
-	"github.com/vivace-chain/vivace/internal/vfs"
 	"github.com/vivace-chain/vivace/state"
 )
 
@@ -67,11 +67,16 @@ func (s *Sequencer) loadBase(ctx context.Context) (*chain.Header, error) {
 		return s.loadGenesis(ctx)
 	}
 	name := filepath.Join(s.cfg.Dir, names[len(names)-1])
-	data, err := vfs.ReadFile(s.cfg.FS, name)
+	f, err := s.cfg.FS.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	point, err := checkpoint.Read(ctx, data, s.store, s.cfg.Committer)
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	point, err := checkpoint.Read(ctx, io.NewSectionReader(f, 0, size), size, s.store, s.cfg.Committer)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", name, err)
 	}
@@ -356,7 +361,7 @@ func (r *replay) reseal(ctx context.Context, f *chain.Frame, raw []byte) error {
 	if err := s.encodeFrame(e); err != nil {
 		return err
 	}
-	if string(e.frame[1:]) != string(raw) {
+	if string(e.frame) != string(raw) {
 		return &chain.MismatchError{Block: f.Number, Field: fmt.Sprintf("frame %d", f.Index), Got: s.frame.Hex(), Want: chain.Keccak256(raw).Hex()}
 	}
 	if err := s.announce(ctx, e); err != nil {

@@ -249,7 +249,8 @@ func (s *Sequencer) lagging() error {
 	if n := len(s.publishes); n >= s.cfg.UnpublishedBlocks {
 		return fmt.Errorf("%w: %d blocks wait for the data-availability layer", chain.ErrBusy, n)
 	}
-	if ahead := int64(s.env.Load().Timestamp) - s.cfg.Now().Unix(); ahead > timestampAheadMax {
+	most := int64(s.cfg.TimestampAhead / time.Second)
+	if ahead := int64(s.env.Load().Timestamp) - s.cfg.Now().Unix(); most > 0 && ahead > most {
 		return fmt.Errorf("%w: blocks are full, and %d s ahead of the clock", chain.ErrBusy, ahead)
 	}
 	return nil
@@ -258,10 +259,6 @@ func (s *Sequencer) lagging() error {
 // unsettledBlocks is how many blocks can follow the one that filled the queue to
 // the publisher: closed, in the committer, open.
 const unsettledBlocks = 4
-
-// timestampAheadMax is how many seconds block timestamps, which must grow by one
-// for each block, may run ahead of the clock.
-const timestampAheadMax = 2
 
 func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pending, error) {
 	fields, err := feesOf(tx)

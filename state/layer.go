@@ -43,15 +43,32 @@ func (l *layer) count(exists bool, hash common.Hash, delta int) {
 // push puts a layer on top of others, which stay as they are. It merges layers of
 // similar size, like the digits of a counter that carries, so that a read through
 // n stages looks at no more than about log n layers.
-func push(layers []layer, c *chain.Changes) ([]layer, error) {
+func push(layers []layer, c *chain.Changes) []layer {
 	n := len(layers)
 	for n > 0 && layers[n-1].Len() <= 2*c.Len() {
 		n--
-		merged, err := chain.Merge(layers[n].Changes, c)
-		if err != nil {
-			return nil, err
-		}
-		c = merged
+		c = merge(layers[n].Changes, c)
 	}
-	return append(slices.Clip(layers[:n]), newLayer(c)), nil
+	return append(slices.Clip(layers[:n]), newLayer(c))
+}
+
+// net is the changes of all layers together.
+func net(layers []layer) *chain.Changes {
+	if len(layers) == 1 {
+		return layers[0].Changes
+	}
+	parts := make([]*chain.Changes, len(layers))
+	for i := range layers {
+		parts[i] = layers[i].Changes
+	}
+	return merge(parts...)
+}
+
+// merge is chain.Merge of changes of which each was found to fit the one before.
+func merge(parts ...*chain.Changes) *chain.Changes {
+	c, err := chain.Merge(parts...)
+	if err != nil {
+		panic("state: staged changes do not follow each other: " + err.Error())
+	}
+	return c
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 )
 
+var errStageClosed = fmt.Errorf("stage: %w", chain.ErrClosed)
+
 // A stage is changes on top of the newest block or of another stage. Stages form
 // a tree; every one carries the layers from the newest block up to itself, so
 // that a read does not walk the tree.
@@ -22,9 +24,12 @@ type stage struct {
 }
 
 // stage puts c on top of parent.
-func (s *Store) stage(ctx context.Context, parent *stage, c *chain.Changes) (*stage, error) {
+func (s *Store) stage(ctx context.Context, parent *stage, c *chain.Changes) (chain.Staged, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
+	}
+	if parent != nil && parent.closed {
+		return nil, errStageClosed
 	}
 	prior := s.top(parent)
 	if err := c.Validate(); err != nil {
@@ -34,9 +39,7 @@ func (s *Store) stage(ctx context.Context, parent *stage, c *chain.Changes) (*st
 		return nil, err
 	}
 	g := &stage{store: s, parent: parent, changes: c}
-	if err := g.put(prior); err != nil {
-		return nil, err
-	}
+	g.put(prior)
 	siblings := s.siblings(parent)
 	*siblings = append(*siblings, g)
 	return g, nil
@@ -59,12 +62,8 @@ func (s *Store) siblings(parent *stage) *[]*stage {
 }
 
 // put makes the view of the stage, on top of below.
-func (g *stage) put(below *stageView) error {
-	layers, err := push(below.layers, g.changes)
-	if err == nil {
-		g.view.Store(&stageView{below.base, layers})
-	}
-	return err
+func (g *stage) put(below *stageView) {
+	g.view.Store(&stageView{below.base, push(below.layers, g.changes)})
 }
 
 // fits compares the values before, in c, with the state that it is put on. The
@@ -100,9 +99,6 @@ func (g *stage) View() chain.StateView { return g.view.Load() }
 
 // Stage implements chain.Staged.
 func (g *stage) Stage(ctx context.Context, c *chain.Changes) (chain.Staged, error) {
-	if g.closed {
-		return nil, g.errClosed()
-	}
 	return g.store.stage(ctx, g, c)
 }
 
@@ -112,57 +108,33 @@ func (g *stage) Commit(ctx context.Context, id chain.BlockID) error {
 		return err
 	}
 	if g.closed {
-		return g.errClosed()
+		return errStageClosed
 	}
-	c, err := g.net()
-	if err != nil {
+	if err := g.store.commit(id, net(g.view.Load().layers)); err != nil {
 		return err
 	}
-	if err := g.store.commit(id, c); err != nil {
-		return err
-	}
-	return g.store.rebase(g)
-}
-
-// net is the changes of this stage and all below it.
-func (g *stage) net() (*chain.Changes, error) {
-	layers := g.view.Load().layers
-	if len(layers) == 1 {
-		return layers[0].Changes, nil
-	}
-	parts := make([]*chain.Changes, len(layers))
-	for i := range layers {
-		parts[i] = layers[i].Changes
-	}
-	return chain.Merge(parts...)
+	g.store.rebase(g)
+	return nil
 }
 
 // rebase puts what stood on g on the newest block, which g became, and ends all
 // other stages.
-func (s *Store) rebase(g *stage) error {
+func (s *Store) rebase(g *stage) {
 	above := g.above
 	g.above = nil
 	closeAll(s.stages)
 	s.stages = above
 	for _, child := range above {
 		child.parent = nil
-		if err := child.rebase(&stageView{base: s.headView()}); err != nil {
-			return err
-		}
+		child.rebase(&stageView{base: s.headView()})
 	}
-	return nil
 }
 
-func (g *stage) rebase(below *stageView) error {
-	if err := g.put(below); err != nil {
-		return err
-	}
+func (g *stage) rebase(below *stageView) {
+	g.put(below)
 	for _, child := range g.above {
-		if err := child.rebase(g.view.Load()); err != nil {
-			return err
-		}
+		child.rebase(g.view.Load())
 	}
-	return nil
 }
 
 // Discard implements chain.Staged.
@@ -181,8 +153,4 @@ func closeAll(stages []*stage) {
 		g.closed = true
 		closeAll(g.above)
 	}
-}
-
-func (g *stage) errClosed() error {
-	return fmt.Errorf("stage: %w", chain.ErrClosed)
 }

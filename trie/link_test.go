@@ -261,6 +261,7 @@ func numberedWitness(t testing.TB, seed uint64) []byte {
 const fuzzAddresses, fuzzSlots = 12, 8
 
 func FuzzOpenWitness(f *testing.F) {
+	f.Add(numberedWitness(f, 99))
 	for _, c := range linkCases() {
 		nodes := c.nodes
 		if c.storage {

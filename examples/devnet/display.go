@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	gopretty "github.com/jedib0t/go-pretty/v6/progress"
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 )
 
@@ -20,8 +22,12 @@ type display struct {
 }
 
 func newDisplay(w io.Writer) *display {
+	return &display{w: w, repaints: isTerminal(w)}
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return &display{w: w, repaints: ok && term.IsTerminal(int(f.Fd()))}
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // A progress is one moment of a run.
@@ -43,12 +49,12 @@ func (d *display) show(p progress) {
 		fmt.Fprintln(d.w, p.line())
 		return
 	}
-	text := p.table()
+	painted := p.table()
 	if d.height > 0 {
 		fmt.Fprintf(d.w, "\x1b[%dA\x1b[J", d.height) // up to the first line, erase from there
 	}
-	fmt.Fprintln(d.w, text)
-	d.height = strings.Count(text, "\n") + 1
+	fmt.Fprintln(d.w, painted)
+	d.height = strings.Count(painted, "\n") + 1
 }
 
 func (p progress) table() string {
@@ -85,4 +91,65 @@ func count[T int | int64 | uint64](n T) string {
 // milliseconds is d with the precision that a reader can use.
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+// rightAligned renders t, whose columns but the first hold numbers.
+func rightAligned(t table.Writer, columns int) string {
+	configs := make([]table.ColumnConfig, 0, columns)
+	for i := 2; i <= columns; i++ {
+		configs = append(configs, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight, AlignFooter: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	return t.Render()
+}
+
+// A bar shows how much of a known number of steps is done: a progress bar on a
+// terminal, now and then a plain line elsewhere.
+type bar struct {
+	w       io.Writer
+	total   int
+	done    int
+	tracker *gopretty.Tracker // nil when not on a terminal
+	writer  gopretty.Writer
+	stopped chan struct{}
+}
+
+func newBar(w io.Writer, total int) *bar {
+	b := &bar{w: w, total: total}
+	if !isTerminal(w) {
+		return b
+	}
+	b.tracker = &gopretty.Tracker{Message: "blocks", Total: int64(total)}
+	b.writer = gopretty.NewWriter()
+	b.writer.SetOutputWriter(w)
+	b.writer.SetAutoStop(false)
+	b.writer.Style().Visibility.Speed = true
+	b.writer.AppendTracker(b.tracker)
+	b.stopped = make(chan struct{})
+	go func() {
+		defer close(b.stopped)
+		b.writer.Render()
+	}()
+	return b
+}
+
+// step says that another one is done.
+func (b *bar) step(number uint64) {
+	b.done++
+	switch {
+	case b.tracker != nil:
+		b.tracker.UpdateMessage(fmt.Sprintf("block %d", number))
+		b.tracker.Increment(1)
+	case b.done%10 == 0 || b.done == b.total:
+		fmt.Fprintf(b.w, "%d/%d blocks\n", b.done, b.total)
+	}
+}
+
+// close takes the bar off, and waits until it no longer writes.
+func (b *bar) close() {
+	if b.tracker == nil {
+		return
+	}
+	b.writer.Stop()
+	<-b.stopped
 }

@@ -1,2 +1,8 @@
 package main
-func main() {}
+
+type options struct {
+	replay                 string
+	json, verbose, compare bool
+}
+
+func main() { _ = replay }

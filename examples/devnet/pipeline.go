@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,8 +11,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/internal/mainnet"
-	"github.com/vivace-chain/vivace/internal/oracle"
-	"github.com/vivace-chain/vivace/state"
+	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/statediff"
 	"github.com/vivace-chain/vivace/trie"
 )
@@ -23,12 +20,12 @@ import (
 type step int
 
 const (
-	stepExecute step = iota // sequencer: the executor, receipts root and bloom
+	stepExecute step = iota // sequencer: executor, receipts root, comparison with the header
 	stepEncode              // sequencer: the diff
 	stepApply               // full node: decode the diff, stage, commit
-	stepRoots               // sequencer and full node: state root, each on its own trie
+	stepRoots               // sequencer and full node: the state root, each from its own trie
 	stepWitness             // sequencer: the witness
-	stepVerify              // prover: execute from the witness, root, nothing left over
+	stepVerify              // prover: execute from the witness, compare, nothing left over
 	steps
 )
 
@@ -44,28 +41,34 @@ type replayed struct {
 	diff    int // bytes
 	witness int // bytes
 	took    [steps]time.Duration
-	// go-ethereum's own times for the same block, with -compare.
-	gethExecute, gethVerify time.Duration
+	peer    peerTimes
 }
 
-// A pipeline takes closed blocks with their state before through the roles'
+// peerTimes are go-ethereum's own for a block: its execution on a state in
+// memory, and its stateless verification from a witness. Zero without -compare.
+type peerTimes struct{ execute, verify time.Duration }
+
+// A pipeline takes closed blocks with the state before them through the roles'
 // steps, each role on its own state, with bytes between them.
 //
-// What a block's header says of gas, receipts, bloom and requests is compared with
-// the executor's result and again with the stateless one. The state root cannot
-// be, as the state is partial; in its place the roots of the partial state, by
-// sequencer, full node and prover, are compared with each other.
+// What a header says of gas, receipts, bloom and requests is compared with the
+// executor's result, and again with what the witness led to. The state root cannot
+// be, as the state is partial; in its place the roots of the partial state are
+// compared with each other: the sequencer's, the full node's and the prover's. See
+// rebase.
 type pipeline struct {
 	executor *execution.Sequential
 	encoder  chain.DiffEncoder // the sequencer's
 	decoder  chain.DiffEncoder // the full node's
-	geth     *oracle.Peer      // nil without -compare
+	// peer, if set, times go-ethereum on the same block.
+	peer func(context.Context, *mainnet.Block) (peerTimes, error)
 }
 
-func newPipeline(config *params.ChainConfig, compare bool) (*pipeline, error) {
+func newPipeline(config *params.ChainConfig) (*pipeline, error) {
 	executor, err := execution.New(execution.Config{
 		Chain: config,
-		// Before Byzantium receipts have state roots, of the whole state.
+		// Before Byzantium a receipt has the root of the whole state, which is not
+		// at hand; the receipts root is not compared there.
 		TxRoot: func(*chain.Changes) (common.Hash, error) { return common.Hash{}, nil },
 	})
 	return &pipeline{
@@ -77,67 +80,134 @@ func newPipeline(config *params.ChainConfig, compare bool) (*pipeline, error) {
 
 // run takes a block through all steps and fills in the row.
 func (p *pipeline) run(ctx context.Context, b *mainnet.Block, row *replayed) error {
-	sequencer, err := newPartial(ctx, b)
+	sequencer, err := loadPartial(ctx, b)
 	if err != nil {
 		return err
 	}
-	node, err := newPartial(ctx, b)
+	node, err := loadPartial(ctx, b)
 	if err != nil {
 		return err
 	}
 	row.txs, row.gas = len(b.Txs), b.Header.GasUsed
 
 	var (
-		result   *chain.Result
-		diff     []byte
-		decoded  chain.Changes
-		post     common.Hash
-		nodePost common.Hash
-		witness  []byte
+		result              *chain.Result
+		decoded             chain.Changes
+		diff, body, witness []byte
+		post                common.Hash
 	)
-	for _, s := range []struct {
-		step step
-		do   func() error
-	}{
-		{stepExecute, func() (err error) {
-			result, err = p.execute(ctx, b.Block, b.Hashes, sequencer.view)
+	for s, do := range [steps]func() error{
+		stepExecute: func() (err error) {
+			result, err = p.execute(ctx, b, sequencer.view)
 			return err
-		}},
-		{stepEncode, func() (err error) {
+		},
+		stepEncode: func() (err error) {
 			diff, err = p.encoder.AppendEncode(nil, result.Changes, sequencer.view, result.Hints)
 			return err
-		}},
-		{stepApply, func() error {
+		},
+		stepApply: func() error {
 			if err := p.decoder.Decode(&decoded, diff, node.view); err != nil {
 				return err
 			}
-			return node.apply(ctx, b, &decoded)
-		}},
-		{stepRoots, func() (err error) {
+			return node.commit(ctx, b.Header.ID(), &decoded)
+		},
+		stepRoots: func() (err error) {
 			if post, err = sequencer.root(ctx, result.Changes); err != nil {
 				return err
 			}
-			nodePost, err = node.root(ctx, &decoded)
+			return node.checkRoot(ctx, b.Header.Number, &decoded, post)
+		},
+		stepWitness: func() (err error) {
+			block, parent := rebase(b, result, sequencer.pre, post)
+			if body, err = block.AppendBinary(nil); err != nil {
+				return err
+			}
+			witness, err = sequencer.witness(ctx, result.Accesses, parent)
 			return err
-		}},
-		{stepWitness, func() (err error) {
-			witness, err = sequencer.witness(ctx, result.Accesses)
-			return err
-		}},
+		},
+		stepVerify: func() error {
+			return p.verify(ctx, b, body, witness)
+		},
 	} {
 		began := time.Now()
-		err := s.do()
-		row.took[s.step] = time.Since(began)
+		err := do()
+		row.took[s] = time.Since(began)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.step, err)
+			return fmt.Errorf("%s: %w", step(s), err)
 		}
 	}
 	row.diff, row.witness = len(diff), len(witness)
-	if err := samePostState(b.Header.Number, result.Changes, &decoded, node); err != nil {
-		return err
+	if err := node.check(b.Header.Number, result.Changes); err != nil {
+		return fmt.Errorf("post-state of the full node: %w", err)
 	}
-	if err := same(b.Header.Number, "stateRoot of the full node", nodePost, post); err != nil {
-		return err
+	if p.peer != nil {
+		if row.peer, err = p.peer(ctx, b); err != nil {
+			return fmt.Errorf("go-ethereum: %w", err)
+		}
 	}
 	return nil
+}
+
+// execute runs a block and compares the result with the header, but for the state
+// root.
+func (p *pipeline) execute(ctx context.Context, b *mainnet.Block, prior chain.StateView) (*chain.Result, error) {
+	if err := trie.CheckBody(b.Block); err != nil {
+		return nil, err
+	}
+	result, err := p.executor.Execute(ctx, b.Block, b.Hashes, prior)
+	if err != nil {
+		return nil, err
+	}
+	receipts := b.Header.ReceiptsRoot
+	if len(result.Receipts) > 0 && !result.Receipts[0].HasPostState {
+		receipts = trie.ReceiptsRoot(result.Receipts)
+	}
+	return result, b.Header.CheckResult(result, receipts, b.Header.StateRoot)
+}
+
+// verify is a prover's work, from bytes.
+func (p *pipeline) verify(ctx context.Context, b *mainnet.Block, body, witness []byte) error {
+	var (
+		block chain.Block
+		w     chain.Witness
+	)
+	if err := block.UnmarshalBinary(body); err != nil {
+		return err
+	}
+	if err := w.UnmarshalBinary(witness); err != nil {
+		return err
+	}
+	_, err := prover.Verify(ctx, &rebasedExecutor{p.executor, b}, &block, &w)
+	return err
+}
+
+// rebase returns the block as it would be on a chain whose whole state is the
+// partial one, and its parent: with the partial state's roots before and after,
+// and linked. Before Byzantium its receipts have no roots of the real chain
+// either.
+func rebase(b *mainnet.Block, result *chain.Result, pre, post common.Hash) (block *chain.Block, parent *chain.Header) {
+	parent = &chain.Header{
+		OmmersHash: chain.EmptyOmmersHash, TransactionsRoot: chain.EmptyRoot, ReceiptsRoot: chain.EmptyRoot,
+		Number: b.Header.Number - 1, Timestamp: b.Header.Timestamp - 1, StateRoot: pre,
+	}
+	header := *b.Header
+	header.ParentHash, header.StateRoot = parent.Hash(), post
+	header.ReceiptsRoot = trie.ReceiptsRoot(result.Receipts)
+	rebased := *b.Block
+	rebased.Header = &header
+	return &rebased, parent
+}
+
+// A rebasedExecutor executes a rebased block as what it was: with the real hashes
+// of its ancestors, which a witness of the real chain would have by its headers.
+type rebasedExecutor struct {
+	chain.Executor
+	archived *mainnet.Block
+}
+
+// Execute implements chain.Executor.
+func (e *rebasedExecutor) Execute(ctx context.Context, b *chain.Block, _ chain.Ancestors, prior chain.StateView) (*chain.Result, error) {
+	real := *b
+	real.Header = e.archived.Header
+	return e.Executor.Execute(ctx, &real, e.archived.Hashes, prior)
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/vivace-chain/vivace/internal/mainnet"
 )
@@ -19,13 +19,12 @@ type replaySummary struct {
 	BlocksOK       int     `json:"blocks_ok"`
 	Transactions   int     `json:"transactions"` // of the blocks that are ok
 	Gas            uint64  `json:"gas"`          // of the blocks that are ok
-	Seconds        float64 `json:"seconds"`      // of all steps, without reading and loading the state before
+	Seconds        float64 `json:"seconds"`      // in the steps; reading files and loading pre-states is not in it
 	DiffBytesPerTx float64 `json:"diff_bytes_per_tx"`
 }
 
-// replay runs the blocks of the data set in o.replay, one after the other, through
-// all steps, and compares. The error says that something differed, or could not be
-// read.
+// replay takes every block of the data set in o.replay through a pipeline. A block
+// that fails does not keep the next from running; the error has all failures.
 func replay(ctx context.Context, o *options, stdout io.Writer) error {
 	archive, err := mainnet.Open(o.replay)
 	if err != nil {
@@ -35,16 +34,21 @@ func replay(ctx context.Context, o *options, stdout io.Writer) error {
 	if len(numbers) == 0 {
 		return fmt.Errorf("replay: no blocks in %s", o.replay)
 	}
-	fmt.Fprintf(stdout, "replaying %d mainnet blocks from %s\n", len(numbers), o.replay)
-	fmt.Fprintln(stdout, "the pre-state is partial: it holds what each block touches, so state roots are those of the partial state")
+	pipe, err := newPipeline(params.MainnetChainConfig)
+	if err != nil {
+		return err
+	}
+	if o.compare {
+		pipe.peer = compare
+	}
+	fmt.Fprintf(stdout, "Replaying %d mainnet blocks from %s.\n", len(numbers), o.replay)
+	fmt.Fprintln(stdout, "The pre-state is partial: it holds what the block touches, so state roots are compared")
+	fmt.Fprintln(stdout, "between the roles, not with the header.")
 
 	var (
-		pipe    = newPipeline(params.MainnetChainConfig, o.compare)
-		bar     = newBar(stdout, len(numbers))
-		rows    []replayed
-		sum     = replaySummary{Blocks: len(numbers)}
-		bytes   uint64
-		failure error
+		bar      = newBar(stdout, len(numbers))
+		rows     []replayed
+		failures []error
 	)
 	for _, number := range numbers {
 		row, err := replayBlock(ctx, pipe, archive, number)
@@ -52,36 +56,15 @@ func replay(ctx context.Context, o *options, stdout io.Writer) error {
 			bar.close()
 			return context.Cause(ctx)
 		}
-		rows = append(rows, row)
-		bar.step(number, err)
-		for _, d := range row.took {
-			sum.Seconds += d.Seconds()
-		}
+		bar.step(number)
 		if err != nil {
-			failure = errors.Join(failure, err)
+			failures = append(failures, err)
 			continue
 		}
-		sum.BlocksOK++
-		sum.Transactions += row.txs
-		sum.Gas += row.gas
-		bytes += uint64(row.diff)
+		rows = append(rows, row)
 	}
 	bar.close()
-	sum.DiffBytesPerTx = perTx(bytes, int64(sum.Transactions))
-
-	if o.verbose {
-		fmt.Fprintln(stdout, blockTable(rows, o.compare))
-	}
-	fmt.Fprintln(stdout, stepTable(rows, o.compare))
-	fmt.Fprintf(stdout, "gas: %s, %.1f Mgas/s executed\n", count(sum.Gas), mgasPerSecond(sum.Gas, total(rows, stepExecute)))
-	fmt.Fprintf(stdout, "diff: %.1f B/tx\n", sum.DiffBytesPerTx)
-	fmt.Fprintf(stdout, "replayed %d/%d blocks, %s tx\n", sum.BlocksOK, sum.Blocks, count(sum.Transactions))
-	if o.json {
-		if err := printJSON(stdout, sum); err != nil {
-			return err
-		}
-	}
-	return failure
+	return errors.Join(report(stdout, o, len(numbers), rows), errors.Join(failures...))
 }
 
 func replayBlock(ctx context.Context, pipe *pipeline, archive *mainnet.Archive, number uint64) (replayed, error) {
@@ -96,6 +79,42 @@ func replayBlock(ctx context.Context, pipe *pipeline, archive *mainnet.Archive, 
 	return row, nil
 }
 
+// report prints what the good blocks took, and the summary.
+func report(w io.Writer, o *options, blocks int, rows []replayed) error {
+	var (
+		sum  = replaySummary{Blocks: blocks, BlocksOK: len(rows)}
+		all  = replayed{}
+		diff uint64
+	)
+	for _, row := range rows {
+		sum.Transactions += row.txs
+		sum.Gas += row.gas
+		diff += uint64(row.diff)
+		for s, d := range row.took {
+			all.took[s] += d
+			sum.Seconds += d.Seconds()
+		}
+		all.peer.execute += row.peer.execute
+		all.peer.verify += row.peer.verify
+	}
+	sum.DiffBytesPerTx = perTx(diff, int64(sum.Transactions))
+
+	if o.verbose {
+		fmt.Fprintln(w, blockTable(rows, o.compare))
+	}
+	fmt.Fprintln(w, stepTable(&all))
+	if o.compare {
+		fmt.Fprintln(w, compareTable(&all))
+	}
+	fmt.Fprintf(w, "gas: %s, executed at %.1f Mgas/s\n", count(sum.Gas), mgasPerSecond(sum.Gas, all.took[stepExecute]))
+	fmt.Fprintf(w, "diff: %.1f B/tx\n", sum.DiffBytesPerTx)
+	fmt.Fprintf(w, "replayed %d/%d blocks, %d tx\n", sum.BlocksOK, sum.Blocks, sum.Transactions)
+	if o.json {
+		return printJSON(w, sum)
+	}
+	return nil
+}
+
 func mgasPerSecond(gas uint64, d time.Duration) float64 {
 	if d == 0 {
 		return 0
@@ -103,7 +122,74 @@ func mgasPerSecond(gas uint64, d time.Duration) float64 {
 	return float64(gas) / 1e6 / d.Seconds()
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && terminal(f)
+// blockTable has a row for each block.
+func blockTable(rows []replayed, compared bool) string {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	head := table.Row{"block", "tx", "gas", "diff B", "witness B"}
+	for s := range steps {
+		head = append(head, s.String())
+	}
+	if compared {
+		head = append(head, "geth execute", "geth verify")
+	}
+	t.AppendHeader(head)
+	for _, r := range rows {
+		cells := table.Row{r.number, r.txs, count(r.gas), count(r.diff), count(r.witness)}
+		for _, d := range r.took {
+			cells = append(cells, milliseconds(d))
+		}
+		if compared {
+			cells = append(cells, milliseconds(r.peer.execute), milliseconds(r.peer.verify))
+		}
+		t.AppendRow(cells)
+	}
+	return rightAligned(t, len(head))
+}
+
+// stepTable has the time of each step, over all blocks.
+func stepTable(all *replayed) string {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"step", "time", "share"})
+	total := all.total()
+	for s, d := range all.took {
+		t.AppendRow(table.Row{step(s), milliseconds(d), fmt.Sprintf("%.0f %%", 100*ratio(d, total))})
+	}
+	t.AppendFooter(table.Row{"all", milliseconds(total), ""})
+	return rightAligned(t, 3)
+}
+
+// compareTable sets our times beside go-ethereum's.
+func compareTable(all *replayed) string {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"", "vivace", "go-ethereum", "ratio", "limit"})
+	for _, r := range []struct {
+		name       string
+		ours, geth time.Duration
+		limit      float64
+	}{
+		{"execution", all.took[stepExecute], all.peer.execute, 1.25},
+		{"stateless verification", all.took[stepVerify], all.peer.verify, 2},
+		{"whole replay / execution", all.total(), all.peer.execute, 6},
+	} {
+		t.AppendRow(table.Row{r.name, milliseconds(r.ours), milliseconds(r.geth),
+			fmt.Sprintf("%.2fx", ratio(r.ours, r.geth)), fmt.Sprintf("%.2fx", r.limit)})
+	}
+	return rightAligned(t, 5)
+}
+
+func (r *replayed) total() (sum time.Duration) {
+	for _, d := range r.took {
+		sum += d
+	}
+	return sum
+}
+
+func ratio(a, b time.Duration) float64 {
+	if b == 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
 }

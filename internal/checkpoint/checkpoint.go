@@ -5,16 +5,13 @@ package checkpoint
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/rlp"
-	"github.com/vivace-chain/vivace/state"
 )
 
 // Names of sections.

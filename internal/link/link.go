@@ -11,6 +11,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -20,17 +21,45 @@ import (
 
 // Topics, and what their messages are.
 const (
-	TopicFeed         = "feed"         // FeedFrame or FeedHeader, then chain.Frame or chain.Header
+	TopicFeed         = "feed"         // see AppendFeed
 	TopicPublications = "publications" // chain.Publication
 	TopicAttestations = "attestations" // chain.Attestation
 	TopicSnapshots    = "snapshots"    // where a snapshot is and where to go on from it
 )
 
-// The first byte of a message of TopicFeed.
+// The kinds of messages of TopicFeed.
 const (
-	FeedFrame  = 'f'
-	FeedHeader = 'h'
+	FeedFrame  = 'f' // chain.Frame
+	FeedHeader = 'h' // chain.Header
 )
+
+// feedCheck is the length of the checksum that ends a message of TopicFeed.
+const feedCheck = 8
+
+// AppendFeed appends a message of TopicFeed: the kind, the payload, and the first
+// bytes of keccak256 over both. It tells damage on the way from what the sequencer
+// said; against malice there is nothing in it.
+func AppendFeed(dst []byte, kind byte, payload []byte) []byte {
+	sum := chain.Keccak256([]byte{kind}, payload)
+	dst = append(append(dst, kind), payload...)
+	return append(dst, sum[:feedCheck]...)
+}
+
+// ParseFeed splits a message of TopicFeed. The payload is a view of msg. The error
+// matches chain.ErrCorrupt.
+func ParseFeed(msg []byte) (kind byte, payload []byte, err error) {
+	if len(msg) < 1+feedCheck {
+		return 0, nil, &chain.CorruptError{What: "feed message", Offset: int64(len(msg)), Err: errors.New("too short")}
+	}
+	body, check := msg[:len(msg)-feedCheck], msg[len(msg)-feedCheck:]
+	if sum := chain.Keccak256(body); string(check) != string(sum[:feedCheck]) {
+		return 0, nil, &chain.CorruptError{What: "feed message", Offset: 0, Err: errors.New("checksum does not fit")}
+	}
+	if body[0] != FeedFrame && body[0] != FeedHeader {
+		return 0, nil, &chain.CorruptError{What: "feed message", Offset: 0, Err: fmt.Errorf("unknown kind %q", body[0])}
+	}
+	return body[0], body[1:], nil
+}
 
 // A Next returns the messages of a subscription, one after the other. It waits
 // until there is one, and ends with ctx. The bytes are valid until the next call;

@@ -83,7 +83,7 @@ var refundCode = ops(0, 1, vm.SSTORE, vm.STOP)
 // deploy is init code for code of at most 255 bytes.
 func deploy(code []byte) []byte {
 	const size = 11 // of what comes before code
-	return ops(len(code), vm.DUP1, size, 0, vm.CODECOPY, 0, vm.RETURN, vm.STOP, code)
+	return ops(len(code), vm.DUP1, size, 0, vm.CODECOPY, 0, vm.RETURN, code)
 }
 
 // create2 runs CREATE2 with init, of at most 32 bytes, and then the rest.
@@ -117,3 +117,11 @@ func slotNumber(v uint64) common.Hash { return common.Hash(word(v)) }
 
 // delegationTo is the code of an account that delegates to addr.
 func delegationTo(addr common.Address) []byte { return types.AddressToDelegation(addr) }
+
+// Instructions that tests spell out.
+const (
+	sstore       = vm.SSTORE
+	caller       = vm.CALLER
+	selfDestruct = vm.SELFDESTRUCT
+	callDataLoad = vm.CALLDATALOAD
+)

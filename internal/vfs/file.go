@@ -31,3 +31,19 @@ func WriteFile(fsys FS, name string, write func(io.Writer) error) (err error) {
 	}
 	return fsys.SyncDir(filepath.Dir(name))
 }
+
+// ReadFile returns the content of a file.
+func ReadFile(fsys FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, size)
+	_, err = io.ReadFull(io.NewSectionReader(f, 0, size), b)
+	return b, err
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"math/bits"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+func TestInjectionNames(t *testing.T) {
+	for _, name := range []injection{injectNothing, injectDiffBit, injectWitnessDrop, injectWrongRoot} {
+		var got injection
+		text, err := name.MarshalText()
+		require.NoError(t, err)
+		require.NoError(t, got.UnmarshalText(text))
+		require.Equal(t, name, got)
+	}
+	require.ErrorContains(t, new(injection).UnmarshalText([]byte("diff")), "diff-bit")
+}
+
+func frameMessage(t *testing.T, number uint64, txs uint32) []byte {
+	f := chain.Frame{Number: number, Index: 3, TxCount: txs, Diff: []byte("the diff of a mini-block")}
+	msg, err := f.AppendBinary([]byte{link.FeedFrame})
+	require.NoError(t, err)
+	return msg
+}
+
+func TestDiffBit(t *testing.T) {
+	s := &saboteur{injection: injectDiffBit}
+	for _, msg := range [][]byte{frameMessage(t, 1, 5), frameMessage(t, 2, 0), {link.FeedFrame, 1, 2}, {}, headerMessage(t, 2)} {
+		require.Equal(t, bytes.Clone(msg), s.tap(link.TopicFeed, msg), "nothing to spoil yet")
+	}
+	good := frameMessage(t, 2, 5)
+	require.Equal(t, bytes.Clone(good), s.tap(link.TopicPublications, good))
+	bad := s.tap(link.TopicFeed, bytes.Clone(good))
+	flipped := 0
+	for i := range good {
+		flipped += bits.OnesCount8(good[i] ^ bad[i])
+	}
+	require.Equal(t, 1, flipped)
+	require.Equal(t, good, s.tap(link.TopicFeed, bytes.Clone(good)), "once")
+}
+
+func headerMessage(t *testing.T, number uint64) []byte {
+	h := chain.Header{Number: number, StateRoot: common.Hash{1, 2, 3}}
+	msg, err := h.AppendBinary([]byte{link.FeedHeader})
+	require.NoError(t, err)
+	return msg
+}
+
+func TestWrongRoot(t *testing.T) {
+	s := &saboteur{injection: injectWrongRoot}
+	require.Equal(t, headerMessage(t, 1), s.tap(link.TopicFeed, headerMessage(t, 1)))
+	require.Equal(t, frameMessage(t, 2, 5), s.tap(link.TopicFeed, frameMessage(t, 2, 5)))
+	var h chain.Header
+	require.NoError(t, h.UnmarshalBinary(s.tap(link.TopicFeed, headerMessage(t, 2))[1:]))
+	require.Equal(t, common.Hash{0: 1, 1: 2, 2: 3, 31: 1}, h.StateRoot)
+	require.Equal(t, headerMessage(t, 3), s.tap(link.TopicFeed, headerMessage(t, 3)), "once")
+}
+
+// lastPut is a DAClient that remembers the last blob.
+type lastPut struct {
+	chain.DAClient
+	blob []byte
+}
+
+func (l *lastPut) Put(_ context.Context, blob []byte) (chain.BlobID, error) {
+	l.blob = bytes.Clone(blob)
+	return chain.BlobID("id"), nil
+}
+
+func TestWitnessDrop(t *testing.T) {
+	var under lastPut
+	require.Equal(t, chain.DAClient(&under), new(saboteur).wrap(&under))
+	client := (&saboteur{injection: injectWitnessDrop}).wrap(&under)
+	put := func(kind da.Kind, number uint64) *da.Object {
+		w := chain.Witness{Nodes: [][]byte{{1}, {2}, {3}}}
+		payload, err := w.AppendBinary(nil)
+		require.NoError(t, err)
+		blob, err := (&da.Object{Kind: kind, Block: chain.BlockID{Number: number}, Payload: payload}).AppendBinary(nil)
+		require.NoError(t, err)
+		id, err := client.Put(context.Background(), blob)
+		require.NoError(t, err)
+		require.Equal(t, chain.BlobID("id"), id)
+		got := new(da.Object)
+		require.NoError(t, got.UnmarshalBinary(under.blob), "the object itself is good")
+		require.Equal(t, kind, got.Kind)
+		return got
+	}
+	nodes := func(o *da.Object) [][]byte {
+		var w chain.Witness
+		require.NoError(t, w.UnmarshalBinary(o.Payload))
+		return w.Nodes
+	}
+	require.Len(t, nodes(put(da.Witness, 1)), 3)
+	require.Len(t, nodes(put(da.Diff, 2)), 3)
+	require.Equal(t, [][]byte{{1}, {3}}, nodes(put(da.Witness, 2)))
+	require.Len(t, nodes(put(da.Witness, 3)), 3, "once")
+}
