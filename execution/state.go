@@ -390,7 +390,7 @@ func (s *state) touch(a *account) {
 func (s *state) finalise(want bool) *chain.Changes {
 	for _, a := range s.dirty[spanTx] {
 		if a.touches > 0 && a.exists && (a.destructed || s.eip158 && a.Empty()) {
-			a.destroy()
+			s.destroy(a)
 		}
 		a.newCreated, a.destructed = false, false
 		s.promote(a)
@@ -419,7 +419,8 @@ func (s *state) endTx() {
 }
 
 // destroy removes a with its code and storage.
-func (a *account) destroy() {
+func (s *state) destroy(a *account) {
+	s.recentAt = recentSlot{} // it may be of the generation that ends
 	a.Account = chain.Account{}
 	a.exists, a.fresh = false, true
 	a.code, a.codeLoaded, a.codeSet = nil, false, false

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/checkpoint"
+	"github.com/vivace-chain/vivace/internal/vfs"
 	"github.com/vivace-chain/vivace/state"
 )
 
@@ -26,7 +27,7 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	if s.store, err = state.Open(state.Config{}); err != nil {
 		return err
 	}
-	if err := s.cfg.FS.MkdirAll(s.cfg.Dir); err != nil {
+	if err := vfs.MkdirAllSync(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
 	}
 	s.log, err = state.OpenLog(state.LogConfig{

@@ -25,6 +25,8 @@ func open(root common.Hash, w *chain.Witness) (chaintest.Stateless, error) {
 
 func BenchmarkCommitter(b *testing.B) { chaintest.BenchmarkCommitter(b, newCommitter) }
 
+func BenchmarkStateless(b *testing.B) { chaintest.BenchmarkStateless(b, newCommitter, open) }
+
 // advance commits c on parent and returns the new root.
 func advance(t testing.TB, committer chain.Committer, parent common.Hash, c *chain.Changes) common.Hash {
 	t.Helper()

@@ -145,10 +145,16 @@ func (l *linker) read(r *rlp.Reader, at place) (node, error) {
 	return nil, errItems
 }
 
+// compactMax is the length of the compact path of a whole hash.
+const compactMax = 1 + 32
+
 // short makes a leaf or an extension.
 func (l *linker) short(first, second item, at place) (node, error) {
-	if first.list {
+	switch {
+	case first.list:
 		return nil, errPath
+	case len(first.bytes) > compactMax:
+		return nil, errDepth
 	}
 	path, ok := parseCompact(first.bytes)
 	switch {

@@ -96,6 +96,7 @@ func linkCases() []linkCase {
 
 		{"leaf is short", errDepth, true, [][]byte{leafOf(63, slot...)}},
 		{"leaf is long", errDepth, true, [][]byte{leafOf(65, slot...)}},
+		{"leaf is very long", errDepth, true, [][]byte{leafOf(1000, slot...)}},
 		{"account is short", errDepth, false, [][]byte{leafOf(62, account...)}},
 		{"extension to the end", errDepth, true, [][]byte{extensionOf(64, hashOf(branch))}},
 		{"branch at the end", errDepth, true, [][]byte{extensionOf(63, hashOf(low)), low}},

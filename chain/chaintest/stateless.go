@@ -41,6 +41,7 @@ func TestStateless(t *testing.T, newCommitter func(t testing.TB) chain.Committer
 		{"Flipped", testStatelessFlipped},
 		{"Absent", testStatelessAbsent},
 		{"Concurrent", testStatelessConcurrent},
+		{"Benchmark", testStatelessBenchmark},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newCommitter(t), open) })
 	}
@@ -314,4 +315,55 @@ func testStatelessConcurrent(t *testing.T, c chain.Committer, open OpenStateless
 			t.Fatal(err)
 		}
 	})
+}
+
+// testStatelessBenchmark runs a small size of the benchmark's work.
+func testStatelessBenchmark(t *testing.T, c chain.Committer, open OpenStateless) {
+	block := benchmarkProvenBlock(t, c, 200, 60)
+	if err := block.verify(t, open, block.witness); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkStateless measures what a prover does beside executing: open a
+// witness, read what the block reads, compute the root, look for what was not
+// used. The metric ns/node is the time for a trie node of the witness.
+func BenchmarkStateless(b *testing.B, newCommitter func(b testing.TB) chain.Committer, open OpenStateless) {
+	for _, size := range []struct{ accounts, updates int }{{1_000, 100}, {100_000, 100}, {100_000, 1_000}} {
+		b.Run(fmt.Sprintf("accounts=%d/updates=%d", size.accounts, size.updates), func(b *testing.B) {
+			block := benchmarkProvenBlock(b, newCommitter(b), size.accounts, size.updates)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := block.verify(b, open, block.witness); err != nil {
+					b.Fatal(err)
+				}
+			}
+			nodes := len(block.witness.Nodes)
+			b.ReportMetric(float64(nodes), "nodes")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*nodes), "ns/node")
+		})
+	}
+}
+
+func benchmarkProvenBlock(t testing.TB, c chain.Committer, accounts, updates int) *provenBlock {
+	var (
+		blocks  = newCommitterBlocks(accounts)
+		l       = make(ledger)
+		genesis = blocks.genesis()
+		first   = begin(t, c, chain.EmptyRoot)
+	)
+	if err := l.apply(genesis); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, first, genesis)
+	if err := first.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &provenBlock{parent: must(first.Root(t.Context()))(t), prior: l, changes: blocks.next(updates)}
+	b.accesses = newChangesRand(0, accounts, accounts).accesses(l, b.changes, 0)
+	block := begin(t, c, b.parent)
+	apply(t, block, b.changes)
+	b.root = must(block.Root(t.Context()))(t)
+	b.witness = must(block.Witness(t.Context(), b.accesses))(t)
+	return b
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +75,8 @@ func (p progress) table() string {
 func (p progress) line() string {
 	parts := make([]string, len(p.rows))
 	for i, row := range p.rows {
-		parts[i] = row[0] + ": " + strings.Join(row[1:], ", ")
+		values := slices.DeleteFunc(slices.Clone(row[1:]), func(v string) bool { return v == "" })
+		parts[i] = row[0] + ": " + strings.Join(values, ", ")
 	}
 	return p.title + " | " + strings.Join(parts, " | ")
 }

@@ -24,7 +24,7 @@ func TestDisplayPlain(t *testing.T) {
 	d := newDisplay(&out)
 	d.show(sampleProgress)
 	d.show(sampleProgress)
-	line := "devnet, 1 s of 10 s | load: 1,000 tx, p99 12.0 ms | sequencer: block 2, \n"
+	line := "devnet, 1 s of 10 s | load: 1,000 tx, p99 12.0 ms | sequencer: block 2\n"
 	require.Equal(t, line+line, out.String())
 	require.Equal(t, time.Second, d.period())
 

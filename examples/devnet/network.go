@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da/directory"
+	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/sequencer"
+)
+
+// How many of each there are.
+const (
+	fullNodes = 2
+	provers   = 2
+)
+
+// feedBytes is how much of each topic the links keep for those who lag.
+const feedBytes = 256 << 20
+
+// A network is the roles, running. They share no memory: what crosses between them
+// is bytes, on a bus or in the directory of the data-availability layer, and each
+// reads a genesis of its own.
+type network struct {
+	sequencer *sequencer.Sequencer
+	nodes     []*fullnode.Follower
+	provers   []*prover.Prover
+	bus       *link.Bus
+
+	dir    string
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	closes []func() error
+
+	mu     sync.Mutex
+	errs   []error
+	failed chan struct{} // closed when the first role has ended by itself
+}
+
+// startNetwork makes the roles and sets them to work until stop.
+func startNetwork(o *options, spec *genesis.Spec, log *slog.Logger) (_ *network, err error) {
+	n := &network{bus: link.NewBus(feedBytes), failed: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.stop())
+		}
+	}()
+	if n.dir, err = os.MkdirTemp(o.dir, "vivace-devnet-"); err != nil {
+		return n, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	saboteur := &saboteur{injection: o.inject}
+	n.bus.Tap(saboteur.tap)
+
+	keys := proverKeys(o.seed)
+	if err := n.addSequencer(ctx, o, spec, saboteur, keys, log); err != nil {
+		return n, err
+	}
+	for i := range fullNodes {
+		if err := n.addNode(ctx, spec, log.With("role", fmt.Sprintf("full node %d", i+1))); err != nil {
+			return n, err
+		}
+	}
+	for i, key := range keys {
+		if err := n.addProver(spec, key, log.With("role", fmt.Sprintf("prover %d", i+1))); err != nil {
+			return n, err
+		}
+	}
+	n.start(ctx, "sequencer", n.sequencer.Run)
+	for i, f := range n.nodes {
+		n.start(ctx, fmt.Sprintf("full node %d", i+1), f.Run)
+	}
+	for i, p := range n.provers {
+		n.start(ctx, fmt.Sprintf("prover %d", i+1), p.Run)
+	}
+	return n, nil
+}
+
+// start runs a role in the background and remembers if it ends by itself.
+func (n *network) start(ctx context.Context, name string, run func(context.Context) error) {
+	n.work.Go(func() {
+		err := run(ctx)
+		if ctx.Err() != nil && err == nil {
+			return
+		}
+		if err == nil {
+			err = errors.New("ended by itself")
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if len(n.errs) == 0 {
+			close(n.failed)
+		}
+		n.errs = append(n.errs, fmt.Errorf("%s: %w", name, err))
+	})
+}
+
+// problems are the roles that ended by themselves.
+func (n *network) problems() (out []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, err := range n.errs {
+		out = append(out, err.Error())
+	}
+	return out
+}
+
+// stop ends the roles and removes what they kept. It may be called twice.
+func (n *network) stop() error {
+	if n.cancel != nil {
+		n.cancel()
+	}
+	n.work.Wait()
+	var errs []error
+	for i := len(n.closes) - 1; i >= 0; i-- { // who uses before what is used
+		errs = append(errs, n.closes[i]())
+	}
+	n.closes = nil
+	if n.dir != "" {
+		errs = append(errs, os.RemoveAll(n.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Spec, s *saboteur, keys []*ecdsa.PrivateKey, log *slog.Logger) error {
+	store, err := directory.Open(directory.Config{Directory: filepath.Join(n.dir, "da")})
+	if err != nil {
+		return err
+	}
+	n.closes = append(n.closes, store.Close)
+	own, err := ownGenesis(spec.Genesis)
+	if err != nil {
+		return err
+	}
+	var signers []common.Address
+	for _, key := range keys {
+		signers = append(signers, crypto.PubkeyToAddress(key.PublicKey))
+	}
+	coinbase := chain.Keccak256([]byte("vivace devnet coinbase"))
+	n.sequencer, err = sequencer.New(ctx, sequencer.Config{
+		Genesis: own, ChainConfig: spec.Config,
+		Dir: filepath.Join(n.dir, "sequencer"), Durability: o.durability,
+		DA: s.wrap(store), Publisher: n.bus, Subscriber: n.bus,
+		Coinbase: common.BytesToAddress(coinbase[12:]), BaseFee: uint256.NewInt(genesis.DevBaseFee),
+		MiniBlockInterval: o.miniBlock, BlockInterval: o.block,
+		Provers: signers, ProverThreshold: len(signers),
+		Logger: log.With("role", "sequencer"),
+	})
+	if err != nil {
+		return err
+	}
+	n.closes = append(n.closes, n.sequencer.Close)
+	return nil
+}
+
+func (n *network) addNode(ctx context.Context, spec *genesis.Spec, log *slog.Logger) error {
+	own, err := ownGenesis(spec.Genesis)
+	if err != nil {
+		return err
+	}
+	f, err := fullnode.New(ctx, fullnode.Config{Genesis: own, Subscriber: n.bus, Logger: log})
+	if err != nil {
+		return err
+	}
+	n.nodes = append(n.nodes, f)
+	n.closes = append(n.closes, f.Close)
+	return nil
+}
+
+func (n *network) addProver(spec *genesis.Spec, key *ecdsa.PrivateKey, log *slog.Logger) error {
+	store, err := directory.Open(directory.Config{Directory: filepath.Join(n.dir, "da"), ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	n.closes = append(n.closes, store.Close)
+	p, err := prover.New(prover.Config{
+		ChainConfig: spec.Config, DA: store, Key: key,
+		Subscriber: n.bus, Publisher: n.bus, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	n.provers = append(n.provers, p)
+	return nil
+}
+
+// ownGenesis is a copy by way of bytes.
+func ownGenesis(g *chain.Genesis) (*chain.Genesis, error) {
+	header, err := g.Header.AppendBinary(nil)
+	if err != nil {
+		return nil, err
+	}
+	state, err := g.State.AppendBinary(nil)
+	if err != nil {
+		return nil, err
+	}
+	own := &chain.Genesis{ChainID: g.ChainID, Header: new(chain.Header), State: new(chain.Changes)}
+	return own, errors.Join(own.Header.UnmarshalBinary(header), own.State.UnmarshalBinary(state))
+}
+
+// proverKeys are the provers' signing keys, from the seed.
+func proverKeys(seed uint64) []*ecdsa.PrivateKey {
+	keys := make([]*ecdsa.PrivateKey, provers)
+	for i := range keys {
+		src := binary.BigEndian.AppendUint64([]byte("vivace devnet prover"), seed)
+		secret := chain.Keccak256(src, []byte{byte(i)})
+		key, err := crypto.ToECDSA(secret[:])
+		if err != nil {
+			panic(fmt.Sprintf("devnet: key of prover %d: %v", i, err)) // one seed in 2^128
+		}
+		keys[i] = key
+	}
+	return keys
+}
