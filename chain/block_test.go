@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/vivace-chain/vivace/internal/invariants"
 	"github.com/vivace-chain/vivace/internal/rlp"
 )
 
@@ -32,8 +33,8 @@ func TestKeccak256(t *testing.T) {
 }
 
 func TestKeccak256TakesNoMemory(t *testing.T) {
-	if raceEnabled {
-		t.Skip("under the race detector sync.Pool drops things at random")
+	if invariants.Enabled {
+		t.Skip("the race detector makes sync.Pool drop things at random")
 	}
 	var (
 		data  = make([]byte, 500)

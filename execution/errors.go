@@ -34,13 +34,11 @@ const (
 	ErrFeeCapTooLow      invalidTx = "max fee per gas less than block base fee"
 	ErrSenderNoEOA       invalidTx = "sender not an eoa"
 	ErrInitCodeTooLarge  invalidTx = "max initcode size exceeded"
-	ErrBlobCreation      invalidTx = "blob transaction of type create"
 	ErrMissingBlobHashes invalidTx = "blob transaction missing blob hashes"
 	ErrTooManyBlobs      invalidTx = "blob transaction has too many blobs"
 	ErrBlobHashVersion   invalidTx = "blob has invalid hash version"
 	ErrBlobFeeCapTooLow  invalidTx = "max fee per blob gas less than block blob gas fee"
 	ErrSidecar           invalidTx = "blob transaction carries its sidecar"
-	ErrSetCodeCreation   invalidTx = "EIP-7702 transaction cannot be used to create contract"
 	ErrEmptyAuthList     invalidTx = "EIP-7702 transaction with empty auth list"
 )
 

@@ -84,7 +84,7 @@ func (x *accesses) reset() {
 // accessSet is everything that the block accessed, normalized.
 func (x *accesses) accessSet() *chain.AccessSet {
 	set := &chain.AccessSet{Accounts: make([]chain.AccountAccess, 0, len(x.accounts))}
-	slices.SortFunc(x.accounts, func(a, b *account) int { return bytes.Compare(a.addr[:], b.addr[:]) })
+	sortAccounts(x.accounts)
 	for _, a := range x.accounts {
 		access := chain.AccountAccess{Address: a.addr, Code: a.codeSeen}
 		if len(a.slotsSeen) > 0 { // a slot of a later generation may repeat one

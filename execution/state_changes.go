@@ -65,7 +65,7 @@ func (s *state) changes(sp span) *chain.Changes {
 	if len(dirty) == 0 {
 		return out
 	}
-	slices.SortFunc(dirty, func(a, b *account) int { return bytes.Compare(a.addr[:], b.addr[:]) })
+	sortAccounts(dirty)
 	out.Accounts = make([]chain.AccountChange, 0, len(dirty))
 	for _, a := range dirty {
 		c := chain.AccountChange{Address: a.addr}
@@ -115,4 +115,8 @@ func (a *account) slotChanges(sp span) []chain.SlotChange {
 		return nil
 	}
 	return out
+}
+
+func sortAccounts(list []*account) {
+	slices.SortFunc(list, func(a, b *account) int { return bytes.Compare(a.addr[:], b.addr[:]) })
 }

@@ -60,27 +60,14 @@ func (b *openBlock) checkState(c *checked) error {
 			return fmt.Errorf("%w: address %s, len(code): %d", ErrSenderNoEOA, c.from, len(code))
 		}
 	}
-	cost, fits := c.worstCost()
-	if !fits {
+	var want uint256.Int
+	if _, overflow := want.AddOverflow(&c.gasCost, &c.value); overflow {
 		return fmt.Errorf("%w: address %s required balance exceeds 256 bits", ErrInsufficientFunds, c.from)
 	}
-	if have := s.GetBalance(c.from); have.Lt(&cost) {
-		return fmt.Errorf("%w: address %s have %s want %s", ErrInsufficientFunds, c.from, have, &cost)
+	if have := s.GetBalance(c.from); have.Lt(&want) {
+		return fmt.Errorf("%w: address %s have %s want %s", ErrInsufficientFunds, c.from, have, &want)
 	}
 	return nil
-}
-
-// worstCost is what the sender must own: all gas at its fee cap, all blob gas at
-// its own, and the value; false if that is above 2^256-1 wei.
-func (m *message) worstCost() (cost uint256.Int, fits bool) {
-	var blobCost uint256.Int
-	cost.SetUint64(m.gas)
-	blobCost.SetUint64(m.blobGas())
-	_, over1 := cost.MulOverflow(&cost, &m.feeCap)
-	_, over2 := blobCost.MulOverflow(&blobCost, &m.blobFeeCap)
-	_, over3 := cost.AddOverflow(&cost, &blobCost)
-	_, over4 := cost.AddOverflow(&cost, &m.value)
-	return cost, !(over1 || over2 || over3 || over4)
 }
 
 // buyGas takes the price of all gas, and of the blob gas, from the sender. It is

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
 )
@@ -27,12 +28,30 @@ func (e *Sequential) CheckTx(tx *chain.Tx, env *chain.Env) error {
 	return err
 }
 
+// IntrinsicGas is the gas that tx costs in env before anything runs: for being
+// there, its data, access list and authorizations. Errors match
+// chain.ErrInvalidTx; only the encoding of tx is checked. It may be called
+// concurrently.
+func (e *Sequential) IntrinsicGas(tx *chain.Tx, env *chain.Env) (uint64, error) {
+	f, err := e.fork(env)
+	if err != nil {
+		return 0, err
+	}
+	m, err := decode(tx)
+	if err != nil {
+		return 0, err
+	}
+	zeros, nonZeros := m.countData()
+	return f.intrinsicGas(m, zeros, nonZeros), nil
+}
+
 // checked is a transaction that passed check, with what was computed on the way.
 type checked struct {
 	*message
 	from         common.Address
 	intrinsicGas uint64
-	floorGas     uint64 // least gas that it pays for (EIP-7623); 0 before Prague
+	floorGas     uint64      // least gas that it pays for (EIP-7623); 0 before Prague
+	gasCost      uint256.Int // of all gas and blob gas, each at its fee cap, wei
 }
 
 func (f *fork) check(tx *chain.Tx) (c checked, err error) {
@@ -45,6 +64,9 @@ func (f *fork) check(tx *chain.Tx) (c checked, err error) {
 		}
 	}
 	if c.intrinsicGas, c.floorGas, err = f.checkData(c.message); err != nil {
+		return c, err
+	}
+	if c.gasCost, err = c.worstGasCost(); err != nil {
 		return c, err
 	}
 	c.from, err = sender(tx, c.message, f.signer)
@@ -117,8 +139,6 @@ func (f *fork) checkBlobs(m *message) error {
 		most = min(most, params.BlobTxMaxBlobs)
 	}
 	switch {
-	case m.to == nil:
-		return ErrBlobCreation
 	case len(m.blobHashes) == 0:
 		return ErrMissingBlobHashes
 	case len(m.blobHashes) > most:
@@ -135,14 +155,10 @@ func (f *fork) checkBlobs(m *message) error {
 }
 
 // checkAuthorizations is the part of EIP-7702 that makes a transaction invalid. A
-// single authorization that is not valid is skipped instead.
+// single authorization that is not valid is skipped instead. (That neither it nor
+// a blob transaction creates contracts is a matter of their encoding.)
 func (f *fork) checkAuthorizations(m *message) error {
-	switch {
-	case m.tx.Type() != types.SetCodeTxType:
-		return nil
-	case m.to == nil:
-		return ErrSetCodeCreation
-	case len(m.tx.SetCodeAuthorizations()) == 0:
+	if m.tx.Type() == types.SetCodeTxType && len(m.tx.SetCodeAuthorizations()) == 0 {
 		return ErrEmptyAuthList
 	}
 	return nil
@@ -153,9 +169,7 @@ func (f *fork) checkData(m *message) (intrinsic, floor uint64, err error) {
 	if n := len(m.tx.Data()); m.to == nil && f.rules.IsShanghai && n > params.MaxInitCodeSize { // EIP-3860
 		return 0, 0, fmt.Errorf("%w: code size %d limit %d", ErrInitCodeTooLarge, n, params.MaxInitCodeSize)
 	}
-	zeros := uint64(bytes.Count(m.tx.Data(), []byte{0}))
-	nonZeros := uint64(len(m.tx.Data())) - zeros
-
+	zeros, nonZeros := m.countData()
 	intrinsic = f.intrinsicGas(m, zeros, nonZeros)
 	if m.gas < intrinsic {
 		return 0, 0, fmt.Errorf("%w: have %d, want %d", ErrIntrinsicGas, m.gas, intrinsic)
@@ -168,6 +182,25 @@ func (f *fork) checkData(m *message) (intrinsic, floor uint64, err error) {
 		}
 	}
 	return intrinsic, floor, nil
+}
+
+func (m *message) countData() (zeros, nonZeros uint64) {
+	data := m.tx.Data()
+	zeros = uint64(bytes.Count(data, []byte{0}))
+	return zeros, uint64(len(data)) - zeros
+}
+
+// worstGasCost is the price of all gas at its fee cap, and of all blob gas at its
+// own, in wei. Nobody owns more than 2^256-1 wei.
+func (m *message) worstGasCost() (cost uint256.Int, err error) {
+	var blobs uint256.Int
+	_, over1 := cost.MulOverflow(cost.SetUint64(m.gas), &m.feeCap)
+	_, over2 := blobs.MulOverflow(blobs.SetUint64(m.blobGas()), &m.blobFeeCap)
+	_, over3 := cost.AddOverflow(&cost, &blobs)
+	if over1 || over2 || over3 {
+		return cost, fmt.Errorf("%w: required balance exceeds 256 bits", ErrInsufficientFunds)
+	}
+	return cost, nil
 }
 
 // intrinsicGas is the gas that a transaction costs before anything runs (Yellow

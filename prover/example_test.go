@@ -24,7 +24,7 @@ func ExampleVerify() {
 		Number: 1, ParentHash: parent.Hash(), Timestamp: 1, Coinbase: common.Address{1},
 		OmmersHash: chain.EmptyOmmersHash, TransactionsRoot: chain.EmptyRoot, ReceiptsRoot: chain.EmptyRoot,
 		Difficulty: *uint256.NewInt(1), GasLimit: 30_000_000, BaseFee: uint256.NewInt(params.GWei),
-		StateRoot: common.HexToHash("0x00"),
+		StateRoot: common.HexToHash("0x2a818fd589c562e83d4a38bb9a779166ded29dcc85c32782025b8745f8c04f65"),
 	}}
 	witness := &chain.Witness{Headers: [][]byte{raw}}
 

@@ -149,7 +149,7 @@ func (s *Store) section(ctx context.Context, v *blockView) Section {
 		if _, err := w.Write(appendBlockID(nil, v.block.id)); err != nil {
 			return err
 		}
-		buf := make([]byte, 0, chunkSize)
+		var buf []byte
 		err := s.export(ctx, v, func(c *chain.Changes) (err error) {
 			if buf, err = c.AppendBinary(append(buf[:0], 0, 0, 0, 0)); err != nil {
 				return err

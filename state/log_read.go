@@ -115,7 +115,8 @@ func (r *segmentReader) corrupt(offset int64, err error) error {
 // each calls fn for the records from r.at up to r.size. Without an error, r.at is
 // then r.size; with one, it stands before the record that is at fault.
 func (r *segmentReader) each(fn func(recordHeader, []byte) error) error {
-	r.in = bufio.NewReaderSize(io.NewSectionReader(r.file, r.at.offset, r.size-r.at.offset), 64<<10)
+	left := r.size - r.at.offset
+	r.in = bufio.NewReaderSize(io.NewSectionReader(r.file, r.at.offset, left), int(min(left, 64<<10)))
 	for r.at.offset < r.size {
 		h, payload, err := r.read()
 		if err != nil {

@@ -417,3 +417,46 @@ func writeFile(t testing.TB, fsys vfs.FS, name string, b []byte) {
 	require.NoError(t, f.Sync())
 	require.NoError(t, f.Close())
 }
+
+// A record that is good in itself, and has the right number and place, but comes
+// from another history of the same segment, is not let in.
+func TestLogForeignRecord(t *testing.T) {
+	fsys := vfs.NewCrash(1)
+	l := openLog(t, fsys)
+	want := appendN(t, l, 3, 50)
+	name, at := l.path(1), l.Size()
+	_, err := l.Append(1, []byte("one history"))
+	require.NoError(t, err)
+	split := l.Size()
+	appendN(t, l, 1, 50)
+	require.NoError(t, l.Sync())
+	old := readFile(t, fsys, name)
+	require.NoError(t, l.TruncateAfter(3))
+	_, err = l.Append(1, []byte("the other 1"))
+	require.NoError(t, err)
+	require.Equal(t, split, l.Size())
+	want = append(want, record{4, 1, "the other 1"})
+	fsys = fsys.Crash(vfs.LoseNothing)
+	writeFile(t, fsys, name, append(readFile(t, fsys, name), old[split:]...))
+	l = openLog(t, fsys)
+	require.Equal(t, want, replay(t, l, 0))
+	require.Greater(t, l.Size(), at)
+}
+
+// The same for a whole segment.
+func TestLogForeignSegment(t *testing.T) {
+	var logs [2]*Log
+	var systems [2]*vfs.CrashFS
+	for i := range logs {
+		systems[i] = vfs.NewCrash(uint64(i))
+		logs[i] = openLog(t, systems[i])
+		appendN(t, logs[i], 40, 100)
+		require.NoError(t, logs[i].Close())
+	}
+	require.Equal(t, logs[0].segments[2].first, logs[1].segments[2].first)
+	name := logs[0].path(logs[0].segments[2].first)
+	writeFile(t, systems[0], name, readFile(t, systems[1], name))
+	_, err := tryOpenLog(systems[0])
+	require.ErrorIs(t, err, chain.ErrCorrupt)
+	require.ErrorContains(t, err, segmentName(logs[0].segments[2].first))
+}

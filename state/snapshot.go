@@ -29,9 +29,10 @@ import (
 // damaged byte; that a section is complete is known at its end, and that the
 // snapshot is, at the manifest.
 const (
-	frameSize   = 256 << 10
-	sectionsMax = 64
-	nameMax     = 255
+	frameSize       = 256 << 10
+	frameHeaderSize = 8
+	sectionsMax     = 64
+	nameMax         = 255
 )
 
 var snapshotMagic = [8]byte{'v', 'i', 'v', 's', 'n', 'p', 0, 1}
@@ -87,7 +88,7 @@ func writeSection(w io.Writer, s Section) (SectionInfo, error) {
 	if _, err := w.Write(appendName([]byte{'S'}, s.Name)); err != nil {
 		return SectionInfo{}, err
 	}
-	f := frameWriter{w: w, sum: sha256.New(), buf: make([]byte, 8, 8+frameSize)}
+	f := frameWriter{w: w, sum: sha256.New(), buf: make([]byte, frameHeaderSize)}
 	if err := s.Write(&f); err != nil {
 		return SectionInfo{}, err
 	}
@@ -125,9 +126,9 @@ type frameWriter struct {
 func (f *frameWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
-		k := min(len(p), cap(f.buf)-len(f.buf))
+		k := min(len(p), frameHeaderSize+frameSize-len(f.buf))
 		f.buf, p = append(f.buf, p[:k]...), p[k:]
-		if len(f.buf) == cap(f.buf) {
+		if len(f.buf) == frameHeaderSize+frameSize {
 			if err := f.flush(); err != nil {
 				return n - len(p), err
 			}
@@ -137,7 +138,7 @@ func (f *frameWriter) Write(p []byte) (int, error) {
 }
 
 func (f *frameWriter) flush() error {
-	data := f.buf[8:]
+	data := f.buf[frameHeaderSize:]
 	if len(data) == 0 {
 		return nil
 	}
@@ -146,7 +147,7 @@ func (f *frameWriter) flush() error {
 	f.sum.Write(data)
 	f.size += int64(len(data))
 	_, err := f.w.Write(f.buf)
-	f.buf = f.buf[:8]
+	f.buf = f.buf[:frameHeaderSize]
 	return err
 }
 
@@ -308,7 +309,7 @@ func (f *frameReader) Read(p []byte) (int, error) {
 
 // next reads a frame and checks it. io.EOF is the section's end.
 func (in *snapshotReader) next() ([]byte, error) {
-	var head [8]byte
+	var head [frameHeaderSize]byte
 	if err := in.fullInside(head[:4]); err != nil {
 		return nil, err
 	}
@@ -324,9 +325,7 @@ func (in *snapshotReader) next() ([]byte, error) {
 	if err := in.fullInside(head[4:]); err != nil {
 		return nil, err
 	}
-	if in.frame == nil {
-		in.frame = make([]byte, frameSize)
-	}
+	in.frame = slices.Grow(in.frame[:0], int(size))
 	data := in.frame[:size]
 	if err := in.fullInside(data); err != nil {
 		return nil, err

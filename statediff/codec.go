@@ -1,6 +1,7 @@
 package statediff
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -73,7 +74,7 @@ func (c *Codec) Mark() chain.Mark {
 // Rollback implements chain.DiffEncoder. The mark itself stays known.
 func (c *Codec) Rollback(m chain.Mark) error {
 	i, ok := slices.BinarySearchFunc(c.marks, m, func(have mark, want chain.Mark) int {
-		return int(int64(have.name - want))
+		return cmp.Compare(have.name, want)
 	})
 	if !ok {
 		return fmt.Errorf("%w: mark %d of the diff stream", chain.ErrNotFound, m)

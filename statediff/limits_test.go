@@ -302,3 +302,16 @@ func TestWorkingMemory(t *testing.T) {
 		t.Errorf("keeps %d bytes of working memory", cap(codec.body))
 	}
 }
+
+// TestSameBytesWhateverCameBefore: working memory leaves no trace in the bytes,
+// also where zstd needs several blocks.
+func TestSameBytesWhateverCameBefore(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 5))
+	used := New(Config{Stateless: true})
+	for _, n := range []int{3, 3000, 10, 6000, 1, 2000} {
+		changes := chaintest.RandomChanges(rng, n)
+		if !bytes.Equal(encode(t, used, changes), encode(t, New(Config{Stateless: true}), changes)) {
+			t.Fatalf("%d accounts: a used codec makes other bytes than a new one", n)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package trie
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
@@ -90,9 +91,12 @@ func (u *update) fits() error {
 	return nil
 }
 
-// parallelSlotsMin is the number of slots from which on storage tries are
-// updated in several goroutines. An update takes about a microsecond.
-const parallelSlotsMin = 128
+// Storage tries are updated in several goroutines, each some accounts at a time,
+// from parallelSlotsMin slots on. An update takes about a microsecond.
+const (
+	parallelSlotsMin = 128
+	parallelAccounts = 16
+)
 
 // updateStorage sets the new account of each update, with its new storage trie.
 func (w walk) updateStorage(updates []update) error {
@@ -100,28 +104,24 @@ func (w walk) updateStorage(updates []update) error {
 	for i := range updates {
 		slots += len(updates[i].change.Slots)
 	}
-	workers := runtime.GOMAXPROCS(0)
 	if slots < parallelSlotsMin || w != nil { // a walk notes nodes without a lock
-		workers = 1
-	}
-	if workers == 1 {
-		for i := range updates {
-			if err := w.updateAccount(&updates[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return w.updateAccounts(updates)
 	}
 	var group errgroup.Group
-	group.SetLimit(workers)
-	for i := range updates {
-		if u := &updates[i]; len(u.change.Slots) > 0 {
-			group.Go(func() error { return w.updateAccount(u) })
-		} else if err := w.updateAccount(u); err != nil {
-			return err // not reached: without slots there is nothing to miss
-		}
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for some := range slices.Chunk(updates, parallelAccounts) {
+		group.Go(func() error { return w.updateAccounts(some) })
 	}
 	return group.Wait()
+}
+
+func (w walk) updateAccounts(updates []update) error {
+	for i := range updates {
+		if err := w.updateAccount(&updates[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w walk) updateAccount(u *update) error {

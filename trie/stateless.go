@@ -37,29 +37,22 @@ var (
 // OpenWitness returns the part of the state with the given root that w.Nodes and
 // w.Codes hold. It hashes them, follows the hashes down from the root and checks
 // the form of every node that it meets, so that later steps need not: an error
-// matches chain.ErrCorrupt for a node that no state trie has, and
-// chain.ErrSuperfluous for a repetition. The result refers to the bytes of w,
-// which nobody may alter any more. w.Headers are not looked at.
+// matches chain.ErrCorrupt and names a node that no state trie has. Nodes that it
+// does not meet are left to Unused. The result refers to the bytes of w, which
+// nobody may alter any more. w.Headers are not looked at.
 func OpenWitness(root common.Hash, w *chain.Witness) (*Stateless, error) {
 	s := &Stateless{byHash: make(map[common.Hash]*witnessCode, len(w.Codes))}
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
 	for _, b := range w.Codes {
 		code := &witnessCode{hash: h.hash(b), bytes: b}
-		if s.byHash[code.hash] != nil {
-			return nil, fmt.Errorf("%w: code %s occurs twice", chain.ErrSuperfluous, code.hash)
-		}
-		s.byHash[code.hash] = code
+		s.byHash[code.hash] = code // of two that are equal one stays unused
 		s.codes = append(s.codes, code)
 	}
 	l := linker{stubs: make(map[common.Hash]*stub, 2*len(w.Nodes))}
 	for _, raw := range w.Nodes {
-		hash := h.hash(raw)
-		if l.stubs[hash] != nil {
-			return nil, fmt.Errorf("%w: trie node %s occurs twice", chain.ErrSuperfluous, hash)
-		}
-		n := &stub{reference: hashReference(hash), raw: raw}
-		l.stubs[hash] = n
+		n := &stub{reference: hashReference(h.hash(raw)), raw: raw}
+		l.stubs[n.bytes] = n // of two that are equal one stays unused
 		s.nodes = append(s.nodes, n)
 	}
 	var err error
@@ -117,7 +110,8 @@ func (s *Stateless) Begin(ctx context.Context, parent common.Hash) (Commitment, 
 }
 
 // Unused reports what neither the reads nor the roots so far needed, as an error
-// that matches chain.ErrSuperfluous and names the first such node or code.
+// that matches chain.ErrSuperfluous and names the first such node or code. One
+// that w held twice is among them.
 // Called when all reads are done and Root was computed, nil says that the
 // witness held nothing more than it had to.
 func (s *Stateless) Unused() error {

@@ -188,17 +188,20 @@ func (l ledger) diff(v chain.StateView, codes map[common.Hash][]byte) error {
 	}
 	for hash, want := range codes {
 		got, err := v.Code(hash)
-		if used[hash] && (err != nil || !bytes.Equal(got, want)) {
-			return fmt.Errorf("code %s: got %x, %v, want %x", hash, got, err, want)
-		}
-		if !used[hash] && !errors.Is(err, chain.ErrNotFound) {
-			return fmt.Errorf("code %s, which no account has: got %x, %v, want ErrNotFound", hash, got, err)
+		switch absent := errors.Is(err, chain.ErrNotFound); {
+		case err != nil && !absent:
+			return err
+		case absent == used[hash]:
+			return fmt.Errorf("code %s, which an account has %t: got %x, %v", hash, used[hash], got, err)
+		case used[hash] && !bytes.Equal(got, want):
+			return fmt.Errorf("code %s: got %x, want %x", hash, got, want)
 		}
 	}
-	if got, err := v.Code(chain.EmptyCodeHash); err != nil || len(got) > 0 {
-		return fmt.Errorf("empty code: got %x, %v", got, err)
+	got, err := v.Code(chain.EmptyCodeHash)
+	if err == nil && len(got) > 0 {
+		err = fmt.Errorf("empty code: got %x", got)
 	}
-	return nil
+	return err
 }
 
 func ptr[T any](v T) *T { return &v }

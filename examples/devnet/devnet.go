@@ -17,7 +17,7 @@ const (
 	// answerPatience is how long after the load answers are waited for.
 	answerPatience = 5 * time.Second
 	// settlePatience is how long, beside some blocks, the roles may take to come
-	// to where the load ended.
+	// to where the load ended. Then the lag of the proven head is what it is.
 	settlePatience = 10 * time.Second
 	// provenLag is how many blocks the proven head may be behind.
 	provenLag = 3
@@ -53,7 +53,8 @@ func devnet(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger)
 	stop := r.audit.start()
 	defer stop()
 	r.load(ctx, stdout)
-	return r.conclude(stdout, r.settle(ctx))
+	// An interrupted run ends like any other; who interrupts twice kills it.
+	return r.conclude(stdout, r.settle())
 }
 
 // A devnetRun is one run.
@@ -76,6 +77,7 @@ func (r *devnetRun) load(ctx context.Context, stdout io.Writer) {
 	go func() {
 		defer close(done)
 		r.driver.run(ctx, r.duration)
+		r.elapsed = min(time.Since(r.began), r.duration)
 	}()
 	var (
 		screen = newDisplay(stdout)
@@ -92,7 +94,6 @@ func (r *devnetRun) load(ctx context.Context, stdout io.Writer) {
 			cancel()
 			failed = nil
 		case <-done:
-			r.elapsed = min(time.Since(r.began), r.duration)
 			screen.show(r.progress(&meter))
 			return
 		}
@@ -147,10 +148,11 @@ func (r *devnetRun) progress(m *meter) progress {
 }
 
 // settle waits until all stand where the load ended: the block that was open then
-// is sealed, and its root checked by the full nodes. It returns that block.
-func (r *devnetRun) settle(ctx context.Context) (target uint64) {
+// is sealed, its root checked by the full nodes, and the provers have had their
+// say. It returns that block.
+func (r *devnetRun) settle() (target uint64) {
 	target = r.net.sequencer.Heads().Preconfirmed.Number
-	deadline := time.After(settlePatience + 5*r.block)
+	deadline := time.After(settlePatience + 3*r.block)
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !r.settled(target) {
@@ -159,8 +161,6 @@ func (r *devnetRun) settle(ctx context.Context) (target uint64) {
 		case <-r.net.failed:
 			return target
 		case <-deadline:
-			return target
-		case <-ctx.Done():
 			return target
 		}
 	}
@@ -173,7 +173,16 @@ func (r *devnetRun) settled(target uint64) bool {
 			return false
 		}
 	}
-	return r.net.sequencer.Heads().RootChecked.Number >= target
+	heads := r.net.sequencer.Heads()
+	if heads.RootChecked.Number < target {
+		return false
+	}
+	for _, p := range r.net.provers {
+		if p.Stats().Failed > 0 {
+			return true // the proven head will not come to target
+		}
+	}
+	return heads.Proven.Number >= target
 }
 
 // conclude prints the summary and returns what is wrong.

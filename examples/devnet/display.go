@@ -95,6 +95,15 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
+// newTable is a table of the report's style, with headings as they are written.
+func newTable() table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Format.Footer = text.FormatDefault
+	return t
+}
+
 // rightAligned renders t, whose columns but the first hold numbers.
 func rightAligned(t table.Writer, columns int) string {
 	configs := make([]table.ColumnConfig, 0, columns)

@@ -49,36 +49,42 @@ type saboteur struct {
 
 // tap is for link.Bus.Tap. What it returns belongs to the bus, as msg did.
 func (s *saboteur) tap(topic string, msg []byte) []byte {
-	if topic != link.TopicFeed || len(msg) == 0 || s.done.Load() {
+	if topic != link.TopicFeed || s.done.Load() {
+		return msg
+	}
+	kind, payload, err := link.ParseFeed(msg)
+	if err != nil {
 		return msg
 	}
 	switch {
-	case s.injection == injectDiffBit && msg[0] == link.FeedFrame:
-		return s.flipDiffBit(msg)
-	case s.injection == injectWrongRoot && msg[0] == link.FeedHeader:
-		return s.alterRoot(msg)
+	case s.injection == injectDiffBit && kind == link.FeedFrame:
+		payload = s.flipDiffBit(payload)
+	case s.injection == injectWrongRoot && kind == link.FeedHeader:
+		payload = s.alterRoot(payload)
 	}
-	return msg
+	// The message's checksum is made anew, so that what is found out is found out
+	// by the content.
+	return link.AppendFeed(nil, kind, payload)
 }
 
-func (s *saboteur) flipDiffBit(msg []byte) []byte {
+func (s *saboteur) flipDiffBit(frame []byte) []byte {
 	var f chain.Frame
-	if f.UnmarshalBinary(msg[1:]) != nil || f.Number < injectFrom || f.TxCount == 0 || !s.first() {
-		return msg
+	if f.UnmarshalBinary(frame) != nil || f.Number < injectFrom || f.TxCount == 0 || !s.first() {
+		return frame
 	}
-	f.Diff[len(f.Diff)/2] ^= 1 // a view of msg
-	return msg
+	f.Diff[len(f.Diff)/2] ^= 1 // a view of frame
+	return frame
 }
 
-func (s *saboteur) alterRoot(msg []byte) []byte {
+func (s *saboteur) alterRoot(header []byte) []byte {
 	var h chain.Header
-	if h.UnmarshalBinary(msg[1:]) != nil || h.Number < injectFrom || !s.first() {
-		return msg
+	if h.UnmarshalBinary(header) != nil || h.Number < injectFrom || !s.first() {
+		return header
 	}
 	h.StateRoot[31] ^= 1
-	out, err := h.AppendBinary([]byte{link.FeedHeader})
+	out, err := h.AppendBinary(nil)
 	if err != nil {
-		return msg
+		return header
 	}
 	return out
 }

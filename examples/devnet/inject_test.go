@@ -27,9 +27,9 @@ func TestInjectionNames(t *testing.T) {
 
 func frameMessage(t *testing.T, number uint64, txs uint32) []byte {
 	f := chain.Frame{Number: number, Index: 3, TxCount: txs, Diff: []byte("the diff of a mini-block")}
-	msg, err := f.AppendBinary([]byte{link.FeedFrame})
+	payload, err := f.AppendBinary(nil)
 	require.NoError(t, err)
-	return msg
+	return link.AppendFeed(nil, link.FeedFrame, payload)
 }
 
 func TestDiffBit(t *testing.T) {
@@ -39,10 +39,13 @@ func TestDiffBit(t *testing.T) {
 	}
 	good := frameMessage(t, 2, 5)
 	require.Equal(t, bytes.Clone(good), s.tap(link.TopicPublications, good))
-	bad := s.tap(link.TopicFeed, bytes.Clone(good))
+	_, want, err := link.ParseFeed(good)
+	require.NoError(t, err)
+	_, got, err := link.ParseFeed(s.tap(link.TopicFeed, bytes.Clone(good)))
+	require.NoError(t, err, "the message itself is good")
 	flipped := 0
-	for i := range good {
-		flipped += bits.OnesCount8(good[i] ^ bad[i])
+	for i := range want {
+		flipped += bits.OnesCount8(want[i] ^ got[i])
 	}
 	require.Equal(t, 1, flipped)
 	require.Equal(t, good, s.tap(link.TopicFeed, bytes.Clone(good)), "once")
@@ -50,9 +53,9 @@ func TestDiffBit(t *testing.T) {
 
 func headerMessage(t *testing.T, number uint64) []byte {
 	h := chain.Header{Number: number, StateRoot: common.Hash{1, 2, 3}}
-	msg, err := h.AppendBinary([]byte{link.FeedHeader})
+	payload, err := h.AppendBinary(nil)
 	require.NoError(t, err)
-	return msg
+	return link.AppendFeed(nil, link.FeedHeader, payload)
 }
 
 func TestWrongRoot(t *testing.T) {
@@ -60,7 +63,9 @@ func TestWrongRoot(t *testing.T) {
 	require.Equal(t, headerMessage(t, 1), s.tap(link.TopicFeed, headerMessage(t, 1)))
 	require.Equal(t, frameMessage(t, 2, 5), s.tap(link.TopicFeed, frameMessage(t, 2, 5)))
 	var h chain.Header
-	require.NoError(t, h.UnmarshalBinary(s.tap(link.TopicFeed, headerMessage(t, 2))[1:]))
+	_, payload, err := link.ParseFeed(s.tap(link.TopicFeed, headerMessage(t, 2)))
+	require.NoError(t, err)
+	require.NoError(t, h.UnmarshalBinary(payload))
 	require.Equal(t, common.Hash{0: 1, 1: 2, 2: 3, 31: 1}, h.StateRoot)
 	require.Equal(t, headerMessage(t, 3), s.tap(link.TopicFeed, headerMessage(t, 3)), "once")
 }

@@ -17,8 +17,8 @@ import (
 // that stalls for a second so shows a second, and not one slow transaction.
 //
 // Each client has a lane of accounts and one submission in flight, so the number
-// of clients bounds what is outstanding. When all are waiting, transactions queue
-// in due; those that nobody takes before the end were not sent at all, and are
+// of clients bounds what is outstanding. When all are waiting, what is due waits
+// too; what no client has taken when the time is over was not sent at all, and is
 // missing from the rate.
 
 // submitFunc is the front door: it waits until the transaction is acknowledged.
@@ -37,7 +37,7 @@ type driver struct {
 
 // tally is what became of the load. It may be read while the driver runs.
 type tally struct {
-	offered      atomic.Int64 // became due
+	offered      atomic.Int64 // taken by a client
 	acknowledged atomic.Int64
 	refused      atomic.Int64 // answered with an error
 	failed       atomic.Int64 // acknowledged with a failure receipt
@@ -57,19 +57,19 @@ func (d *driver) run(ctx context.Context, duration time.Duration) {
 	sending, stop := context.WithTimeout(ctx, duration)
 	defer stop()
 
-	due := make(chan time.Time, 1024)
+	due := make(chan time.Time)
 	var clients sync.WaitGroup
 	for _, lane := range d.lanes {
 		clients.Go(func() { d.client(answers, lane, due) })
 	}
-	d.pace(sending, due)
+	d.pace(sending, duration, due)
 	defer time.AfterFunc(d.patience, giveUp).Stop()
 	clients.Wait()
 }
 
 // pace puts the times at which transactions are due into the channel, and closes
 // it at the end.
-func (d *driver) pace(ctx context.Context, due chan<- time.Time) {
+func (d *driver) pace(ctx context.Context, duration time.Duration, due chan<- time.Time) {
 	defer close(due)
 	if d.rate == 0 {
 		for d.offer(ctx, due, time.Time{}) {
@@ -77,16 +77,16 @@ func (d *driver) pace(ctx context.Context, due chan<- time.Time) {
 		return
 	}
 	var (
-		start    = time.Now()
-		interval = time.Second / time.Duration(d.rate)
-		timer    = time.NewTimer(0)
+		start = time.Now()
+		timer = time.NewTimer(0)
+		total = int(d.wanted(duration))
 	)
 	defer timer.Stop()
-	for i := 0; ; i++ {
-		at := start.Add(time.Duration(float64(i) * float64(time.Second) / float64(d.rate)))
+	for i := range total {
+		at := start.Add(time.Duration(float64(i) / float64(d.rate) * float64(time.Second)))
 		// Timers are late by up to a millisecond, so at high rates several
 		// transactions are due at once.
-		if wait := time.Until(at); wait > min(interval, time.Millisecond) {
+		if wait := time.Until(at); wait > 0 {
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
@@ -98,6 +98,11 @@ func (d *driver) pace(ctx context.Context, due chan<- time.Time) {
 			return
 		}
 	}
+}
+
+// wanted is the number of transactions of the rate.
+func (d *driver) wanted(duration time.Duration) float64 {
+	return float64(d.rate) * duration.Seconds()
 }
 
 func (d *driver) offer(ctx context.Context, due chan<- time.Time, at time.Time) bool {
@@ -181,7 +186,7 @@ func (d *driver) problems(duration time.Duration) []string {
 	if n := d.unanswered.Load(); n > 0 {
 		out = append(out, fmt.Sprintf("%d submissions unanswered after %s", n, d.patience))
 	}
-	wanted := float64(d.rate) * duration.Seconds()
+	wanted := d.wanted(duration)
 	if got := float64(d.acknowledged.Load()); got < 0.95*wanted {
 		out = append(out, fmt.Sprintf("%.0f transactions acknowledged, %.1f %% of %.0f", got, 100*got/wanted, wanted))
 	}

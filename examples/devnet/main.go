@@ -42,7 +42,7 @@ func (o *options) define(c *cli.Command) {
 		f.Uint64Var(&o.seed, "seed", 1, "`seed` of accounts and transactions")
 		f.IntVar(&o.accounts, "accounts", 2000, "`number` of accounts")
 		f.IntVar(&o.rate, "rate", 1000, "transactions per second, `tx/s`; 0 is as fast as it goes")
-		f.IntVar(&o.clients, "clients", 1024, "most transactions in flight, each from another `number` of accounts")
+		f.IntVar(&o.clients, "clients", 256, "most transactions in flight, each from another `number` of accounts")
 	})
 	c.Group("Chain", func(f *flag.FlagSet) {
 		f.DurationVar(&o.miniBlock, "mini-block", 10*time.Millisecond, "interval of mini-blocks")

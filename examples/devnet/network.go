@@ -41,6 +41,7 @@ type network struct {
 	nodes     []*fullnode.Follower
 	provers   []*prover.Prover
 	bus       *link.Bus
+	saboteur  *saboteur
 
 	dir    string
 	cancel context.CancelFunc
@@ -65,11 +66,11 @@ func startNetwork(o *options, spec *genesis.Spec, log *slog.Logger) (_ *network,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
-	saboteur := &saboteur{injection: o.inject}
-	n.bus.Tap(saboteur.tap)
+	n.saboteur = &saboteur{injection: o.inject}
+	n.bus.Tap(n.saboteur.tap)
 
 	keys := proverKeys(o.seed)
-	if err := n.addSequencer(ctx, o, spec, saboteur, keys, log); err != nil {
+	if err := n.addSequencer(ctx, o, spec, keys, log); err != nil {
 		return n, err
 	}
 	for i := range fullNodes {
@@ -111,8 +112,12 @@ func (n *network) start(ctx context.Context, name string, run func(context.Conte
 	})
 }
 
-// problems are the roles that ended by themselves.
+// problems are the roles that ended by themselves. An injection that found no
+// occasion proves nothing, so it is one too.
 func (n *network) problems() (out []string) {
+	if s := n.saboteur; s.injection != injectNothing && !s.done.Load() {
+		out = append(out, fmt.Sprintf("injection %s found no occasion", s.injection))
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, err := range n.errs {
@@ -138,7 +143,7 @@ func (n *network) stop() error {
 	return errors.Join(errs...)
 }
 
-func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Spec, s *saboteur, keys []*ecdsa.PrivateKey, log *slog.Logger) error {
+func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Spec, keys []*ecdsa.PrivateKey, log *slog.Logger) error {
 	store, err := directory.Open(directory.Config{Directory: filepath.Join(n.dir, "da")})
 	if err != nil {
 		return err
@@ -156,7 +161,7 @@ func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Sp
 	n.sequencer, err = sequencer.New(ctx, sequencer.Config{
 		Genesis: own, ChainConfig: spec.Config,
 		Dir: filepath.Join(n.dir, "sequencer"), Durability: o.durability,
-		DA: s.wrap(store), Publisher: n.bus, Subscriber: n.bus,
+		DA: n.saboteur.wrap(store), Publisher: n.bus, Subscriber: n.bus,
 		Coinbase: common.BytesToAddress(coinbase[12:]), BaseFee: uint256.NewInt(genesis.DevBaseFee),
 		MiniBlockInterval: o.miniBlock, BlockInterval: o.block,
 		Provers: signers, ProverThreshold: len(signers),

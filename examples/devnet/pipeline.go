@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -20,7 +21,8 @@ import (
 type step int
 
 const (
-	stepExecute step = iota // sequencer: executor, receipts root, comparison with the header
+	stepExecute step = iota // sequencer: the executor alone
+	stepCheck               // sequencer: body, gas, receipts, bloom, requests against the header
 	stepEncode              // sequencer: the diff
 	stepApply               // full node: decode the diff, stage, commit
 	stepRoots               // sequencer and full node: the state root, each from its own trie
@@ -30,7 +32,7 @@ const (
 )
 
 func (s step) String() string {
-	return [...]string{"execute", "encode diff", "apply diff", "state roots", "witness", "verify"}[s]
+	return [...]string{"execute", "check header", "encode diff", "apply diff", "state roots", "witness", "verify"}[s]
 }
 
 // replayed is one block's row.
@@ -44,10 +46,6 @@ type replayed struct {
 	peer    peerTimes
 }
 
-// peerTimes are go-ethereum's own for a block: its execution on a state in
-// memory, and its stateless verification from a witness. Zero without -compare.
-type peerTimes struct{ execute, verify time.Duration }
-
 // A pipeline takes closed blocks with the state before them through the roles'
 // steps, each role on its own state, with bytes between them.
 //
@@ -60,11 +58,13 @@ type pipeline struct {
 	executor *execution.Sequential
 	encoder  chain.DiffEncoder // the sequencer's
 	decoder  chain.DiffEncoder // the full node's
-	// peer, if set, times go-ethereum on the same block.
-	peer func(context.Context, *mainnet.Block) (peerTimes, error)
+	// peer, if set, times another implementation on the same block, and compares
+	// its state root with the one given.
+	peer func(context.Context, *mainnet.Block, common.Hash) (peerTimes, error)
 }
 
 func newPipeline(config *params.ChainConfig) (*pipeline, error) {
+	loadKZG()
 	executor, err := execution.New(execution.Config{
 		Chain: config,
 		// Before Byzantium a receipt has the root of the whole state, which is not
@@ -76,6 +76,13 @@ func newPipeline(config *params.ChainConfig) (*pipeline, error) {
 		encoder:  statediff.New(statediff.Config{}),
 		decoder:  statediff.New(statediff.Config{}),
 	}, err
+}
+
+// loadKZG has go-ethereum load the trusted setup of EIP-4844 now, which takes a
+// second of the process and not of the first block that needs it. The point at
+// infinity proves the polynomial zero.
+func loadKZG() {
+	_ = kzg4844.VerifyProof(kzg4844.Commitment{0xc0}, kzg4844.Point{}, kzg4844.Claim{}, kzg4844.Proof{0xc0})
 }
 
 // run takes a block through all steps and fills in the row.
@@ -98,9 +105,10 @@ func (p *pipeline) run(ctx context.Context, b *mainnet.Block, row *replayed) err
 	)
 	for s, do := range [steps]func() error{
 		stepExecute: func() (err error) {
-			result, err = p.execute(ctx, b, sequencer.view)
+			result, err = p.executor.Execute(ctx, b.Block, b.Hashes, sequencer.view)
 			return err
 		},
+		stepCheck: func() error { return checkHeader(b.Block, result) },
 		stepEncode: func() (err error) {
 			diff, err = p.encoder.AppendEncode(nil, result.Changes, sequencer.view, result.Hints)
 			return err
@@ -141,28 +149,22 @@ func (p *pipeline) run(ctx context.Context, b *mainnet.Block, row *replayed) err
 		return fmt.Errorf("post-state of the full node: %w", err)
 	}
 	if p.peer != nil {
-		if row.peer, err = p.peer(ctx, b); err != nil {
-			return fmt.Errorf("go-ethereum: %w", err)
-		}
+		row.peer, err = p.peer(ctx, b, post)
+		return err
 	}
 	return nil
 }
 
-// execute runs a block and compares the result with the header, but for the state
-// root.
-func (p *pipeline) execute(ctx context.Context, b *mainnet.Block, prior chain.StateView) (*chain.Result, error) {
-	if err := trie.CheckBody(b.Block); err != nil {
-		return nil, err
-	}
-	result, err := p.executor.Execute(ctx, b.Block, b.Hashes, prior)
-	if err != nil {
-		return nil, err
+// checkHeader compares body and result with the header, but for the state root.
+func checkHeader(b *chain.Block, result *chain.Result) error {
+	if err := trie.CheckBody(b); err != nil {
+		return err
 	}
 	receipts := b.Header.ReceiptsRoot
 	if len(result.Receipts) > 0 && !result.Receipts[0].HasPostState {
 		receipts = trie.ReceiptsRoot(result.Receipts)
 	}
-	return result, b.Header.CheckResult(result, receipts, b.Header.StateRoot)
+	return b.Header.CheckResult(result, receipts, b.Header.StateRoot)
 }
 
 // verify is a prover's work, from bytes.

@@ -124,8 +124,7 @@ func mgasPerSecond(gas uint64, d time.Duration) float64 {
 
 // blockTable has a row for each block.
 func blockTable(rows []replayed, compared bool) string {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
+	t := newTable()
 	head := table.Row{"block", "tx", "gas", "diff B", "witness B"}
 	for s := range steps {
 		head = append(head, s.String())
@@ -149,8 +148,7 @@ func blockTable(rows []replayed, compared bool) string {
 
 // stepTable has the time of each step, over all blocks.
 func stepTable(all *replayed) string {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
+	t := newTable()
 	t.AppendHeader(table.Row{"step", "time", "share"})
 	total := all.total()
 	for s, d := range all.took {
@@ -162,8 +160,7 @@ func stepTable(all *replayed) string {
 
 // compareTable sets our times beside go-ethereum's.
 func compareTable(all *replayed) string {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
+	t := newTable()
 	t.AppendHeader(table.Row{"", "vivace", "go-ethereum", "ratio", "limit"})
 	for _, r := range []struct {
 		name       string

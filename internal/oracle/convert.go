@@ -79,7 +79,7 @@ func (c chainContext) GetHeader(_ common.Hash, number uint64) *types.Header {
 	if c.hash == nil || number == 0 {
 		return nil
 	}
-	return &types.Header{Number: new(big.Int).SetUint64(number), ParentHash: c.hash(number - 1)}
+	return &types.Header{Number: new(big.Int).SetUint64(number), ParentHash: c.hash(number - 1), Difficulty: new(big.Int)}
 }
 
 // noHeaders is a chain without headers.

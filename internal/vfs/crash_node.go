@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"math/rand/v2"
+	"slices"
 )
 
 // sectorSize is the unit in which a disk writes, in bytes.
@@ -20,7 +21,8 @@ const (
 	// LoseSome takes or leaves every unsynced name and sector at random. Sectors
 	// that are lost before one that is left are zero or random.
 	LoseSome
-	// LoseNothing is the end of a process, not of the machine: kill -9.
+	// LoseNothing is the end of a process, not of the machine: kill -9. What was
+	// not durable still is not.
 	LoseNothing
 )
 
@@ -117,6 +119,10 @@ func (s *survivor) node(n *node) *node {
 	}
 	after := new(node)
 	s.done[n] = after
+	if s.loss == LoseNothing {
+		s.copy(after, n)
+		return after
+	}
 	if n.entries == nil {
 		after.data = s.content(n)
 		after.durable = bytes.Clone(after.data)
@@ -130,10 +136,28 @@ func (s *survivor) node(n *node) *node {
 	return after
 }
 
-func (s *survivor) names(n *node) map[string]*node {
-	if s.loss == LoseNothing {
-		return n.entries
+// copy keeps what is not durable, and keeps it so: it can still be lost later.
+func (s *survivor) copy(after, n *node) {
+	after.data, after.durable, after.writes = bytes.Clone(n.data), bytes.Clone(n.durable), slices.Clone(n.writes)
+	if n.entries == nil {
+		return
 	}
+	after.entries, after.durableEntries = make(map[string]*node), make(map[string]*node)
+	for name, child := range n.entries {
+		after.entries[name] = s.node(child)
+	}
+	for name, child := range n.durableEntries {
+		after.durableEntries[name] = s.node(child)
+	}
+	for _, r := range n.renames {
+		if r.node != nil {
+			r.node = s.node(r.node)
+		}
+		after.renames = append(after.renames, r)
+	}
+}
+
+func (s *survivor) names(n *node) map[string]*node {
 	left := maps.Clone(n.durableEntries)
 	for _, r := range n.renames {
 		if s.loss == LoseSome && s.chance(2) {
@@ -144,14 +168,10 @@ func (s *survivor) names(n *node) map[string]*node {
 }
 
 func (s *survivor) content(n *node) []byte {
-	switch s.loss {
-	case LoseNothing:
-		return bytes.Clone(n.data)
-	case LoseSome:
+	if s.loss == LoseSome {
 		return s.some(n)
-	default:
-		return s.torn(n)
 	}
+	return s.torn(n)
 }
 
 // torn is the durable content and a part of the sector behind it.

@@ -1,0 +1,178 @@
+package bench
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/internal/testdata"
+)
+
+// A source makes a workload when it is first asked for it, so that its name can be
+// matched before.
+type source[T any] struct {
+	name string
+	find func(testing.TB) string // the data set that it needs; nil for none
+	make func(dir string) (T, error)
+	once sync.Once
+	made T
+	err  error
+}
+
+// get returns the workload, or ends the test: it is skipped without its data.
+func (s *source[T]) get(tb testing.TB) T {
+	tb.Helper()
+	dir := ""
+	if s.find != nil {
+		dir = s.find(tb)
+	}
+	if s.once.Do(func() { s.made, s.err = s.make(dir) }); s.err != nil {
+		tb.Fatal(s.err)
+	}
+	return s.made
+}
+
+// run runs a benchmark on each workload.
+func run[T any](b *testing.B, sources []*source[T], f func(*testing.B, T)) {
+	for _, s := range sources {
+		b.Run(s.name, func(b *testing.B) { f(b, s.get(b)) })
+	}
+}
+
+func mainnetBlocks(numbers ...uint64) *source[*Workload] {
+	return &source[*Workload]{
+		name: mainnetName(len(numbers)), find: testdata.Mainnet,
+		make: func(dir string) (*Workload, error) { return Mainnet(context.Background(), dir, numbers...) },
+	}
+}
+
+func generated(t Traffic) *source[*Workload] {
+	return &source[*Workload]{
+		name: t.String(),
+		make: func(string) (*Workload, error) { return Generated(context.Background(), t) },
+	}
+}
+
+func contract(name string, gasLimit uint64) *source[*Workload] {
+	return &source[*Workload]{
+		name: contractName(name, gasLimit), find: testdata.Workloads,
+		make: func(dir string) (*Workload, error) { return Contract(context.Background(), dir, name, gasLimit) },
+	}
+}
+
+// Workloads that several rows use.
+var (
+	mainnetAll   = mainnetBlocks()
+	mainnetSmall = mainnetBlocks(46147, 2674998, 9069000, 14396881, 19933612)
+	erc20        = generated(ERC20(10_000, 2_000))
+	erc20Small   = generated(ERC20(20, 10))
+	swaps        = generated(Swaps(10_000, 2_000))
+	swapsSmall   = generated(Swaps(20, 10))
+)
+
+// vivaceExecutor is the executor of this repository, without hints. Before
+// Byzantium it is given roots of zero.
+func vivaceExecutor(config *params.ChainConfig) (chain.Executor, error) {
+	return execution.New(execution.Config{
+		Chain:  config,
+		TxRoot: func(*chain.Changes) (common.Hash, error) { return common.Hash{}, nil },
+	})
+}
+
+const digestsFile = "testdata/digests.txt"
+
+var update = flag.Bool("update", false, "write "+digestsFile)
+
+// digests are the results that are on record, by row and workload.
+var digests = struct {
+	sync.Mutex
+	lines map[string]string
+}{lines: make(map[string]string)}
+
+// recordDigest compares a result with the one on record, or records it.
+func recordDigest(t *testing.T, name string, digest common.Hash) {
+	t.Helper()
+	digests.Lock()
+	defer digests.Unlock()
+	t.Logf("%s %s", name, digest)
+	switch want := digests.lines[name]; {
+	case *update:
+		digests.lines[name] = digest.Hex()
+	case want == "":
+		t.Errorf("%s: no digest in %s; go test -update writes it", name, digestsFile)
+	case want != digest.Hex():
+		t.Errorf("%s: digest %s, on record is %s: figures of this row no longer compare with older ones; go test -update if that is meant", name, digest, want)
+	}
+}
+
+// once runs a benchmark for one iteration, as an ordinary test, and returns its
+// metrics.
+func once(t *testing.T, f func(b *testing.B)) map[string]float64 {
+	t.Helper()
+	const name = "test.benchtime"
+	benchtime := flag.Lookup(name).Value.String()
+	if err := flag.Set(name, "1x"); err != nil {
+		t.Fatal(err)
+	}
+	defer flag.Set(name, benchtime) // its own value
+	failure := ""
+	r := testing.Benchmark(func(b *testing.B) {
+		defer func() {
+			if b.Failed() {
+				failure = "the benchmark failed"
+			}
+		}()
+		f(b)
+	})
+	if failure != "" || r.N != 1 {
+		t.Fatalf("%s after %d iterations", failure, r.N)
+	}
+	return r.Extra
+}
+
+// requireMetrics fails unless all are there and positive.
+func requireMetrics(t *testing.T, got map[string]float64, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if got[name] <= 0 {
+			t.Errorf("metric %s is %v", name, got[name])
+		}
+	}
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	src, err := os.ReadFile(digestsFile)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for line := range strings.Lines(string(src)) {
+		if name, digest, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			digests.lines[name] = digest
+		}
+	}
+	code := m.Run()
+	if *update {
+		var lines []string
+		for name, digest := range digests.lines {
+			lines = append(lines, name+" "+digest+"\n")
+		}
+		slices.Sort(lines)
+		if err := os.WriteFile(digestsFile, []byte(strings.Join(lines, "")), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,246 @@
+package deptest
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const geth = "github.com/ethereum/go-ethereum"
+
+// budgets are how many packages outside std and this module a package may need.
+// DO NOT CHANGE THIS DATA TO FIX BUILDS.
+var budgets = []struct {
+	pkg  string
+	most int
+	why  string
+}{
+	{"chain", 5, "everyone pays for the vocabulary: uint256, go-ethereum/common and what that needs, no more"},
+	{"state", 6, "a store of plain data needs no trie, no EVM and no codec"},
+	{"da", 6, "a client of a data-availability layer moves bytes"},
+	{"da/directory", 6, "a store in a directory is std and our own framing"},
+	{"da/unassigned", 6, "it refuses, politely"},
+	{"trie", 12, "it is to be imported alone into other stacks"},
+	{"statediff", 16, "it is to be imported alone; a compressor is what it may add"},
+}
+
+func TestBudgets(t *testing.T) {
+	g := load(t)
+	for _, b := range budgets {
+		t.Run(b.pkg, func(t *testing.T) {
+			if g[module+"/"+b.pkg] == nil {
+				t.Fatalf("package %s is gone: take its line out of the floor plan too", b.pkg)
+			}
+			foreign := g.foreign(b.pkg)
+			if len(foreign) > b.most {
+				t.Errorf("%s needs %d packages outside std, at most %d may be (%s):\n\t%s",
+					b.pkg, len(foreign), b.most, b.why, strings.Join(foreign, "\n\t"))
+			}
+			t.Logf("%d of %d", len(foreign), b.most)
+		})
+	}
+}
+
+// siblings never import each other, nor anything below each other, through
+// whatever other package: what travels between them is chain's nouns.
+var siblings = []string{"execution", "state", "trie", "statediff", "da"}
+
+func TestSiblings(t *testing.T) {
+	g := load(t)
+	for _, name := range siblings {
+		if g[module+"/"+name] == nil {
+			t.Errorf("package %s is gone", name)
+		}
+		others := slices.DeleteFunc(slices.Clone(siblings), func(s string) bool { return s == name })
+		for _, pkg := range g.own() {
+			if !under(pkg, name) {
+				continue
+			}
+			if way := g.path(pkg, anyUnder(others...), nothing); way != nil {
+				t.Errorf("siblings are useful alone because they share only package chain: %s", arrows(way))
+			}
+		}
+	}
+}
+
+// bans are imports, direct or through others, that nobody in from may have. Ways
+// through a package in through are its own affair.
+// DO NOT CHANGE THIS DATA TO FIX BUILDS.
+var bans = []struct {
+	name    string
+	from    func(pkg string) bool
+	to      func(importPath string) bool
+	through func(importPath string) bool
+	why     string
+}{
+	{
+		"full node without executor",
+		in("fullnode"), anyUnder("execution", geth+"/core/vm", geth+"/core", "internal/oracle"), nothing,
+		"a full node applies diffs and checks roots; that it cannot execute is what it promises",
+	},
+	{
+		"core/vm only under execution",
+		notIn("execution", "internal/oracle", "bench", "examples", "chain/chaintest/exectest"),
+		anyUnder(geth + "/core/vm"),
+		anyUnder("execution"),
+		// (the kit for executors writes its contracts with the names of the opcodes,
+		// and is a package of its own so that the other kits need not)
+		"the engine is replaced behind chain.Executor; who reaches around it keeps go-ethereum's for ever",
+	},
+	{
+		"referee only beside the product",
+		notIn("internal", "bench", "examples"), anyUnder("internal/oracle"), nothing,
+		"what checks the product is no part of it",
+	},
+	{
+		"no test library in production",
+		notIn("internal/testdata", "internal/oracle", "chain/chaintest", "bench"), anyUnder("github.com/stretchr/testify", "go.uber.org/goleak", "github.com/cockroachdb/datadriven"), nothing,
+		"tests may use them; a library that does puts them into every user's binary",
+	},
+	{
+		"kits and data finders only in tests",
+		in("chain", "execution", "state", "trie", "statediff", "da", "sequencer", "prover", "fullnode"), anyUnder("chain/chaintest", "internal/testdata"), anyUnder("chain/chaintest"),
+		"they import package testing",
+	},
+	{
+		"no C compiler for a hash",
+		in("chain", "state", "trie", "statediff", "da", "fullnode"), exactly(geth + "/crypto"), nothing,
+		"crypto takes 25 CPU seconds and cgo to build; chain.Keccak256 is the same hash",
+	},
+	{
+		"no foreign database",
+		notIn("internal/oracle", "bench"), anyUnder(geth+"/ethdb/pebble", geth+"/ethdb/leveldb", "github.com/cockroachdb/pebble"), nothing,
+		"227 packages behind one import; state keeps its own log and snapshots",
+	},
+	{
+		"go-ethereum's trie only as a referee",
+		in("chain", "state", "trie", "statediff", "da", "fullnode", "sequencer"), anyUnder(geth+"/trie", geth+"/triedb"), anyUnder("execution"),
+		"ours is what we compare with it",
+	},
+	{
+		"the vocabulary is at the bottom",
+		func(pkg string) bool { return pkg == "chain" }, func(p string) bool {
+			return under(p, module) && p != module+"/internal/rlp"
+		}, nothing,
+		"a contract that imports one of its implementations is none",
+	},
+}
+
+func in(roots ...string) func(string) bool {
+	return func(pkg string) bool {
+		return slices.ContainsFunc(roots, func(root string) bool { return under(pkg, root) && !under(pkg, root+"/chaintest") })
+	}
+}
+
+func notIn(roots ...string) func(string) bool {
+	return func(pkg string) bool {
+		return !slices.ContainsFunc(roots, func(root string) bool { return under(pkg, root) })
+	}
+}
+
+func exactly(want string) func(string) bool { return func(p string) bool { return p == want } }
+
+func TestBans(t *testing.T) {
+	g := load(t)
+	for _, ban := range bans {
+		t.Run(ban.name, func(t *testing.T) {
+			checked := 0
+			for _, pkg := range g.own() {
+				if !ban.from(pkg) {
+					continue
+				}
+				checked++
+				if way := g.path(pkg, ban.to, ban.through); way != nil {
+					t.Errorf("%s: %s", arrows(way), ban.why)
+				}
+			}
+			if checked == 0 {
+				t.Error("the rule is about no package at all")
+			}
+		})
+	}
+}
+
+// directBans are imports that stand in no file of a package, whatever others do.
+// DO NOT CHANGE THIS DATA TO FIX BUILDS.
+var directBans = []struct {
+	from func(pkg string) bool
+	to   []string
+	why  string
+}{
+	{exactly("chain"), []string{"os", "io", "io/fs", "net", "net/http", "log", "log/slog", "time"}, "package chain has no services and does no I/O"},
+	{in("chain", "execution", "state", "trie", "statediff", "da", "sequencer", "prover", "fullnode"), []string{"flag", "os/signal", "log"}, "flags, signals and the global logger belong to the binaries"},
+	{notIn("internal/oracle", "bench", "chain/chaintest"), []string{"reflect"}, "the compiler checks types better"},
+	{notIn(), []string{"C"}, "CGO_ENABLED=0 builds everything"},
+	{notIn("bench", "internal/oracle"), []string{"math/rand"}, "math/rand/v2 has explicit seeds"},
+	{notIn(), []string{"io/ioutil", "golang.org/x/exp/slices", "golang.org/x/exp/maps"}, "std has it now"},
+}
+
+func TestDirectBans(t *testing.T) {
+	g := load(t)
+	for _, pkg := range g.own() {
+		for _, ban := range directBans {
+			if !ban.from(pkg) {
+				continue
+			}
+			for _, p := range g[module+"/"+pkg].Imports {
+				if slices.Contains(ban.to, p) {
+					t.Errorf("%s imports %s: %s", pkg, p, ban.why)
+				}
+			}
+		}
+	}
+}
+
+// Tests of the packages that others import alone count in the go.sum of those
+// others: `go mod tidy` looks at the tests of what it imports. Comparisons with
+// heavy referees are in internal/oracle/<package>_test.go.
+func TestTestsOfLightPackages(t *testing.T) {
+	g := load(t)
+	heavy := anyUnder(geth+"/core", geth+"/trie", geth+"/triedb", geth+"/ethdb", geth+"/params", geth+"/crypto/kzg4844", "execution", "internal/oracle")
+	for _, pkg := range g.own() {
+		if !in("chain", "state", "trie", "statediff", "da")(pkg) {
+			continue
+		}
+		n := g[module+"/"+pkg]
+		for _, p := range slices.Concat(n.TestImports, n.XTestImports) {
+			own, isOwn := strings.CutPrefix(p, module+"/")
+			way := []string{p}
+			if !heavy(p) {
+				if way = nil; isOwn {
+					way = g.path(own, heavy, nothing)
+				}
+			}
+			if way != nil {
+				t.Errorf("tests of %s import %s: that is in every user's go.sum", pkg, arrows(way))
+			}
+		}
+	}
+}
+
+// A replace in go.mod works for us and for nobody who imports us.
+func TestNoReplace(t *testing.T) {
+	out, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mod struct {
+		Module                 struct{ Path string }
+		Toolchain              string
+		Replace, Exclude, Tool []any
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	if mod.Module.Path != module {
+		t.Fatalf("module is %s", mod.Module.Path)
+	}
+	if len(mod.Replace) > 0 || len(mod.Exclude) > 0 {
+		t.Errorf("go.mod has replace %v, exclude %v: they hold here and nowhere else", mod.Replace, mod.Exclude)
+	}
+	if mod.Toolchain != "" || len(mod.Tool) > 0 {
+		t.Errorf("go.mod has toolchain %q, tools %v: tools are pinned where they are called", mod.Toolchain, mod.Tool)
+	}
+}
