@@ -28,7 +28,7 @@ var errNoWitness = errors.New("go-ethereum's tries make no witness here")
 // which other parts keep here, are off.
 func GethPathDB(tb testing.TB) chain.Committer {
 	db := triedb.NewDatabase(rawdb.NewMemoryDatabase(), &triedb.Config{PathDB: &pathdb.Config{
-		TrieCleanSize: 256 << 20, WriteBufferSize: 256 << 20, TrienodeHistory: -1, SnapshotNoBuild: true,
+		TrieCleanSize: 256 << 20, WriteBufferSize: 256 << 20, TrienodeHistory: -1, SnapshotNoBuild: true, NoAsyncFlush: true,
 	}})
 	tb.Cleanup(func() { db.Close() })
 	return &gethPathDB{db: db}
@@ -224,8 +224,15 @@ func (t *gethTries) applyAccount(a *chain.AccountChange) error {
 	account := &types.StateAccount{
 		Nonce: a.After.Nonce, Balance: &a.After.Balance, Root: types.EmptyRootHash, CodeHash: a.After.CodeHash[:],
 	}
-	if storage := t.storage[a.Address]; storage != nil {
+	switch storage := t.storage[a.Address]; {
+	case storage != nil:
 		account.Root = storage.Hash()
+	case a.Existed && a.Before.CodeHash != chain.EmptyCodeHash: // it may have storage, of which nothing changed
+		before, err := t.accounts.GetAccount(a.Address)
+		if err != nil {
+			return err
+		}
+		account.Root = before.Root
 	}
 	return t.accounts.UpdateAccount(a.Address, account, 0)
 }

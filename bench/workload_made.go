@@ -17,7 +17,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // Traffic says what the transactions of a made-up block are.

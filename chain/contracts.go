@@ -175,16 +175,19 @@ type Committer interface {
 
 // A Commitment is the way from one state root to the next.
 type Commitment interface {
-	// Apply adds the changes of a part of the block, in order. They are not kept.
-	// An error leaves the Commitment fit only for Discard. It matches ErrUnknown
-	// when the trie lacks a node that is needed (a witness with a hole).
+	// Apply adds the changes of a part of the block, in order. They may be kept, so
+	// nobody may alter them any more. An error leaves the Commitment fit only for
+	// Discard. It matches ErrUnknown when the trie lacks a node that is needed (a
+	// witness with a hole), ErrOutOfStep when an account is not what the changes
+	// say was before, ErrClosed after Commit or Discard.
 	Apply(c *Changes) error
 	// Root is the state root with all changes applied.
 	Root(ctx context.Context) (common.Hash, error)
 	// Witness collects the trie nodes that one needs to read all of accesses in
 	// the parent state and to compute Root from it, and nothing else. Codes and
 	// Headers of the result are left to the caller. It does not alter the
-	// Commitment, and may be called after Commit.
+	// Commitment, and may be called after Commit; for that the Commitment keeps
+	// what was applied, as long as somebody holds it.
 	Witness(ctx context.Context, accesses *AccessSet) (*Witness, error)
 	// Commit keeps the new state, so that the next Commitment can begin on it.
 	Commit(ctx context.Context) error
@@ -195,15 +198,16 @@ type Commitment interface {
 // A DiffEncoder turns Changes into compact bytes and back, against the state
 // before them. Encoder and decoder are each a stream: they carry a model from one
 // call to the next, so a receiver decodes in the order in which the sender
-// encoded. One goroutine at a time uses a DiffEncoder; one value is used for
-// encoding or for decoding, not for both.
+// encoded. Both sides have the same model at the same place of the stream, so one
+// that has decoded it so far can go on by encoding: a sequencer that restarts does.
+// One goroutine at a time uses a DiffEncoder.
 type DiffEncoder interface {
 	// AppendEncode appends the encoding of c, made against prior, the state
 	// before c. Hints may be nil. The same calls give the same bytes everywhere.
 	AppendEncode(dst []byte, c *Changes, prior StateView, h *Hints) ([]byte, error)
 	// Decode reads into c exactly what was encoded, canonical and valid, and
-	// checked against prior. src is not kept. Errors match ErrCorrupt,
-	// ErrTooLarge or ErrOutOfStep; then c and the model are unchanged.
+	// checked against prior. src is not kept. Errors match ErrCorrupt, ErrTooLarge
+	// or ErrOutOfStep, or are those of prior; then c and the model are unchanged.
 	Decode(c *Changes, src []byte, prior StateView) error
 	// Mark remembers the model; Rollback returns to it, and drops later marks. A
 	// mark that is not known is ErrNotFound. Marks older than a configured number

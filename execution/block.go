@@ -2,6 +2,7 @@ package execution
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,7 +17,7 @@ import (
 // openBlock is a block under construction. It implements chain.OpenBlock.
 type openBlock struct {
 	*fork
-	config    *Config
+	txRoot    func(*chain.Changes) (common.Hash, error) // nil: receipts without state roots
 	ancestors chain.Ancestors
 	state     *state
 	evm       *vm.EVM
@@ -31,25 +32,17 @@ type openBlock struct {
 	sizeMax     uint64
 	logCount    uint32
 	opening     *chain.Changes // before Byzantium: not handed to TxRoot yet
+	receipts    []*chain.Receipt
+	bloom       chain.Bloom
 	mini        mini
-	all         blockTotal
 }
 
 // mini is the current mini-block.
 type mini struct {
-	index     uint32
-	txs       []*chain.Tx
-	results   []chain.TxResult
-	preimages *preimages // of Config.Hints
-	pending   bool       // the parent's hash is, or was, as this one began
-}
-
-// blockTotal is what Close reports of the whole block.
-type blockTotal struct {
-	receipts  []*chain.Receipt
-	bloom     chain.Bloom
-	changes   []*chain.Changes // by transaction, of Config.Hints
-	preimages [][]byte
+	index   uint32
+	txs     []*chain.Tx
+	results []chain.TxResult
+	pending bool // chain.MiniBlock.ParentHashPending
 }
 
 var states = sync.Pool{New: func() any { return newState() }}
@@ -64,7 +57,11 @@ func (e *Sequential) Open(ctx context.Context, env *chain.Env, ancestors chain.A
 	if sizeMax == 0 && f.rules.IsOsaka {
 		sizeMax = params.MaxBlockSize - blockSizeHeadroom
 	}
-	return e.open(ctx, f, ancestors, prior, sizeMax)
+	b, err := e.open(ctx, f, ancestors, prior, sizeMax)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // open starts a block of at most sizeMax bytes; 0 means any.
@@ -75,7 +72,8 @@ func (e *Sequential) open(ctx context.Context, f *fork, ancestors chain.Ancestor
 	if !f.rules.IsByzantium && e.config.TxRoot == nil {
 		return nil, fmt.Errorf("block %d: %w", f.env.Number, ErrTxRootRequired)
 	}
-	b := e.begin(f, ancestors, prior)
+	b := begin(f, ancestors, prior, e.config.Hints)
+	b.txRoot = e.config.TxRoot
 	b.size, b.sizeMax = emptySize(f.env), sizeMax
 	if err := b.guard(ctx, b.runOpening); err != nil {
 		b.Discard()
@@ -85,12 +83,12 @@ func (e *Sequential) open(ctx context.Context, f *fork, ancestors chain.Ancestor
 }
 
 // begin makes the block, with nothing run in it.
-func (e *Sequential) begin(f *fork, ancestors chain.Ancestors, prior chain.StateView) *openBlock {
-	b := &openBlock{fork: f, config: &e.config, ancestors: ancestors, state: states.Get().(*state), warm: f.precompiles()}
-	b.evm = vm.NewEVM(f.blockContext(b.blockHash), b.state, f.chain, vm.Config{EnablePreimageRecording: e.config.Hints})
+func begin(f *fork, ancestors chain.Ancestors, prior chain.StateView, wantHints bool) *openBlock {
+	b := &openBlock{fork: f, ancestors: ancestors, state: states.Get().(*state), warm: f.precompiles()}
+	b.evm = vm.NewEVM(f.blockContext(b.blockHash), b.state, f.chain, vm.Config{EnablePreimageRecording: wantHints})
 	b.state.open(prior, f.rules.IsEIP158, b.evm.Cancel)
-	if e.config.Hints {
-		b.state.preimages = newPreimages()
+	if wantHints {
+		b.state.hints = newHints()
 	}
 	return b
 }
@@ -107,13 +105,13 @@ func (b *openBlock) guard(ctx context.Context, call func() error) error {
 	if !stop() && err == nil {
 		err = ctxErr(ctx) // the interpreter was stopped, perhaps just too late
 	}
-	if b.state.err != nil {
-		err = b.state.err
+	if failure := b.state.err; failure != nil && !errors.Is(err, failure) {
+		err = failure // whatever was found to be wrong, it may be for lack of an answer
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, chain.ErrInvalidBlock) { // which says so itself
 		err = fmt.Errorf("block %d: %w", b.env.Number, err)
-		b.broken = err
 	}
+	b.broken = err
 	return err
 }
 
@@ -155,9 +153,9 @@ func (b *openBlock) push(tx *chain.Tx, result *chain.TxResult) error {
 	b.size += txSize(tx)
 	b.mini.txs = append(b.mini.txs, tx)
 	b.mini.results = append(b.mini.results, *result)
-	b.all.receipts = append(b.all.receipts, result.Receipt)
-	if b.config.Hints {
-		b.all.changes = append(b.all.changes, result.Changes)
+	b.receipts = append(b.receipts, result.Receipt)
+	if b.state.hints != nil {
+		b.state.hints.endTx(result.Changes, b.mini.index)
 	}
 	return nil
 }
@@ -222,7 +220,7 @@ func (b *openBlock) receipt(tx *chain.Tx, c *checked, out *outcome, logs []chain
 		Logs:              logs,
 		TxHash:            tx.Hash(),
 		BlockNumber:       b.env.Number,
-		TransactionIndex:  uint32(len(b.all.receipts)),
+		TransactionIndex:  uint32(len(b.receipts)),
 		FirstLogIndex:     b.logCount,
 		GasUsed:           out.gasUsed,
 		EffectiveGasPrice: out.gasPrice,
@@ -239,15 +237,15 @@ func (b *openBlock) receipt(tx *chain.Tx, c *checked, out *outcome, logs []chain
 		r.BlobGasUsed, r.BlobGasPrice = c.blobGas(), &price
 	}
 	b.logCount += uint32(len(logs))
-	b.all.bloom.Or(&r.LogsBloom)
+	b.bloom.Or(&r.LogsBloom)
 	return r
 }
 
 // postState gives a receipt from before Byzantium the state root it has in place
 // of a status.
 func (b *openBlock) postState(r *chain.Receipt, changes *chain.Changes) error {
-	if b.config.TxRoot == nil {
-		return nil // Transact
+	if b.txRoot == nil {
+		return nil
 	}
 	if b.opening != nil {
 		var err error
@@ -256,7 +254,7 @@ func (b *openBlock) postState(r *chain.Receipt, changes *chain.Changes) error {
 		}
 		b.opening = nil
 	}
-	root, err := b.config.TxRoot(changes)
+	root, err := b.txRoot(changes)
 	if err != nil {
 		return fmt.Errorf("state root: %w", err)
 	}
@@ -264,13 +262,16 @@ func (b *openBlock) postState(r *chain.Receipt, changes *chain.Changes) error {
 	return nil
 }
 
-// SealMini implements chain.OpenBlock.
-func (b *openBlock) SealMini(ctx context.Context) (m *chain.MiniBlock, err error) {
-	err = b.guard(ctx, func() error {
-		m = b.sealMini()
-		return nil
-	})
-	return m, err
+// SealMini implements chain.OpenBlock. It runs nothing; when ctx has ended, the
+// block stays as it is.
+func (b *openBlock) SealMini(ctx context.Context) (*chain.MiniBlock, error) {
+	if b.broken != nil {
+		return nil, b.broken
+	}
+	if err := ctxErr(ctx); err != nil {
+		return nil, err
+	}
+	return b.sealMini(), nil
 }
 
 func (b *openBlock) sealMini() *chain.MiniBlock {
@@ -280,11 +281,8 @@ func (b *openBlock) sealMini() *chain.MiniBlock {
 		Changes: b.state.changes(spanMini),
 		GasUsed: b.gasUsed, ParentHashPending: b.mini.pending,
 	}
-	if p := b.state.preimages; p != nil {
-		m.Hints = &chain.Hints{Preimages: p.of(m.Changes)}
-		for i := range m.Results {
-			m.Hints.Txs = append(m.Hints.Txs, m.Results[i].Changes)
-		}
+	if b.state.hints != nil {
+		m.Hints = b.state.hints.sealMini()
 	}
 	b.state.endSpan(spanMini)
 	b.mini = mini{index: b.mini.index + 1}
@@ -316,14 +314,14 @@ func (b *openBlock) seal() (*chain.Result, error) {
 		}
 	}
 	r := &chain.Result{
-		Receipts: b.all.receipts, GasUsed: b.gasUsed, BlobGasUsed: b.blobGasUsed, LogsBloom: b.all.bloom,
+		Receipts: b.receipts, GasUsed: b.gasUsed, BlobGasUsed: b.blobGasUsed, LogsBloom: b.bloom,
 		Requests: requests,
 		Last:     b.sealMini(),
 		Changes:  b.state.changes(spanBlock),
 		Accesses: b.state.accesses.accessSet(),
 	}
-	if p := b.state.preimages; p != nil {
-		r.Hints = &chain.Hints{Txs: b.all.changes, Preimages: p.of(r.Changes)}
+	if b.state.hints != nil {
+		r.Hints = &b.state.hints.block
 	}
 	return r, nil
 }

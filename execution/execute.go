@@ -44,7 +44,7 @@ func (e *Sequential) Execute(ctx context.Context, block *chain.Block, ancestors 
 
 // pushAll executes transactions that must all be valid.
 func (b *openBlock) pushAll(txs []*chain.Tx) error {
-	b.all.receipts = slices.Grow(b.all.receipts, len(txs))
+	b.receipts = slices.Grow(b.receipts, len(txs))
 	for i, tx := range txs {
 		var result chain.TxResult
 		if err := b.push(tx, &result); err != nil {
@@ -86,8 +86,7 @@ func (e *Sequential) Transact(ctx context.Context, env *chain.Env, ancestors cha
 	if err != nil {
 		return result, nil, err
 	}
-	b := e.begin(f, ancestors, prior)
-	b.config = &Config{Chain: e.config.Chain}
+	b := begin(f, ancestors, prior, false)
 	defer b.Discard()
 	if err := b.guard(ctx, func() error { return b.push(tx, &result) }); err != nil {
 		return chain.TxResult{}, nil, err

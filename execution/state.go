@@ -43,7 +43,7 @@ type state struct {
 	refund      uint64
 	logs        []chain.Log // of the current transaction
 	precompiles []*account
-	preimages   *preimages // nil: not kept
+	hints       *hints // nil: none wanted
 
 	// pending is the slot of EIP-2935 whose value is not asked for yet.
 	pending *pendingSlot

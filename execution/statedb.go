@@ -229,8 +229,8 @@ func (s *state) AddLog(l *types.Log) {
 
 // AddPreimage is called when hints are wanted.
 func (s *state) AddPreimage(hash common.Hash, preimage []byte) {
-	if s.preimages != nil {
-		s.preimages.add(hash, preimage)
+	if s.hints != nil {
+		s.hints.add(hash, preimage)
 	}
 }
 

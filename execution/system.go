@@ -160,7 +160,7 @@ var depositTopic = common.HexToHash("0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912
 // deposits is the request of EIP-6110: the deposit contract's events, packed.
 func (b *openBlock) deposits() ([]byte, error) {
 	out := []byte{depositRequest}
-	for _, r := range b.all.receipts {
+	for _, r := range b.receipts {
 		for i := range r.Logs {
 			l := &r.Logs[i]
 			if l.Address != b.chain.DepositContractAddress || len(l.Topics) == 0 || l.Topics[0] != depositTopic {

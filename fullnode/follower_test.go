@@ -17,9 +17,9 @@ import (
 	"github.com/vivace-chain/vivace/chain/chaintest"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/state"
 	"github.com/vivace-chain/vivace/statediff"
 )

@@ -18,8 +18,8 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/chain/chaintest"
-	"github.com/vivace-chain/vivace/internal/genesis"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/statediff"
 )
 

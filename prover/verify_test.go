@@ -156,6 +156,38 @@ func TestEveryPartCounts(t *testing.T) {
 	}
 }
 
+// clairvoyant executes correctly without a look at the state that it is given.
+type clairvoyant struct {
+	chain.Executor
+	state chain.StateView
+}
+
+func (c clairvoyant) Execute(ctx context.Context, b *chain.Block, a chain.Ancestors, _ chain.StateView) (*chain.Result, error) {
+	return c.Executor.Execute(ctx, b, a, c.state)
+}
+
+// TestAccessSetDecides: what a witness must hold depends on the block, not on what
+// an executor reads.
+func TestAccessSetDecides(t *testing.T) {
+	w := newWorld(t)
+	executor := clairvoyant{w.executor, w.state}
+	s := w.seal(t, w.txs(12))
+	_, err := Verify(context.Background(), executor, s.block, s.witness)
+	require.NoError(t, err)
+	for i := range s.witness.Nodes {
+		damaged := s.clone(t)
+		damaged.witness.Nodes = slices.Delete(damaged.witness.Nodes, i, i+1)
+		_, err := Verify(context.Background(), executor, damaged.block, damaged.witness)
+		require.ErrorIs(t, err, chain.ErrUnknown, "node %d", i)
+	}
+	for i := range s.witness.Codes {
+		damaged := s.clone(t)
+		damaged.witness.Codes = slices.Delete(damaged.witness.Codes, i, i+1)
+		_, err := Verify(context.Background(), executor, damaged.block, damaged.witness)
+		require.ErrorIs(t, err, chain.ErrUnknown, "code %d", i)
+	}
+}
+
 // TestVerifyEnds: the end of ctx ends a verification, with its error.
 func TestVerifyEnds(t *testing.T) {
 	w, blocks := deep(t)

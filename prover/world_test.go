@@ -15,7 +15,7 @@ import (
 	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/statediff"
 	"github.com/vivace-chain/vivace/trie"
 )

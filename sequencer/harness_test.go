@@ -18,11 +18,11 @@ import (
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/internal/vfs"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/statediff"
 )
 

@@ -94,7 +94,7 @@ func (c *Codec) unpack(h *header, stored []byte) ([]byte, error) {
 		opener, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
-			panic(err) // our options
+			panic("statediff: " + err.Error()) // our options
 		}
 		c.opener = opener
 	}

@@ -76,7 +76,7 @@ func (c *Codec) pack(body []byte) []byte {
 		packer, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
 			zstd.WithSingleSegment(true), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 		if err != nil {
-			panic(err) // our options
+			panic("statediff: " + err.Error()) // our options
 		}
 		c.packer = packer
 	}

@@ -136,7 +136,7 @@ func (c *commitment) Root(ctx context.Context) (common.Hash, error) {
 	root := h.root(c.root)
 	if invariants.Enabled && invariants.Sometimes(5) {
 		if err := check(c.root); err != nil {
-			panic(err)
+			panic("trie: " + err.Error())
 		}
 	}
 	return root, nil

@@ -102,7 +102,7 @@ func NewScenario(source rand.Source, addresses, slots int) *Scenario {
 func (s *Scenario) Next(accounts int) *chain.Changes {
 	c := s.rand.changes(s.state, accounts)
 	if err := s.state.apply(c); err != nil {
-		panic(err) // changes do not fit the state that they were made for
+		panic("chaintest: " + err.Error()) // changes do not fit the state that they were made for
 	}
 	return c
 }

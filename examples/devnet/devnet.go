@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 const (

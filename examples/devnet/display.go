@@ -19,11 +19,19 @@ import (
 type display struct {
 	w        io.Writer
 	repaints bool
-	height   int // lines of the table that is on the screen
+	width    func() int // of the terminal, columns; nil when there is none
+	height   int        // lines of the table that is on the screen
 }
 
 func newDisplay(w io.Writer) *display {
-	return &display{w: w, repaints: isTerminal(w)}
+	d := &display{w: w, repaints: isTerminal(w)}
+	if d.repaints {
+		d.width = func() int {
+			columns, _, _ := term.GetSize(int(w.(*os.File).Fd()))
+			return columns
+		}
+	}
+	return d
 }
 
 func isTerminal(w io.Writer) bool {
@@ -50,7 +58,11 @@ func (d *display) show(p progress) {
 		fmt.Fprintln(d.w, p.line())
 		return
 	}
-	painted := p.table()
+	width := 0
+	if d.width != nil {
+		width = d.width()
+	}
+	painted := p.table(width)
 	if d.height > 0 {
 		fmt.Fprintf(d.w, "\x1b[%dA\x1b[J", d.height) // up to the first line, erase from there
 	}
@@ -58,9 +70,12 @@ func (d *display) show(p progress) {
 	d.height = strings.Count(painted, "\n") + 1
 }
 
-func (p progress) table() string {
+// table cuts lines at width, if that is known: a line that wraps would be two to
+// go up.
+func (p progress) table(width int) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleRounded)
+	t.Style().Size.WidthMax = width
 	t.SetTitle("%s", p.title)
 	for _, row := range p.rows {
 		cells := make(table.Row, len(row))

@@ -46,6 +46,15 @@ func TestDisplayRepaints(t *testing.T) {
 	require.Equal(t, 6, strings.Count(first, "\n"))
 }
 
+func TestDisplayFitsTerminal(t *testing.T) {
+	var out bytes.Buffer
+	d := &display{w: &out, repaints: true, width: func() int { return 24 }}
+	d.show(sampleProgress)
+	for _, line := range strings.Split(out.String(), "\n") {
+		require.LessOrEqual(t, len([]rune(line)), 24, line)
+	}
+}
+
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
 		require.Equal(t, want, count(n))

@@ -18,10 +18,10 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da/directory"
 	"github.com/vivace-chain/vivace/fullnode"
-	"github.com/vivace-chain/vivace/internal/genesis"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // How many of each there are.

@@ -83,7 +83,7 @@ func replayBlock(ctx context.Context, pipe *pipeline, archive *mainnet.Archive, 
 func report(w io.Writer, o *options, blocks int, rows []replayed) error {
 	var (
 		sum  = replaySummary{Blocks: blocks, BlocksOK: len(rows)}
-		all  = replayed{}
+		all  replayed
 		diff uint64
 	)
 	for _, row := range rows {
@@ -94,8 +94,6 @@ func report(w io.Writer, o *options, blocks int, rows []replayed) error {
 			all.took[s] += d
 			sum.Seconds += d.Seconds()
 		}
-		all.peer.execute += row.peer.execute
-		all.peer.verify += row.peer.verify
 	}
 	sum.DiffBytesPerTx = perTx(diff, int64(sum.Transactions))
 
@@ -104,7 +102,7 @@ func report(w io.Writer, o *options, blocks int, rows []replayed) error {
 	}
 	fmt.Fprintln(w, stepTable(&all))
 	if o.compare {
-		fmt.Fprintln(w, compareTable(&all))
+		fmt.Fprintln(w, compareTable(rows))
 	}
 	fmt.Fprintf(w, "gas: %s, executed at %.1f Mgas/s\n", count(sum.Gas), mgasPerSecond(sum.Gas, all.took[stepExecute]))
 	fmt.Fprintf(w, "diff: %.1f B/tx\n", sum.DiffBytesPerTx)
@@ -158,18 +156,36 @@ func stepTable(all *replayed) string {
 	return rightAligned(t, 3)
 }
 
-// compareTable sets our times beside go-ethereum's.
-func compareTable(all *replayed) string {
+// compareTable sets our times beside go-ethereum's, over the blocks in which both
+// did the same work.
+func compareTable(rows []replayed) string {
+	var (
+		ours   replayed
+		geth   peerTimes
+		blocks int
+	)
+	for _, r := range rows {
+		if !r.peer.comparable() {
+			continue
+		}
+		blocks++
+		for s, d := range r.took {
+			ours.took[s] += d
+		}
+		geth.execute += r.peer.execute
+		geth.verify += r.peer.verify
+	}
 	t := newTable()
+	t.SetTitle("%d blocks, from Byzantium on", blocks)
 	t.AppendHeader(table.Row{"", "vivace", "go-ethereum", "ratio", "limit"})
 	for _, r := range []struct {
 		name       string
 		ours, geth time.Duration
 		limit      float64
 	}{
-		{"execution", all.took[stepExecute], all.peer.execute, 1.25},
-		{"stateless verification", all.took[stepVerify], all.peer.verify, 2},
-		{"whole replay / execution", all.total(), all.peer.execute, 6},
+		{"execution", ours.took[stepExecute], geth.execute, 1.25},
+		{"stateless verification", ours.took[stepVerify], geth.verify, 2},
+		{"whole replay / execution", ours.total(), geth.execute, 6},
 	} {
 		t.AppendRow(table.Row{r.name, milliseconds(r.ours), milliseconds(r.geth),
 			fmt.Sprintf("%.2fx", ratio(r.ours, r.geth)), fmt.Sprintf("%.2fx", r.limit)})

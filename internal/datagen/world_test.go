@@ -14,7 +14,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/internal/datagen/contracts"
-	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // A world is a development chain that executes blocks, for tests of contracts.

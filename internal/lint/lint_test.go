@@ -214,7 +214,7 @@ func matches(f *file, pattern *regexp.Regexp, what string) (list []complaint) {
 // text begins with the package's name. A bare panic(err) would pass on what
 // somebody else did wrong.
 func panics(f *file) (list []complaint) {
-	if f.ast == nil || f.isTest() {
+	if f.ast == nil || f.isTest() || strings.HasPrefix(f.name, "bench/") {
 		return nil
 	}
 	prefix := strconv.Quote(path.Base(path.Dir(f.name)) + ": ")

@@ -13,7 +13,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // Block 0 of the public networks, from the genesis.json that go-ethereum writes.

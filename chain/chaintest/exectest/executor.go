@@ -236,13 +236,14 @@ func testRecreation(t *testing.T, s *scene) {
 		s.sign(t, intent{from: 0, to: &mortalMade, data: word(0)}), // write
 		s.sign(t, intent{from: 0, to: &mortalMade}),                // destroy
 		s.sign(t, intent{from: 0, to: &factoryAddress, value: 1}),  // make anew
-		s.sign(t, intent{from: 0, to: &mortalMade, data: word(1)}), // write
+		s.sign(t, intent{from: 0, to: &mortalMade, data: word(0)}), // write the same again
+		s.sign(t, intent{from: 0, to: &mortalMade, data: word(1)}), // and another
 	)
 	a := r.Changes.Account(mortalMade)
 	if a == nil || !a.Existed || !a.Exists || !a.Cleared {
 		t.Fatalf("account made anew: %+v", a)
 	}
-	want := []chain.SlotChange{{Key: slotNumber(1), After: *uint256.NewInt(9)}}
+	want := []chain.SlotChange{{Key: slotNumber(0), After: *uint256.NewInt(9)}, {Key: slotNumber(1), After: *uint256.NewInt(9)}}
 	if !slices.Equal(a.Slots, want) {
 		t.Errorf("slots %+v, want %+v", a.Slots, want)
 	}

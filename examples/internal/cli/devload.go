@@ -2,7 +2,7 @@ package cli
 
 import (
 	"github.com/vivace-chain/vivace/internal/datagen"
-	"github.com/vivace-chain/vivace/internal/genesis"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // The load that the development chain's genesis is made for.

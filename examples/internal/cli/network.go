@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/vivace-chain/vivace/da/directory"
-	"github.com/vivace-chain/vivace/internal/genesis"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // A Network is what separate processes of one chain share on one machine: a

@@ -1,0 +1,41 @@
+# What CI says after a review, `make check` says before.
+
+FUZZTIME ?= 10s
+BENCH    ?= .
+COUNT    ?= 1
+
+.PHONY: check test race fuzz fixtures-slow bench lint devnet
+
+check:
+	.ci/run
+
+test:
+	go test ./...
+
+race:
+	.ci/run invariants race
+
+lint:
+	.ci/run gofmt vet staticcheck
+	go test ./internal/lint ./internal/deptest
+
+# Every fuzz target there is, one after the other.
+fuzz:
+	@set -e; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' $$dir | grep '^Fuzz'); do \
+			echo "== $$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
+
+# The pack that takes hours.
+fixtures-slow:
+	VIVACE_FIXTURES_SLOW=1 go test ./internal/oracle -run Fixtures -timeout 0
+
+# Ours beside others: make bench BENCH=Commit COUNT=10 | benchstat -col /impl -
+bench:
+	go test ./bench -run '^$$' -bench '$(BENCH)' -count $(COUNT)
+
+devnet:
+	go run ./examples/devnet
