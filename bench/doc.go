@@ -4,16 +4,16 @@
 // It has one kit per row, an exported function that times one implementation on
 // one workload, so that every implementation runs the same code:
 //
-//	Execute     blocks on the state before them           (Engine: chain.Executor, go-ethereum)
-//	Commit      state roots of block after block          (chain.Committer)
-//	DiffEncode  the bytes that full nodes are fed with    (chain.DiffEncoder)
+//	Execute        blocks on the state before them         (Engine: any chain.Executor, go-ethereum)
+//	Commit         state roots of block after block        (chain.Committer)
+//	DiffEncode     the bytes that full nodes are fed with  (chain.DiffEncoder)
 //	DiffDecode
-//	Verify      blocks from their witnesses               (Verifier: prover.Verify, go-ethereum)
+//	WitnessVerify  blocks without state, from witnesses    (Verifier: prover.Verify, go-ethereum)
 //
 // The benchmarks in the _test.go files call them for the implementations that are
 // here, under names like
 //
-//	BenchmarkExecute/impl=vivace/load=mainnet/blocks=45
+//	BenchmarkExecute/impl=vivace/load=mainnet
 //
 // so that benchstat -col /impl prints ratios. README.md says how to run them, what
 // each row times and what it leaves out, and how to add an implementation.

@@ -64,7 +64,6 @@ const evidenceMax = 1024
 type collector struct {
 	provers   map[common.Address]bool
 	threshold int
-	unproven  int
 
 	mu       sync.Mutex
 	proven   chain.BlockID
@@ -79,7 +78,7 @@ func newCollector(c *Config) *collector {
 		provers[p] = true
 	}
 	return &collector{
-		provers: provers, threshold: c.ProverThreshold, unproven: c.UnprovenBlocks,
+		provers: provers, threshold: c.ProverThreshold,
 		claims: make(map[uint64]*claim),
 	}
 }
@@ -88,11 +87,8 @@ func newCollector(c *Config) *collector {
 func (c *collector) expect(cl *claim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cl.want.Block.Number <= c.proven.Number {
+	if len(c.provers) == 0 || cl.want.Block.Number <= c.proven.Number {
 		return
-	}
-	if len(c.claims) >= c.unproven {
-		delete(c.claims, slices.Min(slices.Collect(maps.Keys(c.claims))))
 	}
 	c.claims[cl.want.Block.Number] = cl
 }

@@ -123,8 +123,9 @@ type Config struct {
 	// UnpublishedBlocks is how many sealed blocks may wait for the
 	// data-availability layer before admission refuses with ErrBusy. Default 64.
 	UnpublishedBlocks int
-	// UnprovenBlocks is how many published blocks are remembered to be compared
-	// with attestations. Later attestations are not understood. Default 4,096.
+	// UnprovenBlocks is how many blocks may wait for provers before admission refuses
+	// with ErrBusy, if there are Provers. What is remembered of each to be compared
+	// with attestations takes half a kilobyte. Default 4,096.
 	UnprovenBlocks int
 	// Provers are the addresses whose attestations count, and ProverThreshold how
 	// many of them must agree on a block. Default threshold 1. Without Provers

@@ -136,13 +136,6 @@ type replay struct {
 	published uint64                   // newest block that was published
 	headers   map[uint64]*chain.Header // of blocks after base
 	parts     []*chain.Changes         // of the published block that is being applied
-	pending   bool                     // ParentHashPending of it
-	groups    []replayedGroup
-}
-
-type replayedGroup struct {
-	group
-	lsn state.LSN
 }
 
 // scan is the first pass: which blocks were sealed, which published.

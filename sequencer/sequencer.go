@@ -249,6 +249,9 @@ func (s *Sequencer) lagging() error {
 	if n := len(s.publishes); n >= s.cfg.UnpublishedBlocks {
 		return fmt.Errorf("%w: %d blocks wait for the data-availability layer", chain.ErrBusy, n)
 	}
+	if n, _ := s.collector.counts(); n >= s.cfg.UnprovenBlocks {
+		return fmt.Errorf("%w: %d blocks wait for provers", chain.ErrBusy, n)
+	}
 	most := int64(s.cfg.TimestampAhead / time.Second)
 	if ahead := int64(s.env.Load().Timestamp) - s.cfg.Now().Unix(); most > 0 && ahead > most {
 		return fmt.Errorf("%w: blocks are full, and %d s ahead of the clock", chain.ErrBusy, ahead)
@@ -283,7 +286,7 @@ type Stats struct {
 	Journal, JournalMax         int
 	Unrooted, UnrootedMax       int
 	Unpublished, UnpublishedMax int
-	Unproven                    int
+	Unproven, UnprovenMax       int
 	Evidence                    int
 	Groups                      uint64
 	SyncTime                    time.Duration // spent in fsync
@@ -307,7 +310,7 @@ func (s *Sequencer) Stats() Stats {
 		Journal: len(s.journal), JournalMax: cap(s.journal),
 		Unrooted: int(s.unrooted.Load()), UnrootedMax: cap(s.sealing) + 1,
 		Unpublished: len(s.publishes), UnpublishedMax: s.cfg.UnpublishedBlocks,
-		Unproven: unproven, Evidence: evidence,
+		Unproven: unproven, UnprovenMax: s.cfg.UnprovenBlocks, Evidence: evidence,
 		Groups:   c.groups.Load(),
 		SyncTime: time.Duration(c.syncTime.Load()),
 		RootTime: time.Duration(c.rootTime.Load()), WitnessTime: time.Duration(c.witnessTime.Load()),

@@ -14,12 +14,18 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/internal/invariants"
 	"github.com/vivace-chain/vivace/internal/vfs"
 )
 
 // crashRuns is the number of seeded points at which each test of this file
-// crashes.
-const crashRuns = 1000
+// crashes; fewer where each is slow.
+func crashRuns() uint64 {
+	if invariants.Enabled {
+		return 200
+	}
+	return 1000
+}
 
 // A crashRun is one life of a log or store on a file system that crashes.
 type crashRun struct {
@@ -55,7 +61,7 @@ func survives(t *testing.T, f func(crashRun) error) {
 	for name, loss := range map[string]vfs.Loss{"unsynced": vfs.LoseUnsynced, "some": vfs.LoseSome, "nothing": vfs.LoseNothing} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(crashRuns) {
+			for seed := range crashRuns() {
 				if err := f(crashRun{seed: seed, loss: loss}); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}

@@ -73,7 +73,7 @@ func Open(config Config) (*Store, error) {
 	if config.ReadOnly {
 		return s, nil
 	}
-	if err := makeDirectory(config.FS, config.Directory); err != nil {
+	if err := vfs.MkdirAllSync(config.FS, config.Directory); err != nil {
 		return nil, fmt.Errorf("da directory: %w", err)
 	}
 	lock, err := config.FS.Lock(filepath.Join(config.Directory, "LOCK"))
@@ -82,21 +82,6 @@ func Open(config Config) (*Store, error) {
 	}
 	s.lock = lock
 	return s, nil
-}
-
-// makeDirectory makes dir and the missing ones above it, durably. The name of an
-// existing dir is synced as well: whoever made it may have crashed before that.
-func makeDirectory(fsys vfs.FS, dir string) error {
-	parent := filepath.Dir(dir)
-	if _, err := fsys.Size(parent); errors.Is(err, fs.ErrNotExist) {
-		if err := makeDirectory(fsys, parent); err != nil {
-			return err
-		}
-	}
-	if err := fsys.MkdirAll(dir); err != nil {
-		return err
-	}
-	return fsys.SyncDir(parent)
 }
 
 // Close gives the directory's lock back. No Put may follow.

@@ -13,7 +13,7 @@ import (
 
 // TestExecution runs random blocks of random contracts, under all forks.
 func TestExecution(t *testing.T) {
-	seeds := uint64(60)
+	seeds := uint64(150)
 	if testing.Short() {
 		seeds = 5
 	}
@@ -27,9 +27,10 @@ func TestExecution(t *testing.T) {
 					t.Fatalf("seed %d", seed)
 				}
 			}
+			t.Logf("%+v", sum)
 			// A generator that makes nothing but refused and failing transactions
 			// would prove nothing.
-			if sum.included < 100 && !testing.Short() || sum.succeeded == 0 || sum.refused == 0 {
+			if sum.included < 2*int(seeds) || sum.succeeded < int(seeds) || sum.refused == 0 {
 				t.Fatalf("blocks hold too little: %+v", sum)
 			}
 		})
@@ -50,13 +51,14 @@ func FuzzExecution(f *testing.F) {
 	})
 }
 
-// outcome counts transactions.
-type outcome struct{ included, succeeded, refused int }
+// outcome counts transactions, and accounts that a block destroyed and made anew.
+type outcome struct{ included, succeeded, refused, remade int }
 
 func (o *outcome) add(p outcome) {
 	o.included += p.included
 	o.succeeded += p.succeeded
 	o.refused += p.refused
+	o.remade += p.remade
 }
 
 // testWorld makes a block by a Builder out of random transactions. The block as a
@@ -81,7 +83,7 @@ func testWorld(t *testing.T, w *world) (sum outcome) {
 		txs   []*chain.Tx
 		minis []*chain.Changes
 	)
-	for range 1 + w.rng.IntN(6) {
+	for range 1 + w.rng.IntN(10) {
 		tx := w.transaction()
 		results, err := open.Push(ctx, []*chain.Tx{tx})
 		if err != nil {
@@ -130,6 +132,11 @@ func testWorld(t *testing.T, w *world) (sum outcome) {
 	}
 	if d := oracle.Diff(built, got); d != "" {
 		t.Errorf("built and executed: %s", d)
+	}
+	for i := range got.Changes.Accounts {
+		if a := &got.Changes.Accounts[i]; a.Cleared && a.Exists {
+			sum.remade++
+		}
 	}
 	w.checkMinis(t, append(minis, built.Last.Changes), built.Changes)
 	return sum

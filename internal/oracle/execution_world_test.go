@@ -1,6 +1,7 @@
 package oracle_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"math/big"
@@ -69,7 +70,7 @@ func newWorld(seed uint64, fork string, code []byte) *world {
 }
 
 func (w *world) makeState(code []byte) {
-	c := new(chain.Changes)
+	c, placed := new(chain.Changes), make(map[common.Address]bool)
 	add := func(addr common.Address, nonce, balance uint64, code []byte, slots int) {
 		a := chain.AccountChange{Address: addr, Exists: true, After: chain.Account{
 			Nonce: nonce, Balance: *uint256.NewInt(balance), CodeHash: chain.Keccak256(code),
@@ -87,10 +88,21 @@ func (w *world) makeState(code []byte) {
 	}
 	for i := range worldContracts {
 		program := w.program(1 + w.rng.IntN(12))
-		if i == 0 && len(code) > 0 {
+		switch {
+		case i == 0 && len(code) > 0:
 			program = code
+		case w.pool[worldUsers+i] == w.factory():
+			program = append(w.create(), w.create()...)
 		}
 		add(w.pool[worldUsers+i], 1, w.rng.Uint64N(3), program, w.rng.IntN(4))
+	}
+	for range worldContracts { // children from before the block
+		child := w.rng.IntN(len(children))
+		addr := crypto.CreateAddress2(w.pool[worldUsers+w.rng.IntN(worldContracts)], [32]byte{}, chain.Keccak256(birth(child)).Bytes())
+		if len(children[child][1]) > 0 && !placed[addr] {
+			placed[addr] = true
+			add(addr, 1, w.rng.Uint64N(2), children[child][1], w.rng.IntN(4))
+		}
 	}
 	if w.rng.IntN(2) == 0 && !w.rules.IsEIP158 {
 		add(common.Address{0xab, 19: 1}, 0, 0, nil, 0) // empty
@@ -143,7 +155,13 @@ func (w *world) ancestors() chain.Ancestors {
 	})
 }
 
-func (w *world) anyone() common.Address { return w.pool[w.rng.IntN(len(w.pool))] }
+// anyone is an address that means something here.
+func (w *world) anyone() common.Address {
+	if w.rng.IntN(4) == 0 {
+		return w.child()
+	}
+	return w.pool[w.rng.IntN(len(w.pool))]
+}
 
 // transaction is a random transaction of a random user; some cannot be included.
 func (w *world) transaction() *chain.Tx {
@@ -166,8 +184,13 @@ func (w *world) transaction() *chain.Tx {
 		list  types.AccessList
 		inner types.TxData
 	)
-	if w.rng.IntN(10) == 0 {
+	switch w.rng.IntN(5) {
+	case 0:
 		to = w.anyone()
+	case 1:
+		to = w.child()
+	case 2:
+		to = w.factory()
 	}
 	if w.rng.IntN(3) == 0 {
 		list = types.AccessList{{Address: w.anyone(), StorageKeys: []common.Hash{{}, {31: 1}}}}
@@ -332,33 +355,55 @@ func (w *world) statement() []byte {
 	}
 }
 
-// create makes a contract, calls it and keeps its address. With CREATE2 the same
-// may be tried again in a later transaction, perhaps after it was destroyed.
-func (w *world) create() []byte {
-	runtime := [][]byte{
-		push(1, 1, vm.SSTORE, 0, vm.SLOAD, 2, vm.SSTORE, vm.CALLER, vm.SELFDESTRUCT),
-		push(1, vm.SLOAD, 1, vm.ADD, 1, vm.SSTORE),
-		push(vm.ADDRESS, vm.SELFDESTRUCT),
-		nil,
-	}[w.rng.IntN(4)]
-	init := push(1, vm.SLOAD, 3, vm.SSTORE) // reads what a contract before it may have left
-	code := append([]byte{byte(vm.PUSH32)}, pad(init)...)
-	code = append(code, push(0, vm.MSTORE)...)
-	// init, then PUSH32 runtime MSTORE RETURN, in memory after it
-	rest := append([]byte{byte(vm.PUSH32)}, pad(runtime)...)
-	rest = append(rest, push(0, vm.MSTORE, len(runtime), 0, vm.RETURN)...)
-	for i := 0; i < len(rest); i += 32 {
-		code = append(append(code, byte(vm.PUSH32)), pad(rest[i:min(i+32, len(rest))])...)
-		code = append(code, push(len(init)+i, vm.MSTORE)...)
+// children are contracts that contracts make: code to run first, and what it leaves
+// behind. Some of it reads what an earlier contract at the address may have left.
+var children = [][2][]byte{
+	{push(1, vm.SLOAD, 3, vm.SSTORE), push(1, 1, vm.SSTORE, vm.CALLER, vm.SELFDESTRUCT)},
+	{push(2, vm.SLOAD, 3, vm.SSTORE), push(1, 1, vm.SSTORE, 0, vm.SLOAD, 2, vm.SSTORE, vm.CALLER, vm.SELFDESTRUCT)},
+	{push(1, vm.SLOAD, 3, vm.SSTORE), push(1, vm.SLOAD, 1, vm.ADD, 1, vm.SSTORE)},
+	{push(2, 1, vm.SSTORE), push(vm.ADDRESS, vm.SELFDESTRUCT)},
+	{push(2, 1, vm.SSTORE, vm.CALLER, vm.SELFDESTRUCT), nil},
+	{push(2, 1, vm.SSTORE, 0, 0, vm.REVERT), nil},
+	{nil, nil},
+}
+
+// birth is the code that makes a child.
+func birth(child int) []byte {
+	code, runtime := bytes.Clone(children[child][0]), children[child][1]
+	code = append(append(code, byte(vm.PUSH32)), pad(runtime)...)
+	return append(code, push(0, vm.MSTORE, len(runtime), 0, vm.RETURN)...)
+}
+
+// child is where a contract makes a random child by CREATE2.
+func (w *world) child() common.Address {
+	parent, salt := w.factory(), [32]byte{31: byte(w.rng.IntN(2))}
+	if w.rng.IntN(4) == 0 {
+		parent = w.pool[worldUsers+w.rng.IntN(worldContracts)]
 	}
-	size := len(init) + len(rest)
-	if w.rng.IntN(3) == 0 {
-		code = append(code, push(size, 0, w.rng.IntN(2), vm.CREATE)...)
+	return crypto.CreateAddress2(parent, salt, chain.Keccak256(birth(w.rng.IntN(len(children)))).Bytes())
+}
+
+// factory is the contract that does nothing but make children.
+func (w *world) factory() common.Address { return w.pool[worldUsers+worldContracts-1] }
+
+// create makes a child, perhaps calls it, and keeps its address. With CREATE2 the
+// same may be tried again in a later transaction, perhaps after it was destroyed.
+func (w *world) create() (code []byte) {
+	made := birth(w.rng.IntN(len(children)))
+	for i := 0; i < len(made); i += 32 {
+		code = append(append(code, byte(vm.PUSH32)), pad(made[i:min(i+32, len(made))])...)
+		code = append(code, push(i, vm.MSTORE)...)
+	}
+	if w.rng.IntN(4) == 0 {
+		code = append(code, push(len(made), 0, w.rng.IntN(2), vm.CREATE)...)
 	} else {
-		code = append(code, push(w.rng.IntN(2), size, 0, w.rng.IntN(2), vm.CREATE2)...)
+		code = append(code, push(w.rng.IntN(2), len(made), 0, w.rng.IntN(2), vm.CREATE2)...)
+	}
+	if w.rng.IntN(3) == 0 {
+		code = append(code, push(vm.DUP1, 0, 0, 0, 0, 0, vm.DUP6, vm.GAS, vm.CALL, vm.POP)...)
 	}
 	if w.rng.IntN(2) == 0 {
-		code = append(code, push(vm.DUP1, 0, 0, 0, 0, 0, vm.DUP6, vm.GAS, vm.CALL, vm.POP)...)
+		return append(code, byte(vm.POP))
 	}
 	return append(code, push(w.rng.IntN(4), vm.SSTORE)...)
 }
