@@ -73,7 +73,7 @@ type account struct {
 	// fresh: the storage in the view is not this account's, because it was absent
 	// or has been destroyed since.
 	fresh      bool
-	newCreated bool // made a contract in this transaction (EIP-6780)
+	created    bool // made a contract in this transaction (EIP-6780)
 	destructed bool // to be destroyed when this transaction ends
 	codeLoaded bool
 	codeSet    bool // code was set in this block: it is not the code of before
@@ -86,9 +86,9 @@ type account struct {
 	seen, codeSeen     bool   // accessed by a transaction that is in the block
 	slotsSeen          []common.Hash
 
-	spanTx [spans]uint32 // the last span that wrote it
-	before [spans]accountBefore
-	slots  [spans][]*slot // written in that span, of this generation
+	written [spans]uint32 // the last span that wrote it
+	before  [spans]accountBefore
+	slots   [spans][]*slot // written in that span, of this generation
 }
 
 // accountBefore is an account as of the begin of a span.
@@ -100,14 +100,14 @@ type accountBefore struct {
 
 // A slot is one storage slot of one generation of an account.
 type slot struct {
-	key    common.Hash
-	value  common.Hash // as of now
-	before [spans]common.Hash
-	spanTx [spans]uint32 // the last span that wrote it
-	warmTx uint32
-	seenTx uint32
-	seen   bool
-	loaded bool
+	key     common.Hash
+	value   common.Hash // as of now
+	before  [spans]common.Hash
+	written [spans]uint32 // the last span that wrote it
+	warmTx  uint32
+	seenTx  uint32
+	seen    bool
+	loaded  bool
 }
 
 type slotKey struct {
@@ -331,7 +331,7 @@ func (s *state) create(a *account) {
 // record journals a write to an account that is about to happen.
 func (s *state) record(e entry) {
 	a := e.account
-	if a.spanTx[spanTx] != s.epoch[spanTx] {
+	if a.written[spanTx] != s.epoch[spanTx] {
 		a.touches = 0
 		s.mark(spanTx, a, accountBefore{a.Account, a.exists, a.generation})
 	}
@@ -363,7 +363,7 @@ func (s *state) setCode(a *account, code []byte) {
 func (s *state) setSlot(a *account, sl *slot, value common.Hash) {
 	s.journal.words = append(s.journal.words, sl.value)
 	s.record(entry{kind: entrySlot, account: a, slot: sl})
-	if sl.spanTx[spanTx] != s.epoch[spanTx] {
+	if sl.written[spanTx] != s.epoch[spanTx] {
 		s.markSlot(spanTx, a, sl, sl.value)
 	}
 	sl.value = value
@@ -392,7 +392,7 @@ func (s *state) finalise(want bool) *chain.Changes {
 		if a.touches > 0 && a.exists && (a.destructed || s.eip158 && a.Empty()) {
 			s.destroy(a)
 		}
-		a.newCreated, a.destructed = false, false
+		a.created, a.destructed = false, false
 		s.promote(a)
 	}
 	var changes *chain.Changes

@@ -12,20 +12,20 @@ import (
 // mark notes that a is written in the current span sp, at whose begin it was
 // before.
 func (s *state) mark(sp span, a *account, before accountBefore) {
-	if a.spanTx[sp] == s.epoch[sp] {
+	if a.written[sp] == s.epoch[sp] {
 		return
 	}
-	a.spanTx[sp] = s.epoch[sp]
+	a.written[sp] = s.epoch[sp]
 	a.before[sp] = before
 	s.dirty[sp] = append(s.dirty[sp], a)
 }
 
 // markSlot notes the same of a slot.
 func (s *state) markSlot(sp span, a *account, sl *slot, before common.Hash) {
-	if sl.spanTx[sp] == s.epoch[sp] {
+	if sl.written[sp] == s.epoch[sp] {
 		return
 	}
-	sl.spanTx[sp] = s.epoch[sp]
+	sl.written[sp] = s.epoch[sp]
 	sl.before[sp] = before
 	a.slots[sp] = append(a.slots[sp], sl)
 }

@@ -78,7 +78,7 @@ func (s *state) undo(e *entry) {
 		a.exists = false
 		a.Account = accountBefore{}.Account
 	case entryContract:
-		a.newCreated = false
+		a.created = false
 	case entryDestruct:
 		a.destructed = false
 	case entryTouch:

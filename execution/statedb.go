@@ -32,13 +32,13 @@ func (s *state) Touch(addr common.Address) { s.read(addr) }
 func (s *state) CreateAccount(addr common.Address) { s.create(s.read(addr)) }
 
 func (s *state) CreateContract(addr common.Address) {
-	if a := s.read(addr); !a.newCreated {
+	if a := s.read(addr); !a.created {
 		s.record(entry{kind: entryContract, account: a})
-		a.newCreated = true
+		a.created = true
 	}
 }
 
-func (s *state) IsNewContract(addr common.Address) bool { return s.read(addr).newCreated }
+func (s *state) IsNewContract(addr common.Address) bool { return s.read(addr).created }
 
 // GetBalance returns a copy: the interpreter holds on to it while it writes.
 func (s *state) GetBalance(addr common.Address) *uint256.Int {
@@ -103,7 +103,7 @@ func (s *state) GetState(addr common.Address, key common.Hash) common.Hash {
 
 func (s *state) GetStateAndCommittedState(addr common.Address, key common.Hash) (now, committed common.Hash) {
 	sl := s.readSlot(s.read(addr), key)
-	if sl.spanTx[spanTx] == s.epoch[spanTx] {
+	if sl.written[spanTx] == s.epoch[spanTx] {
 		return sl.value, sl.before[spanTx]
 	}
 	return sl.value, sl.value

@@ -40,16 +40,25 @@ func (l *layer) count(exists bool, hash common.Hash, delta int) {
 	}
 }
 
+// fanout is how many layers of similar size push merges into one. More means less
+// merging and more layers to look through: with 4, a hundred equal stages are
+// merged 3 times each and leave at most 10 layers.
+const fanout = 4
+
 // push puts a layer on top of others, which stay as they are. It merges layers of
 // similar size, like the digits of a counter that carries, so that a read through
-// n stages looks at no more than about log n layers.
+// n stages looks at some log n layers.
 func push(layers []layer, c *chain.Changes) []layer {
-	n := len(layers)
-	for n > 0 && layers[n-1].Len() <= 2*c.Len() {
-		n--
-		c = merge(layers[n].Changes, c)
+	for {
+		n := len(layers)
+		for n > 0 && layers[n-1].Len() <= 2*c.Len() {
+			n--
+		}
+		if len(layers)-n < fanout-1 {
+			return append(slices.Clip(layers), newLayer(c))
+		}
+		layers, c = layers[:n], net(append(slices.Clip(layers[n:]), layer{Changes: c}))
 	}
-	return append(slices.Clip(layers[:n]), newLayer(c))
 }
 
 // net is the changes of all layers together.

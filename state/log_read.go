@@ -99,7 +99,7 @@ func (l *Log) openSegment(first LSN) (_ *segmentReader, err error) {
 	if r.header, err = parseSegmentHeader(b); err != nil {
 		return nil, r.corrupt(0, err)
 	}
-	if r.header.first != first {
+	if r.header.first != first || first == 0 {
 		return nil, r.corrupt(0, fmt.Errorf("segment begins with record %d", r.header.first))
 	}
 	r.at = r.header.position()

@@ -23,7 +23,7 @@ func newDriver(t *testing.T, clients, rate int, submit submitFunc) *driver {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	load, err := datagen.New(datagen.Config{Seed: 1, Accounts: max(2, clients), ChainID: 31337})
 	require.NoError(t, err)
-	return &driver{submit: submit, lanes: load.Lanes(clients), rate: rate, patience: 50 * time.Millisecond}
+	return &driver{submit: submit, lanes: load.Lanes(clients), rate: rate, patience: 30 * time.Second}
 }
 
 var good = &chain.Receipt{Status: 1}
@@ -95,6 +95,7 @@ func TestDriverUnanswered(t *testing.T) {
 		}
 		return good, nil
 	})
+	d.patience = 50 * time.Millisecond
 	d.run(context.Background(), 100*time.Millisecond)
 	require.Equal(t, int64(4), d.unanswered.Load())
 	problems := d.problems(100 * time.Millisecond)

@@ -48,24 +48,27 @@ func testBuilder(t *testing.T, newExecutor New) {
 type building struct {
 	chain.OpenBlock
 	t     testing.TB
+	ctx   context.Context // ends after a minute: a Builder must not wait for ever
 	scene *scene
 	minis []*chain.MiniBlock
 }
 
 func (s *scene) open(t testing.TB, ancestors chain.Ancestors, view chain.StateView) *building {
 	t.Helper()
-	block, err := s.executor.(chain.Builder).Open(t.Context(), s.env, ancestors, view)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	block, err := s.executor.(chain.Builder).Open(ctx, s.env, ancestors, view)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(block.Discard)
-	return &building{block, t, s, nil}
+	return &building{block, t, ctx, s, nil}
 }
 
 // push executes txs, all of which must be included.
 func (b *building) push(txs ...*chain.Tx) []chain.TxResult {
 	b.t.Helper()
-	results, err := b.Push(b.t.Context(), txs)
+	results, err := b.Push(b.ctx, txs)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -82,7 +85,7 @@ func (b *building) push(txs ...*chain.Tx) []chain.TxResult {
 
 func (b *building) seal() *chain.MiniBlock {
 	b.t.Helper()
-	m, err := b.SealMini(b.t.Context())
+	m, err := b.SealMini(b.ctx)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -119,7 +122,7 @@ func (b *building) add(m *chain.MiniBlock) {
 // write of EIP-2935 in front, they make the block's changes.
 func (b *building) close() *chain.Result {
 	b.t.Helper()
-	r, err := b.Close(b.t.Context())
+	r, err := b.Close(b.ctx)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -367,7 +370,7 @@ func checkWaits(t *testing.T, s *scene, reader *chain.Tx) {
 	)
 	go func() {
 		defer close(done)
-		results, err = b.Push(t.Context(), txs[len(before):])
+		results, err = b.Push(b.ctx, txs[len(before):])
 	}()
 	select {
 	case <-past.asked:

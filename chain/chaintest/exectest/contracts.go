@@ -77,8 +77,8 @@ var factoryCode = create2(mortalInit, vm.POP, vm.STOP)
 // ephemeralCode makes a contract whose init code stores and then destroys itself.
 var ephemeralCode = create2(ops(3, 4, vm.SSTORE, vm.CALLER, vm.SELFDESTRUCT), vm.POP, vm.STOP)
 
-// refundCode clears slot 1, and so earns a refund.
-var refundCode = ops(0, 1, vm.SSTORE, vm.STOP)
+// refundCode clears slots 1 and 2, and so earns a refund.
+var refundCode = ops(0, 1, vm.SSTORE, 0, 2, vm.SSTORE, vm.STOP)
 
 // deploy is init code for code of at most 255 bytes.
 func deploy(code []byte) []byte {
