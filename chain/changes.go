@@ -225,77 +225,108 @@ func (a *AccountChange) validate() error {
 func Merge(parts ...*Changes) (*Changes, error) {
 	var (
 		out   Changes
+		slots [][][]SlotChange // of each account, by part, since its storage was last cleared
 		index = make(map[common.Address]int)
-		codes = make(map[common.Hash]bool)
 	)
 	for _, part := range parts {
 		for i := range part.Accounts {
 			next := &part.Accounts[i]
 			at, seen := index[next.Address]
 			if !seen {
-				index[next.Address] = len(out.Accounts)
+				at = len(out.Accounts)
+				index[next.Address] = at
 				first := *next
-				first.Slots = slices.Clone(next.Slots)
+				first.Slots = nil
 				out.Accounts = append(out.Accounts, first)
-				continue
-			}
-			if err := out.Accounts[at].append(next); err != nil {
+				slots = append(slots, nil)
+			} else if err := out.Accounts[at].append(next); err != nil {
 				return nil, err
 			}
-		}
-		for _, code := range part.Codes {
-			if !codes[code.Hash] {
-				codes[code.Hash] = true
-				out.Codes = append(out.Codes, code)
+			if next.Cleared {
+				slots[at] = nil
+			}
+			if len(next.Slots) > 0 {
+				slots[at] = append(slots[at], next.Slots)
 			}
 		}
+		// A part carries the code that it newly refers to, but its account may have
+		// referred to that code before an earlier part changed it: Normalize keeps
+		// what the whole needs, once.
+		out.Codes = append(out.Codes, part.Codes...)
 	}
-	// A part carries the code that it newly refers to, but its account may have
-	// referred to that code before an earlier part changed it: Normalize keeps
-	// what the whole needs.
+	for i := range out.Accounts {
+		if err := out.Accounts[i].setSlots(slots[i]); err != nil {
+			return nil, err
+		}
+	}
 	out.Normalize()
 	return &out, nil
 }
 
-// append makes a the net effect of a and then next.
+// append makes a the net effect of a and then next, but for the slots.
 func (a *AccountChange) append(next *AccountChange) error {
 	if a.Exists != next.Existed || a.After != next.Before {
 		return fmt.Errorf("%w: account %s is not what the earlier changes left", ErrOutOfStep, a.Address)
 	}
 	a.After, a.Exists = next.After, next.Exists
-	if next.Cleared {
-		a.Cleared = a.Existed
-		a.Slots = slices.Clone(next.Slots)
-		return nil
+	a.Cleared = a.Existed && (a.Cleared || next.Cleared)
+	return nil
+}
+
+// setSlots makes a.Slots the net effect of lists, one after the other.
+func (a *AccountChange) setSlots(lists [][]SlotChange) (err error) {
+	a.Slots, err = mergeSlots(lists)
+	if err == nil && a.fresh() {
+		// What was not written before, in storage that began empty, is zero.
+		for i := range a.Slots {
+			if s := &a.Slots[i]; !s.Before.IsZero() {
+				err = outOfStep(s)
+				break
+			}
+		}
 	}
-	merged := make([]SlotChange, 0, len(a.Slots)+len(next.Slots))
-	old, add := a.Slots, next.Slots
+	if err != nil {
+		return fmt.Errorf("account %s: %w", a.Address, err)
+	}
+	return nil
+}
+
+func outOfStep(s *SlotChange) error {
+	return fmt.Errorf("%w: slot %s is not what the earlier changes left", ErrOutOfStep, s.Key)
+}
+
+// mergeSlots merges halves, not one list after the other, because many mini-blocks
+// write to the same few contracts: each slot is copied once per level.
+func mergeSlots(lists [][]SlotChange) ([]SlotChange, error) {
+	switch len(lists) {
+	case 0:
+		return nil, nil
+	case 1:
+		return slices.Clone(lists[0]), nil
+	}
+	old, err := mergeSlots(lists[:len(lists)/2])
+	if err != nil {
+		return nil, err
+	}
+	add, err := mergeSlots(lists[len(lists)/2:])
+	if err != nil {
+		return nil, err
+	}
+	merged := make([]SlotChange, 0, len(old)+len(add))
 	for len(old) > 0 && len(add) > 0 {
 		switch order := bytes.Compare(old[0].Key[:], add[0].Key[:]); {
 		case order < 0:
 			merged, old = append(merged, old[0]), old[1:]
 		case order > 0:
-			if a.fresh() && !add[0].Before.IsZero() {
-				return fmt.Errorf("%w: slot %s of %s is not what the earlier changes left", ErrOutOfStep, add[0].Key, a.Address)
-			}
 			merged, add = append(merged, add[0]), add[1:]
+		case old[0].After != add[0].Before:
+			return nil, outOfStep(&add[0])
 		default:
-			if old[0].After != add[0].Before {
-				return fmt.Errorf("%w: slot %s of %s is not what the earlier changes left", ErrOutOfStep, add[0].Key, a.Address)
-			}
 			merged = append(merged, SlotChange{old[0].Key, old[0].Before, add[0].After})
 			old, add = old[1:], add[1:]
 		}
 	}
-	if a.fresh() {
-		for i := range add {
-			if !add[i].Before.IsZero() {
-				return fmt.Errorf("%w: slot %s of %s is not what the earlier changes left", ErrOutOfStep, add[i].Key, a.Address)
-			}
-		}
-	}
-	a.Slots = append(append(merged, old...), add...)
-	return nil
+	return append(append(merged, old...), add...), nil
 }
 
 // fresh: storage that this span has not written is empty.

@@ -200,14 +200,15 @@ func fuzzCanonical(f *testing.F, name string) {
 	f.Fuzz(func(t *testing.T, src []byte) { checkCanonical(t, k, bytes.Clone(src)) })
 }
 
-func FuzzChanges(f *testing.F)     { fuzzCanonical(f, "Changes") }
-func FuzzHeader(f *testing.F)      { fuzzCanonical(f, "Header") }
-func FuzzBlock(f *testing.F)       { fuzzCanonical(f, "Block") }
-func FuzzEnv(f *testing.F)         { fuzzCanonical(f, "Env") }
-func FuzzFrame(f *testing.F)       { fuzzCanonical(f, "Frame") }
-func FuzzPublication(f *testing.F) { fuzzCanonical(f, "Publication") }
-func FuzzAttestation(f *testing.F) { fuzzCanonical(f, "Attestation") }
-func FuzzWitness(f *testing.F)     { fuzzCanonical(f, "Witness") }
+func FuzzChanges(f *testing.F)       { fuzzCanonical(f, "Changes") }
+func FuzzHeader(f *testing.F)        { fuzzCanonical(f, "Header") }
+func FuzzBlock(f *testing.F)         { fuzzCanonical(f, "Block") }
+func FuzzEnv(f *testing.F)           { fuzzCanonical(f, "Env") }
+func FuzzFrame(f *testing.F)         { fuzzCanonical(f, "Frame") }
+func FuzzPublication(f *testing.F)   { fuzzCanonical(f, "Publication") }
+func FuzzSnapshotOffer(f *testing.F) { fuzzCanonical(f, "SnapshotOffer") }
+func FuzzAttestation(f *testing.F)   { fuzzCanonical(f, "Attestation") }
+func FuzzWitness(f *testing.F)       { fuzzCanonical(f, "Witness") }
 
 // A peer decides what a decoder reads, not how much memory it takes: lists of the
 // smallest items that each decoder can be made to read stay within a small

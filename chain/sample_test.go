@@ -40,6 +40,10 @@ var kinds = []kind{
 		},
 		"last": &Frame{Number: 9, Index: 99, Term: 3, Parent: fill(2), GasUsed: 30_000_000, TxCount: math.MaxUint32, Last: true},
 	}},
+	{"SnapshotOffer", func() noun { return new(SnapshotOffer) }, false, map[string]noun{
+		"full":  &SnapshotOffer{BlockID{7, fill(7)}, 300, BlobID("snapshot")},
+		"empty": &SnapshotOffer{},
+	}},
 	{"Publication", func() noun { return new(Publication) }, false, map[string]noun{
 		"full":  &Publication{BlockID{7, fill(7)}, BlobID("body"), BlobID("witness"), BlobID("diff")},
 		"empty": &Publication{},

@@ -267,7 +267,7 @@ func (b *openBlock) seal() (*chain.Result, error) {
 		Requests: requests,
 		Last:     b.sealMini(),
 		Changes:  b.state.changes(spanBlock),
-		Accesses: b.state.accesses.accessSet(),
+		Accesses: b.state.accesses.accessSet(b.env.Number),
 	}
 	if b.state.hints != nil {
 		r.Hints = &b.state.hints.block

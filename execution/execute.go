@@ -91,5 +91,5 @@ func (e *Sequential) Transact(ctx context.Context, env *chain.Env, ancestors cha
 	if err := b.guard(ctx, func() error { return b.push(tx, &result) }); err != nil {
 		return chain.TxResult{}, nil, err
 	}
-	return result, b.state.accesses.accessSet(), nil
+	return result, b.state.accesses.accessSet(b.env.Number), nil
 }

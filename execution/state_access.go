@@ -15,11 +15,16 @@ type accesses struct {
 	txAccounts  []*account
 	txCodes     []*account
 	txSlots     []recentSlot
-	txAncestors []uint64
+	txAncestors ancestorSet
+	anyAncestor bool // in txAncestors
 
 	accounts  []*account // of the block, each once
-	ancestors []uint64
+	ancestors ancestorSet
 }
+
+// ancestorSet has block numbers modulo 256: no two ancestors that BLOCKHASH
+// answers for share one.
+type ancestorSet [256]bool
 
 func (s *state) see(a *account) {
 	if a.seen || a.seenTx == s.epoch[spanTx] {
@@ -47,7 +52,8 @@ func (s *state) seeSlot(a *account, sl *slot) {
 }
 
 func (s *state) seeAncestor(number uint64) {
-	s.accesses.txAncestors = append(s.accesses.txAncestors, number)
+	s.accesses.txAncestors[number%256] = true
+	s.accesses.anyAncestor = true
 }
 
 // keep enters the transaction's accesses into the block's.
@@ -63,7 +69,11 @@ func (x *accesses) keep() {
 		r.account.slotsSeen = append(r.account.slotsSeen, r.slot.key)
 	}
 	x.accounts = append(x.accounts, x.txAccounts...)
-	x.ancestors = append(x.ancestors, x.txAncestors...)
+	if x.anyAncestor {
+		for i, read := range x.txAncestors {
+			x.ancestors[i] = x.ancestors[i] || read
+		}
+	}
 	x.drop()
 }
 
@@ -72,17 +82,20 @@ func (x *accesses) drop() {
 	clear(x.txAccounts)
 	clear(x.txCodes)
 	clear(x.txSlots)
-	x.txAccounts, x.txCodes, x.txSlots, x.txAncestors = x.txAccounts[:0], x.txCodes[:0], x.txSlots[:0], x.txAncestors[:0]
+	x.txAccounts, x.txCodes, x.txSlots = x.txAccounts[:0], x.txCodes[:0], x.txSlots[:0]
+	if x.anyAncestor {
+		x.txAncestors, x.anyAncestor = ancestorSet{}, false
+	}
 }
 
 func (x *accesses) reset() {
 	x.drop()
 	clear(x.accounts)
-	x.accounts, x.ancestors = x.accounts[:0], nil
+	x.accounts, x.ancestors = x.accounts[:0], ancestorSet{}
 }
 
-// accessSet is everything that the block accessed, normalized.
-func (x *accesses) accessSet() *chain.AccessSet {
+// accessSet is everything that the block of that number accessed, normalized.
+func (x *accesses) accessSet(number uint64) *chain.AccessSet {
 	set := &chain.AccessSet{Accounts: make([]chain.AccountAccess, 0, len(x.accounts))}
 	sortAccounts(x.accounts)
 	for _, a := range x.accounts {
@@ -93,7 +106,10 @@ func (x *accesses) accessSet() *chain.AccessSet {
 		}
 		set.Accounts = append(set.Accounts, access)
 	}
-	slices.Sort(x.ancestors)
-	set.Ancestors = slices.Compact(x.ancestors) // reset lets go of it
+	for n := number - min(number, 256); n < number; n++ {
+		if x.ancestors[n%256] {
+			set.Ancestors = append(set.Ancestors, n)
+		}
+	}
 	return set
 }

@@ -299,7 +299,7 @@ const lifeRetain = 4
 
 func (l *storeLife) open(fsys vfs.FS) (*Store, error) {
 	l.crashed = false
-	return Open(Config{FS: fsys, Dir: "state", Retain: lifeRetain, SegmentSize: 2 << 10, CheckpointSize: -1})
+	return Open(Config{FS: fsys, Dir: "data/state", Retain: lifeRetain, SegmentSize: 2 << 10, CheckpointSize: -1})
 }
 
 func (l *storeLife) head() lifeBlock { return l.blocks[len(l.blocks)-1] }

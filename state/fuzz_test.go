@@ -58,10 +58,10 @@ func FuzzLog(f *testing.F) {
 			one, two = reseal(one), reseal(two)
 		}
 		fsys := vfs.NewCrash(1)
-		require.NoError(t, fsys.MkdirAll("log"))
-		writeFile(t, fsys, "log/"+segmentName(1), one)
+		require.NoError(t, fsys.MkdirAll(logDir))
+		writeFile(t, fsys, logDir+"/"+segmentName(1), one)
 		if len(two) > 0 {
-			writeFile(t, fsys, "log/"+segmentName(second), two)
+			writeFile(t, fsys, logDir+"/"+segmentName(second), two)
 		}
 		small := func(c *LogConfig) { c.RecordMax = 4 << 10 }
 		var (

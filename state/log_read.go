@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/invariants"
 	"github.com/vivace-chain/vivace/internal/vfs"
 )
 
@@ -58,7 +59,9 @@ func (l *Log) replaySegment(s segment, from LSN, fn func(LSN, byte, []byte) erro
 		if h.lsn < from || h.kind == kindMark {
 			return nil
 		}
-		return fn(h.lsn, h.kind, payload)
+		err := fn(h.lsn, h.kind, payload)
+		invariants.Mangle(payload)
+		return err
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -15,6 +16,9 @@ import (
 	"github.com/vivace-chain/vivace/internal/vfs"
 )
 
+// logDir has more than one name that must become durable.
+const logDir = "data/log"
+
 func openLog(t testing.TB, fsys vfs.FS, change ...func(*LogConfig)) *Log {
 	t.Helper()
 	l, err := tryOpenLog(fsys, change...)
@@ -23,7 +27,7 @@ func openLog(t testing.TB, fsys vfs.FS, change ...func(*LogConfig)) *Log {
 }
 
 func tryOpenLog(fsys vfs.FS, change ...func(*LogConfig)) (*Log, error) {
-	cfg := LogConfig{FS: fsys, Dir: "log", SegmentSize: 1 << 10}
+	cfg := LogConfig{FS: fsys, Dir: logDir, SegmentSize: 1 << 10}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -362,7 +366,7 @@ func TestLogTornTail(t *testing.T) {
 	for cut := synced; cut < int64(len(whole)); cut++ {
 		for _, filler := range [][]byte{nil, make([]byte, 100), garbage, whole[:100], whole[len(whole)-75:]} {
 			fsys := vfs.NewCrash(1)
-			require.NoError(t, fsys.MkdirAll("log"))
+			require.NoError(t, fsys.MkdirAll(logDir))
 			writeFile(t, fsys, name, append(bytes.Clone(whole[:cut]), filler...))
 			l := openLog(t, fsys)
 			n := 3 + int(cut-synced)/(recordHeaderSize+50)
@@ -459,4 +463,61 @@ func TestLogForeignSegment(t *testing.T) {
 	_, err := tryOpenLog(systems[0])
 	require.ErrorIs(t, err, chain.ErrCorrupt)
 	require.ErrorContains(t, err, segmentName(logs[0].segments[2].first))
+}
+
+// BenchmarkLog appends records of 1 KiB to a real directory, and syncs after each:
+// alone, or with others who wait for the same fsync.
+func BenchmarkLog(b *testing.B) {
+	payload := make([]byte, 1<<10)
+	open := func(b *testing.B, d Durability) *Log {
+		l, err := OpenLog(LogConfig{Dir: b.TempDir(), Durability: d})
+		require.NoError(b, err)
+		b.Cleanup(func() { l.Close() })
+		b.SetBytes(int64(len(payload)))
+		b.ReportAllocs()
+		return l
+	}
+	write := func(b *testing.B, l *Log) {
+		_, err := l.Append(1, payload)
+		if err == nil {
+			err = l.Sync()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, durability := range []Durability{DurabilityNone, DurabilityFsync} {
+		b.Run("op=append/durability="+durability.String()+"/writers=1", func(b *testing.B) {
+			l := open(b, durability)
+			for b.Loop() {
+				write(b, l)
+			}
+		})
+	}
+	b.Run("op=append/durability=fsync/writers=32", func(b *testing.B) {
+		l := open(b, DurabilityFsync)
+		b.SetParallelism(32 / runtime.GOMAXPROCS(0))
+		b.ResetTimer()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				write(b, l)
+			}
+		})
+	})
+	b.Run("op=open/records=10000", func(b *testing.B) {
+		cfg := LogConfig{Dir: b.TempDir()}
+		l, err := OpenLog(cfg)
+		require.NoError(b, err)
+		for range 10_000 {
+			_, err := l.Append(1, payload)
+			require.NoError(b, err)
+		}
+		require.NoError(b, l.Close())
+		b.SetBytes(l.Size())
+		for b.Loop() {
+			l, err := OpenLog(cfg)
+			require.NoError(b, err)
+			require.NoError(b, l.Close())
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -103,19 +104,10 @@ func TestCrashNames(t *testing.T) {
 	for seed := range uint64(100) {
 		names := list(build(seed, false).Crash(LoseSome))
 		seen[fmt.Sprint(names)] = true
-		require.NotEqual(t, contains(names, "old"), contains(names, "new"), "a rename is one step")
+		require.NotEqual(t, slices.Contains(names, "old"), slices.Contains(names, "new"), "a rename is one step")
 	}
 	require.Len(t, seen, 8)
 	require.Equal(t, "d/old", content(t, build(1, true).Crash(LoseUnsynced), "d/new"))
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // The end of the process is not the end of the machine: what it left unsynced can
@@ -187,4 +179,14 @@ func TestInject(t *testing.T) {
 	size, err := fsys.Size("a")
 	require.NoError(t, err)
 	require.Equal(t, int64(n), size, "what a failed Write has written is what it says")
+}
+
+func TestSyncParents(t *testing.T) {
+	fsys := NewCrash(1)
+	require.NoError(t, fsys.MkdirAll("a/b/c"))
+	require.NoError(t, SyncParents(fsys, "a/b/c"))
+	names, err := fsys.Crash(LoseUnsynced).List("a/b")
+	require.NoError(t, err)
+	require.Equal(t, []string{"c"}, names)
+	require.NoError(t, SyncParents(OS, t.TempDir()))
 }

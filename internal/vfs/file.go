@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"path/filepath"
 )
 
@@ -30,6 +31,23 @@ func WriteFile(fsys FS, name string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return fsys.SyncDir(filepath.Dir(name))
+}
+
+// SyncParents makes the name of dir, and of every directory above it, durable: for
+// a directory that MkdirAll made, now or in a process that came to an early end.
+// It ends at a directory that this process may not read, which it cannot have
+// made.
+func SyncParents(fsys FS, dir string) error {
+	for dir = filepath.Clean(dir); filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
+		err := fsys.SyncDir(filepath.Dir(dir))
+		if errors.Is(err, fs.ErrPermission) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadFile returns the content of a file.
