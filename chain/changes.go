@@ -235,9 +235,7 @@ func Merge(parts ...*Changes) (*Changes, error) {
 			if !seen {
 				at = len(out.Accounts)
 				index[next.Address] = at
-				first := *next
-				first.Slots = nil
-				out.Accounts = append(out.Accounts, first)
+				out.Accounts = append(out.Accounts, *next)
 				slots = append(slots, nil)
 			} else if err := out.Accounts[at].append(next); err != nil {
 				return nil, err

@@ -135,14 +135,17 @@ type StateStore interface {
 	// the zero BlockID and an empty state.
 	Head() BlockID
 	// View is the state after a block: the newest, or one of a configured number
-	// before it. ErrNotFound for others.
+	// before it. ErrNotFound for others. When the block falls out of that reach, or
+	// is reverted, the reads of its views match ErrUnknown from then on.
 	View(id BlockID) (StateView, error)
 	// Stage puts changes on top of the newest committed block. The store keeps c,
 	// which nobody may alter any more. Changes that do not fit the state match
 	// ErrOutOfStep.
 	Stage(ctx context.Context, c *Changes) (Staged, error)
 	// Revert makes id the newest block again and discards all stages. It is
-	// durable like a commit. ErrNotFound if the store does not keep id.
+	// durable like a commit. ErrNotFound if the store does not keep id. The blocks
+	// taken back do not come back into reach: until new ones are committed, the
+	// store reaches back less far.
 	Revert(ctx context.Context, id BlockID) error
 	// Close ends the use of the store; views fail from then on with ErrClosed.
 	Close() error
@@ -157,7 +160,8 @@ type Staged interface {
 	// Commit makes this stage and all below it the block id, in one step: after a
 	// crash it is there whole, or not at all. When Commit returns, it is as
 	// durable as the store promises. Stages on top remain, now on top of the
-	// block; siblings are discarded.
+	// block; siblings are discarded. The zero BlockID, or one that the store keeps,
+	// is ErrOutOfStep.
 	Commit(ctx context.Context, id BlockID) error
 	// Discard drops this stage and all on top of it. Discarding twice, or after
 	// Commit, does nothing.

@@ -74,7 +74,7 @@ func (l *Log) findSegments() error {
 func (l *Log) recover() error {
 	if len(l.segments) == 0 {
 		if l.fsyncs() { // the directory may be new
-			if err := vfs.SyncParents(l.cfg.FS, l.cfg.Dir); err != nil {
+			if err := vfs.MkdirAllSync(l.cfg.FS, l.cfg.Dir); err != nil {
 				return err
 			}
 		}

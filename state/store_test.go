@@ -324,3 +324,58 @@ func TestStoreMissingParts(t *testing.T) {
 	_, err = Open(cfg)
 	require.ErrorIs(t, err, chain.ErrCorrupt)
 }
+
+// A store that reaches blocks back does so after it was opened again, from a
+// snapshot and the log.
+func TestStoreReachesBackAfterOpen(t *testing.T) {
+	const retain = 5
+	var (
+		fsys     = vfs.NewCrash(1)
+		scenario = chaintest.NewScenario(rand.NewPCG(1, 1), 20, 5)
+		cfg      = Config{FS: fsys, Dir: "state", Retain: retain, SegmentSize: 1 << 10, CheckpointSize: -1}
+		want     = make(map[chain.BlockID][]*chain.Changes)
+		ids      []chain.BlockID
+	)
+	s, err := Open(cfg)
+	require.NoError(t, err)
+	for n := range uint64(30) {
+		id := chain.BlockID{Number: n + 1, Hash: common.Hash{byte(n)}}
+		commitChanges(t, s, id, scenario.Next(8))
+		want[id] = exported(t, s, id)
+		ids = append(ids, id)
+		if n == 20 {
+			require.NoError(t, s.Checkpoint(t.Context()))
+			require.Greater(t, s.log.First(), LSN(1), "nothing was pruned")
+		}
+	}
+	for range 3 {
+		require.NoError(t, s.Close())
+		s, err = Open(cfg)
+		require.NoError(t, err)
+		for _, id := range ids[len(ids)-1-retain:] {
+			require.Equal(t, want[id], exported(t, s, id))
+		}
+		_, err = s.View(ids[len(ids)-2-retain])
+		require.ErrorIs(t, err, chain.ErrNotFound)
+		require.NoError(t, s.Checkpoint(t.Context()))
+	}
+	require.NoError(t, s.Revert(t.Context(), ids[len(ids)-1-retain]))
+	require.Equal(t, want[s.Head()], exported(t, s, s.Head()))
+}
+
+func commitChanges(t testing.TB, s *Store, id chain.BlockID, c *chain.Changes) {
+	t.Helper()
+	staged, err := s.Stage(t.Context(), c)
+	require.NoError(t, err)
+	require.NoError(t, staged.Commit(t.Context(), id))
+}
+
+func exported(t testing.TB, s *Store, id chain.BlockID) (out []*chain.Changes) {
+	t.Helper()
+	require.NoError(t, s.Export(t.Context(), id, func(c *chain.Changes) error {
+		require.NoError(t, c.Validate())
+		out = append(out, c)
+		return nil
+	}))
+	return out
+}

@@ -80,7 +80,7 @@ func example(t testing.TB) *Block {
 	}
 	header := &chain.Header{Number: 12_965_000, OmmersHash: chain.EmptyOmmersHash, ExtraData: []byte{}, BaseFee: uint256.NewInt(1)}
 	return &Block{
-		Block:   &chain.Block{Header: header, Txs: []*chain.Tx{chain.NewTx([]byte{0xc1, 0x05}), chain.NewTx([]byte{0x02, 0xc0})}},
+		Block:   &chain.Block{Header: header, Txs: []*chain.Tx{chain.NewTx(append([]byte{0xd3}, make([]byte, 19)...)), chain.NewTx(append([]byte{0x02, 0xd3}, make([]byte, 19)...))}},
 		Hash:    header.Hash(),
 		Senders: []common.Address{{1}, {2}},
 		Pre:     state,

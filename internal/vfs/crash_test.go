@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -181,12 +182,14 @@ func TestInject(t *testing.T) {
 	require.Equal(t, int64(n), size, "what a failed Write has written is what it says")
 }
 
-func TestSyncParents(t *testing.T) {
-	fsys := NewCrash(1)
-	require.NoError(t, fsys.MkdirAll("a/b/c"))
-	require.NoError(t, SyncParents(fsys, "a/b/c"))
-	names, err := fsys.Crash(LoseUnsynced).List("a/b")
-	require.NoError(t, err)
-	require.Equal(t, []string{"c"}, names)
-	require.NoError(t, SyncParents(OS, t.TempDir()))
+func TestMkdirAllSync(t *testing.T) {
+	for _, before := range []string{".", "a", "a/b", "a/b/c"} { // who made these did not sync
+		fsys := NewCrash(1)
+		require.NoError(t, fsys.MkdirAll(before))
+		require.NoError(t, MkdirAllSync(fsys, "a/b/c"))
+		names, err := fsys.Crash(LoseUnsynced).List("a/b")
+		require.NoError(t, err)
+		require.Equal(t, []string{"c"}, names)
+	}
+	require.NoError(t, MkdirAllSync(OS, filepath.Join(t.TempDir(), "a", "b")))
 }

@@ -33,11 +33,14 @@ func WriteFile(fsys FS, name string, write func(io.Writer) error) (err error) {
 	return fsys.SyncDir(filepath.Dir(name))
 }
 
-// SyncParents makes the name of dir, and of every directory above it, durable: for
-// a directory that MkdirAll made, now or in a process that came to an early end.
-// It ends at a directory that this process may not read, which it cannot have
-// made.
-func SyncParents(fsys FS, dir string) error {
+// MkdirAllSync makes dir and the missing ones above it, durably. It syncs the names
+// of all of them, not only of those that were missing: whoever made the others may
+// have come to an end before that. It stops at a directory that this process may
+// not read, and so cannot have made.
+func MkdirAllSync(fsys FS, dir string) error {
+	if err := fsys.MkdirAll(dir); err != nil {
+		return err
+	}
 	for dir = filepath.Clean(dir); filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
 		err := fsys.SyncDir(filepath.Dir(dir))
 		if errors.Is(err, fs.ErrPermission) {
