@@ -64,12 +64,13 @@ type OpenBlock interface {
 	// of this call is in the block, and only Discard may follow.
 	Push(ctx context.Context, txs []*Tx) ([]TxResult, error)
 	// SealMini ends the mini-block that began with the last SealMini or with
-	// Open, and begins the next. It may be empty.
+	// Open, and begins the next. It may be empty. An error leaves the block as it
+	// was.
 	SealMini(ctx context.Context) (*MiniBlock, error)
 	// Close runs withdrawals, closing system calls and rewards, and ends the
 	// block with them as part of its last MiniBlock (Result.Last), together with
 	// transactions pushed since the last SealMini. It waits for the parent's
-	// hash.
+	// hash. After an error only Discard may follow.
 	Close(ctx context.Context) (*Result, error)
 	// Discard gives the block up. It may follow anything, more than once.
 	Discard()
