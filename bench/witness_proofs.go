@@ -2,12 +2,16 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/mainnet"
 	"github.com/vivace-chain/vivace/trie"
 )
 
@@ -53,32 +57,42 @@ func (p *Proofs) WitnessSize() (n int) {
 
 // Proofs puts each block of a workload on a chain of its own, of which the state
 // before is the whole state: with a parent that has its root, a header that has the
-// roots after, and the witness for it. Left out are blocks that read hashes of older
-// blocks, whose headers are not at hand, and blocks from before Byzantium, whose
-// receipts have state roots.
+// roots after, and the witness for it. What reads hashes of ancestors, as a third of
+// the mainnet blocks does, finds other ones there than on its own chain, and a few
+// transactions end otherwise. Left out are blocks from before Byzantium, whose
+// receipts have state roots, and those that do not fit their gas limit then.
 func (w *Workload) Proofs(ctx context.Context) (*Proofs, error) {
 	p := &Proofs{Name: w.Name, Config: w.Config}
 	for _, b := range w.Blocks {
-		if len(b.Want.Accesses.Ancestors) > 0 || !isByzantium(w.Config, b.Header.Number) {
+		if !isByzantium(w.Config, b.Header.Number) {
 			continue
 		}
 		proof, err := prove(ctx, w.Config, b)
 		if err != nil {
 			return nil, fmt.Errorf("%s: prove block %d: %w", w.Name, b.Header.Number, err)
 		}
-		p.Blocks = append(p.Blocks, proof)
+		if proof != nil {
+			p.Blocks = append(p.Blocks, proof)
+		}
 	}
 	return p, nil
 }
 
+// prove returns nil for a block that does not fit its gas limit.
 func prove(ctx context.Context, config *params.ChainConfig, b *Block) (*Proof, error) {
 	tries := trie.New(trie.Config{})
 	pre, _, err := root(ctx, tries, chain.EmptyRoot, b.State)
 	if err != nil {
 		return nil, err
 	}
-	moved, parent := b.move(pre)
-	if err := moved.referee(ctx, config); err != nil {
+	moved, headers, err := b.move(pre)
+	if err != nil {
+		return nil, err
+	}
+	switch err := moved.referee(ctx, config); {
+	case errors.Is(err, core.ErrGasLimitReached):
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	post, commitment, err := root(ctx, tries, pre, moved.Want.Changes)
@@ -93,7 +107,7 @@ func prove(ctx context.Context, config *params.ChainConfig, b *Block) (*Proof, e
 	if proof.Witness, err = commitment.Witness(ctx, moved.Want.Accesses); err != nil {
 		return nil, err
 	}
-	if err := moved.complete(proof.Witness, parent); err != nil {
+	if err := moved.complete(proof.Witness, headers); err != nil {
 		return nil, err
 	}
 	proof.Encoded, err = proof.Witness.AppendBinary(nil)
@@ -116,25 +130,40 @@ func root(ctx context.Context, tries *trie.StateTrie, parent common.Hash, change
 	return root, commitment, commitment.Commit(ctx)
 }
 
-// move puts a copy of the block on a parent with that state root.
-func (b *Block) move(stateRoot common.Hash) (*Block, *chain.Header) {
-	parent := &chain.Header{
-		OmmersHash: chain.EmptyOmmersHash, TransactionsRoot: chain.EmptyRoot, ReceiptsRoot: chain.EmptyRoot,
-		Number: b.Header.Number - 1, Timestamp: b.Header.Timestamp - 1, StateRoot: stateRoot,
+// move puts a copy of the block on made-up ancestors, as many as BLOCKHASH reaches,
+// the nearest of which has that state root. It returns their headers too, RLP from
+// the parent backwards.
+func (b *Block) move(stateRoot common.Hash) (*Block, [][]byte, error) {
+	var (
+		parent  *chain.Header
+		headers [][]byte
+		hashes  = make(mainnet.BlockHashes)
+	)
+	for distance := min(256, b.Header.Number); distance > 0; distance-- {
+		next := &chain.Header{
+			OmmersHash: chain.EmptyOmmersHash, TransactionsRoot: chain.EmptyRoot, ReceiptsRoot: chain.EmptyRoot,
+			Number: b.Header.Number - distance, Timestamp: b.Header.Timestamp - distance,
+		}
+		if parent != nil {
+			next.ParentHash = parent.Hash()
+		}
+		if distance == 1 {
+			next.StateRoot = stateRoot
+		}
+		raw, err := next.AppendBinary(nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		parent, headers, hashes[next.Number] = next, append(headers, raw), next.Hash()
 	}
+	slices.Reverse(headers)
 	header := *b.Header
 	header.ParentHash = parent.Hash()
 	block := *b.Block
 	block.Header = &header
 	moved := *b
-	moved.Block, moved.Parent = &block, parent
-	moved.Ancestors = chain.AncestorsFunc(func(_ context.Context, number uint64) (common.Hash, error) {
-		if number != parent.Number {
-			return common.Hash{}, &chain.MissingError{What: fmt.Sprintf("hash of block %d", number)}
-		}
-		return header.ParentHash, nil
-	})
-	return &moved, parent
+	moved.Block, moved.Parent, moved.Ancestors = &block, parent, hashes
+	return &moved, headers, nil
 }
 
 // seal fills in what a header says of the outcome.
@@ -148,13 +177,14 @@ func (b *Block) seal(stateRoot common.Hash) {
 	}
 }
 
-// complete adds to a witness what is not in the trie.
-func (b *Block) complete(w *chain.Witness, parent *chain.Header) error {
-	header, err := parent.AppendBinary(nil)
-	if err != nil {
-		return err
+// complete adds to a witness what is not in the trie: of the headers as many as
+// the block needs, and codes.
+func (b *Block) complete(w *chain.Witness, headers [][]byte) error {
+	oldest := b.Header.Number
+	if read := b.Want.Accesses.Ancestors; len(read) > 0 {
+		oldest = read[0]
 	}
-	w.Headers = [][]byte{header}
+	w.Headers = headers[:chain.WitnessHeaders(b.Header.Number, oldest)]
 	for i := range b.Want.Accesses.Accounts {
 		access := &b.Want.Accesses.Accounts[i]
 		if !access.Code {
