@@ -62,11 +62,13 @@ const HistoryServeWindow = 8191
 
 // ParentHashChange derives the write of EIP-2935 that opens the block after
 // parent: parent's hash into its slot of the history contract. prior is the state
-// before that block. (Nothing else writes the slot, but a transaction may send
-// wei to the contract, so the state during the block will not do.) A receiver of
-// mini-blocks puts it in front of them:
+// on which the write is put: the one before that block, to have it in front of the
+// mini-blocks, as here,
 //
 //	Merge(ParentHashChange(parent, prior), mini-blocks...) == the block's Changes
+//
+// or the one after them, to stage it on top. Nothing else writes the slot, but the
+// two differ where a transaction sent wei to the contract.
 //
 // It presumes the contract of the EIP; a Builder defers the write only if the
 // code has HistoryStorageCodeHash, and says so by MiniBlock.ParentHashPending.

@@ -260,7 +260,7 @@ func (s *Sequencer) stageParentHash(ctx context.Context, b *block) error {
 	if err != nil {
 		return err
 	}
-	write, err := chain.ParentHashChange(parent, b.prior)
+	write, err := chain.ParentHashChange(parent, b.view())
 	if err != nil {
 		return fmt.Errorf("block %d: %w", b.env.Number, err)
 	}

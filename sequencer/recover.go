@@ -242,14 +242,14 @@ func (r *replay) decode(ctx context.Context, f *chain.Frame, raw []byte) error {
 		return nil
 	}
 	if b.hashPending {
-		write, err := chain.ParentHashChange(r.head, prior)
+		write, err := chain.ParentHashChange(r.head, b.prior)
 		if err != nil {
 			return err
 		}
-		if err := s.stage(ctx, b, write); err != nil {
+		r.parts = append([]*chain.Changes{write}, r.parts...)
+		if err := s.stageParentHash(ctx, b); err != nil {
 			return err
 		}
-		r.parts = append([]*chain.Changes{write}, r.parts...)
 	}
 	return r.settle(ctx, b, f.Number)
 }
