@@ -35,7 +35,7 @@ fixtures-slow:
 
 # Ours beside others: make bench BENCH=Commit COUNT=10 | benchstat -col /impl -
 bench:
-	go test ./bench -run '^$$' -bench '$(BENCH)' -count $(COUNT)
+	go test ./bench -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 0
 
 devnet:
 	go run ./examples/devnet
