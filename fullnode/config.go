@@ -41,8 +41,8 @@ type Config struct {
 	Committer chain.Committer
 	Diff      chain.DiffEncoder
 
-	// FramesMax is how many mini-blocks that are not sealed yet are held. More are
-	// refused. Default 4,096.
+	// FramesMax is how many mini-blocks of one block are taken; more are refused. At
+	// most two blocks that are not sealed yet are held. Default 4,096.
 	FramesMax int
 	// OnFrame, if set, is called after each mini-block that was applied, with its
 	// changes, in order. It must not keep or alter them, and holds up the node.

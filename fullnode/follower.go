@@ -90,6 +90,7 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 // mini-blocks that the header does not bear out. Run may be called again to go on
 // from there.
 func (f *Follower) Run(ctx context.Context) error {
+	f.bad.Store(nil)
 	next, err := f.cfg.Subscriber.Subscribe(ctx, link.TopicFeed, f.feed)
 	if err != nil {
 		return fmt.Errorf("fullnode: %w", err)
@@ -114,7 +115,8 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// Refused is the error that ended Run last, or nil.
+// Refused is the error with which Run last refused a message, or nil; nil again
+// once Run is called again.
 func (f *Follower) Refused() error {
 	if p := f.bad.Load(); p != nil {
 		return *p
@@ -234,7 +236,7 @@ func (f *Follower) expect(frame *chain.Frame) (*block, error) {
 		return nil, fmt.Errorf("%w: mini-block %d/%d, want %d/%d", chain.ErrOutOfStep, frame.Number, frame.Index, number, index)
 	case frame.Parent != f.frame:
 		return nil, fmt.Errorf("%w: mini-block %d/%d follows frame %s, want %s", chain.ErrOutOfStep, frame.Number, frame.Index, frame.Parent, f.frame)
-	case frame.Term < f.head.Term():
+	case f.head.Number > 0 && frame.Term < f.head.Term(): // nobody sequenced genesis
 		return nil, fmt.Errorf("%w: mini-block %d/%d is of term %d, the head of %d", chain.ErrOutOfStep, frame.Number, frame.Index, frame.Term, f.head.Term())
 	case frame.Last && frame.Number != f.head.Number+1:
 		// The feed has header N before the last frame of N+1.

@@ -44,6 +44,9 @@ func (f *Follower) joinSnapshot(ctx context.Context, msg []byte) error {
 	if err != nil {
 		return fmt.Errorf("snapshot of block %s: %w", offer.Block, err)
 	}
+	if err := point.CheckGenesis(f.cfg.Genesis); err != nil {
+		return fmt.Errorf("snapshot of block %s: %w", offer.Block, err)
+	}
 	if f.head, err = point.Header(); err != nil {
 		return err
 	}

@@ -15,6 +15,9 @@ import (
 // takeHeader is step 7 for a block: compute the root, compare, and only then
 // commit.
 func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
+	if h.Number == f.head.Number && h.Hash() != f.head.Hash() {
+		return &chain.MismatchError{Block: h.Number, Field: "hash", Got: h.Hash().Hex(), Want: f.head.Hash().Hex()}
+	}
 	if h.Number <= f.head.Number {
 		return nil // a sequencer that restarts repeats the newest headers
 	}
@@ -26,6 +29,8 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 	if err != nil {
 		return errors.Join(err, f.drop())
 	}
+	// From here on ctx does not count: the two must move together.
+	ctx = context.WithoutCancel(ctx)
 	if err := commitment.Commit(ctx); err != nil {
 		return err
 	}

@@ -48,11 +48,6 @@ func (b *block) view() chain.StateView {
 func (s *Sequencer) build(ctx context.Context) error {
 	ticker := time.NewTicker(s.cfg.MiniBlockInterval)
 	defer ticker.Stop()
-	defer func() {
-		if s.current != nil && s.current.open != nil {
-			s.current.open.Discard()
-		}
-	}()
 	for {
 		if err := s.endOnTime(ctx); err != nil {
 			return err
@@ -72,9 +67,14 @@ func (s *Sequencer) build(ctx context.Context) error {
 	}
 }
 
-// endOnTime closes the open block when its time is over and opens the next.
+// endOnTime closes the open block when its time is over and opens the next. An
+// empty one stays open while too many wait for provers: nobody gains by another,
+// and each makes what is remembered of them grow.
 func (s *Sequencer) endOnTime(ctx context.Context) error {
 	if s.cfg.Now().Before(s.current.deadline) {
+		return nil
+	}
+	if len(s.current.txs) == 0 && s.unprovenTooMany() {
 		return nil
 	}
 	return s.nextBlock(ctx)
@@ -124,7 +124,7 @@ func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.S
 
 // execute runs one batch and hands what was included on to its commit group.
 func (s *Sequencer) execute(ctx context.Context) error {
-	batch := s.pool.take(s.cfg.BatchTxs)
+	batch := s.pool.take(min(s.cfg.BatchTxs, s.cfg.GroupTxs))
 	if len(batch) == 0 {
 		return nil
 	}

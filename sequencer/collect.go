@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,7 +70,7 @@ type collector struct {
 	proven   chain.BlockID
 	claims   map[uint64]*claim
 	evidence []Evidence
-	refused  int
+	refused  int // attestations that contradict, kept or not
 }
 
 func newCollector(c *Config) *collector {
@@ -102,7 +103,6 @@ func (c *collector) take(a *chain.Attestation) (chain.BlockID, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.provers[signer] {
-		c.refused++
 		return chain.BlockID{}, false, fmt.Errorf("attestation of block %d by %s, who is not a prover of ours", a.Block.Number, signer)
 	}
 	cl := c.claims[a.Block.Number]
@@ -136,12 +136,29 @@ func (c *collector) advance() {
 	}
 }
 
-// setProven is for recovery.
-func (c *collector) setProven(id chain.BlockID) {
+// setProven is for recovery. It returns the proven head, which never moves back:
+// a snapshot may know more than the log, which it may be older than, or whose end
+// was lost.
+func (c *collector) setProven(id chain.BlockID) chain.BlockID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.proven = id
-	maps.DeleteFunc(c.claims, func(number uint64, _ *claim) bool { return number <= id.Number })
+	if id.Number > c.proven.Number {
+		c.proven = id
+		maps.DeleteFunc(c.claims, func(number uint64, _ *claim) bool { return number <= id.Number })
+	}
+	return c.proven
+}
+
+// checkClaims fails if the proven head could never move: the claim of the block
+// after it, which was published, is not known.
+func (c *collector) checkClaims(published uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := c.proven.Number + 1
+	if len(c.provers) == 0 || next > published || c.claims[next] != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: what provers must say of block %d, which the chain passed without Config.Provers", chain.ErrUnknown, next)
 }
 
 // outstanding is the proven head and the encoded claims of the blocks after it, in
@@ -170,12 +187,21 @@ func (s *Sequencer) Evidence() []Evidence {
 
 // collect is step 10.
 func (s *Sequencer) collect(ctx context.Context) error {
-	next, err := s.cfg.Subscriber.Subscribe(ctx, link.TopicAttestations, 0)
+	next, err := s.cfg.Subscriber.Subscribe(ctx, link.TopicAttestations, link.Oldest)
 	if err != nil {
 		return err
 	}
 	for {
 		_, msg, err := next(ctx)
+		if errors.Is(err, chain.ErrOutOfStep) {
+			// What is gone is missing from the proven head until it is sent again; the
+			// chain goes on.
+			s.cfg.Logger.Error("attestations were lost", "error", err)
+			if next, err = s.cfg.Subscriber.Subscribe(ctx, link.TopicAttestations, link.Oldest); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -192,8 +218,7 @@ func (s *Sequencer) collect(ctx context.Context) error {
 		if !moved {
 			continue
 		}
-		s.heads.update(func(h *Heads) { h.Proven = head })
-		if err := s.enter(ctx, entry{kind: recordProven, number: head.Number, payload: appendBlockID(nil, head)}); err != nil {
+		if err := s.enter(ctx, entry{kind: recordProven, number: head.Number, id: head, payload: appendBlockID(nil, head)}); err != nil {
 			return err
 		}
 	}

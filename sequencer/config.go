@@ -28,7 +28,9 @@ type Publisher interface {
 
 // Subscriber is where the sequencer gets attestations from. The function that
 // Subscribe returns waits for the next message; its bytes are valid until the
-// next call.
+// next call. It begins with message number from; math.MaxUint64 stands for the
+// oldest that is kept. An error that matches chain.ErrOutOfStep says that the next
+// message is not kept any more.
 type Subscriber interface {
 	Subscribe(ctx context.Context, topic string, from uint64) (next func(context.Context) (seq uint64, msg []byte, err error), err error)
 }
@@ -75,7 +77,8 @@ type Config struct {
 	Publisher  Publisher
 	Subscriber Subscriber
 
-	// Term of this sequencer; it stands in every header's extraData. Default 1.
+	// Term of this sequencer; it stands in every header's extraData. It never falls:
+	// New refuses one below the newest block's. Default 1.
 	Term uint64
 	// ExtraData follows the term in extraData; at most 24 bytes.
 	ExtraData []byte
@@ -124,12 +127,14 @@ type Config struct {
 	// data-availability layer before admission refuses with ErrBusy. Default 64.
 	UnpublishedBlocks int
 	// UnprovenBlocks is how many blocks may wait for provers before admission refuses
-	// with ErrBusy, if there are Provers. What is remembered of each to be compared
-	// with attestations takes half a kilobyte. Default 4,096.
+	// with ErrBusy, if there are Provers, and empty blocks stay open. What is
+	// remembered of each to be compared with attestations takes half a kilobyte,
+	// also in snapshots. Default 4,096; at most 32,768.
 	UnprovenBlocks int
 	// Provers are the addresses whose attestations count, and ProverThreshold how
 	// many of them must agree on a block. Default threshold 1. Without Provers
-	// nothing is ever proven.
+	// nothing is ever proven, and once a snapshot has replaced the log, nothing can
+	// be any more: New refuses Provers then.
 	Provers         []common.Address
 	ProverThreshold int
 
@@ -143,6 +148,9 @@ type Config struct {
 	Now func() time.Time
 }
 
+// unprovenBlocksMost keeps the claims in a snapshot below what a reader takes.
+const unprovenBlocksMost = 32_768
+
 func (c Config) withDefaults() (*Config, error) {
 	switch {
 	case c.Genesis == nil || c.ChainConfig == nil:
@@ -151,6 +159,10 @@ func (c Config) withDefaults() (*Config, error) {
 		return nil, errors.New("sequencer: Config.Dir is required")
 	case c.DA == nil || c.Publisher == nil || c.Subscriber == nil:
 		return nil, errors.New("sequencer: Config.DA, Publisher and Subscriber are required")
+	case c.UnprovenBlocks > unprovenBlocksMost:
+		return nil, fmt.Errorf("sequencer: Config.UnprovenBlocks is %d, at most %d fit into a snapshot", c.UnprovenBlocks, unprovenBlocksMost)
+	case len(c.Provers) > 0 && c.ProverThreshold > len(c.Provers):
+		return nil, fmt.Errorf("sequencer: Config.ProverThreshold is %d, and there are %d Provers", c.ProverThreshold, len(c.Provers))
 	case len(c.ExtraData) > 24:
 		return nil, fmt.Errorf("sequencer: Config.ExtraData has %d bytes, at most 24 follow the term", len(c.ExtraData))
 	case c.ChainConfig.ChainID == nil || !c.ChainConfig.ChainID.IsUint64() || c.ChainConfig.ChainID.Uint64() != c.Genesis.ChainID:

@@ -31,8 +31,9 @@ type entry struct {
 	frame         []byte        // encoded
 	point         snapshotPoint // of the last frame of a block
 
-	block   *block // recordHeader, recordFrame with last
-	payload []byte // recordHeader, recordPublished, recordProven
+	block   *block        // recordHeader, recordFrame with last
+	id      chain.BlockID // recordPublished, recordProven
+	payload []byte        // recordHeader, recordClaim, recordPublished, recordProven
 }
 
 // A snapshotPoint is the state of the feed right after a block's last frame.
@@ -136,7 +137,7 @@ func (s *Sequencer) encodeFrame(e *entry) error {
 		return fmt.Errorf("block %d: diff of mini-block %d: %w", e.number, e.mini.Index, err)
 	}
 	f := &chain.Frame{
-		Number: e.number, Index: e.mini.Index, Term: s.cfg.Term, Parent: s.frame,
+		Number: e.number, Index: e.mini.Index, Term: termOf(e.env), Parent: s.frame,
 		GasUsed: e.mini.GasUsed, TxCount: uint32(len(e.mini.Txs)), Last: e.last,
 		ParentHashPending: e.mini.ParentHashPending, Diff: diff,
 	}
@@ -184,6 +185,10 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 			return err
 		}
 		close(e.block.logged)
+	case recordPublished:
+		s.heads.update(func(h *Heads) { h.Published = e.id })
+	case recordProven:
+		s.heads.update(func(h *Heads) { h.Proven = e.id })
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ type senderQueue struct {
 	txs    map[uint64]*pending // by nonce
 	cost   uint256.Int         // of all txs
 	heapAt int                 // index in ready, or -1
-	taken  bool                // its first transaction is with the builder
+	taken  *pending            // with the builder, or nil
 }
 
 func (q *senderQueue) first() *pending { return q.txs[q.nonce] }
@@ -136,7 +136,7 @@ func (q *senderQueue) admit(tx *pending, account *chain.Account, most int) error
 
 // offer puts q into the heap if its first transaction can execute.
 func (p *pool) offer(q *senderQueue) {
-	if q.heapAt >= 0 || q.taken || q.first() == nil {
+	if q.heapAt >= 0 || q.taken != nil || q.first() == nil {
 		return
 	}
 	heap.Push(&p.ready, q)
@@ -154,8 +154,8 @@ func (p *pool) take(n int) []*pending {
 	var out []*pending
 	for len(out) < n && len(p.ready) > 0 {
 		q := heap.Pop(&p.ready).(*senderQueue)
-		q.taken = true
-		out = append(out, q.first())
+		q.taken = q.first()
+		out = append(out, q.taken)
 	}
 	if len(p.ready) > 0 {
 		select {
@@ -182,7 +182,7 @@ func (p *pool) done(txs []*pending, results []chain.TxResult) {
 	}
 	for i, tx := range txs {
 		q := p.senders[tx.sender]
-		q.taken = false
+		q.taken = nil
 		if results[i].Err == nil || !isBlockFull(results[i].Err) {
 			p.remove(q, tx)
 		}
@@ -201,12 +201,12 @@ func (p *pool) moved(a *chain.AccountChange) {
 	}
 	for n := q.nonce; n < a.After.Nonce; n++ {
 		// The transaction that is executing is removed by done.
-		if tx := q.txs[n]; tx != nil && !(q.taken && n == q.nonce) {
+		if tx := q.txs[n]; tx != nil && tx != q.taken {
 			p.remove(q, tx)
 			tx.executed <- outcome{err: fmt.Errorf("%w: nonce too low: address %s, tx: %d state: %d", chain.ErrInvalidTx, tx.sender, n, a.After.Nonce)}
 		}
 	}
-	if !q.taken && q.heapAt >= 0 {
+	if q.heapAt >= 0 {
 		heap.Remove(&p.ready, q.heapAt)
 	}
 	q.nonce = a.After.Nonce
@@ -224,7 +224,7 @@ func (p *pool) remove(q *senderQueue, tx *pending) {
 }
 
 func (p *pool) forget(q *senderQueue) {
-	if len(q.txs) == 0 && !q.taken {
+	if len(q.txs) == 0 && q.taken == nil {
 		delete(p.senders, q.sender)
 	}
 }
@@ -243,8 +243,12 @@ func (p *pool) evict(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, q := range p.senders {
+		missing := q.nonce
+		for q.txs[missing] != nil {
+			missing++
+		}
 		for nonce, tx := range q.txs {
-			if tx.expires.After(now) || nonce == q.nonce && (q.taken || q.heapAt >= 0) {
+			if nonce < missing || tx.expires.After(now) {
 				continue
 			}
 			p.remove(q, tx)

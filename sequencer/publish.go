@@ -54,14 +54,12 @@ func (s *Sequencer) publishBlock(ctx context.Context, b *block) error {
 	if err != nil {
 		return err
 	}
-	if err := s.enter(ctx, entry{kind: recordPublished, number: id.Number, payload: payload}); err != nil {
-		return err
-	}
+	// First told, then logged: a crash between the two tells it twice. The other way
+	// round provers would never hear of the block, and nothing after it be proven.
 	if _, err := s.cfg.Publisher.Publish(ctx, link.TopicPublications, payload); err != nil {
 		return err
 	}
-	s.heads.update(func(h *Heads) { h.Published = id })
-	return nil
+	return s.enter(ctx, entry{kind: recordPublished, number: id.Number, id: id, payload: payload})
 }
 
 // put tries until the layer takes the object. While it does not, the queue in

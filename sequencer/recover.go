@@ -24,7 +24,9 @@ import (
 //
 // What step 3 makes again is announced again. Followers know repetitions.
 func (s *Sequencer) recover(ctx context.Context) (err error) {
-	if s.store, err = state.Open(state.Config{}); err != nil {
+	// A snapshot is made of a block that was published, behind all that was not.
+	retain := max(retainBlocks, 2*(s.cfg.UnpublishedBlocks+unsettledBlocks))
+	if s.store, err = state.Open(state.Config{Retain: retain}); err != nil {
 		return err
 	}
 	if err := vfs.MkdirAllSync(s.cfg.FS, s.cfg.Dir); err != nil {
@@ -55,6 +57,9 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	return r.end(ctx)
 }
 
+// retainBlocks is the least number of blocks that views reach back.
+const retainBlocks = 128
+
 // recordMax bounds a record of the log; the largest is a frame that changes much.
 const recordMax = 256 << 20
 
@@ -79,6 +84,9 @@ func (s *Sequencer) loadBase(ctx context.Context) (*chain.Header, error) {
 	}
 	point, err := checkpoint.Read(ctx, io.NewSectionReader(f, 0, size), size, s.store, s.cfg.Committer)
 	if err != nil {
+		return nil, fmt.Errorf("snapshot %s: %w", name, err)
+	}
+	if err := point.CheckGenesis(s.cfg.Genesis); err != nil {
 		return nil, fmt.Errorf("snapshot %s: %w", name, err)
 	}
 	for i := len(point.Headers) - 1; i >= 0; i-- {
@@ -133,9 +141,10 @@ type replay struct {
 	base uint64        // block of the snapshot: records of it and of earlier blocks are skipped
 	head *chain.Header // newest block that is in the store
 
-	published uint64                   // newest block that was published
-	headers   map[uint64]*chain.Header // of blocks after base
-	parts     []*chain.Changes         // of the published block that is being applied
+	published   uint64                   // newest block that was published
+	headers     map[uint64]*chain.Header // of blocks after base
+	parts       []*chain.Changes         // of the published block that is being applied
+	unpublished []*block                 // sealed again
 }
 
 // scan is the first pass: which blocks were sealed, which published.
@@ -206,8 +215,7 @@ func (r *replay) apply(ctx context.Context, lsn state.LSN, kind byte, payload []
 		if err != nil {
 			return err
 		}
-		r.s.collector.setProven(id)
-		r.s.heads.Proven = id
+		r.s.heads.Proven = r.s.collector.setProven(id)
 	case recordHeader, recordPublished:
 	default:
 		return unknownRecord(kind)
@@ -405,8 +413,19 @@ func (r *replay) resealBlock(ctx context.Context, b *block) error {
 	}
 	r.head = b.header
 	s.heads.update(func(h *Heads) { h.RootChecked = b.header.ID() })
-	s.publishes <- b // it has room for all that can be unpublished
+	r.unpublished = append(r.unpublished, b)
 	return nil
+}
+
+// fillPublishes hands what is unpublished to the publisher. That may be more than
+// Config allows: the queue was full and others were on their way to it, or Config
+// allowed more.
+func (r *replay) fillPublishes() {
+	s := r.s
+	s.publishes = make(chan *block, max(cap(s.publishes), len(r.unpublished)))
+	for _, b := range r.unpublished {
+		s.publishes <- b
+	}
 }
 
 // logNow appends a record and waits until it is durable.
@@ -420,6 +439,13 @@ func (s *Sequencer) logNow(kind byte, payload []byte) error {
 // end makes sure that a block is open.
 func (r *replay) end(ctx context.Context) error {
 	s := r.s
+	if last := r.head.Term(); r.head.Number > 0 && s.cfg.Term < last {
+		return fmt.Errorf("%w: Config.Term is %d, block %d is of %d", chain.ErrOutOfStep, s.cfg.Term, r.head.Number, last)
+	}
+	if err := s.collector.checkClaims(s.heads.Published.Number); err != nil {
+		return err
+	}
+	r.fillPublishes()
 	prior, err := s.store.View(s.store.Head())
 	if err != nil {
 		return err

@@ -143,7 +143,9 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		{"collector", s.collect},
 	} {
 		g.Go(func() error {
-			if err := part.run(ctx); err != nil && !isEnd(err) {
+			// A deadline of somebody else's, such as a publisher's own, is a failure:
+			// the other parts must not go on without this one.
+			if err := part.run(ctx); err != nil && (ctx.Err() == nil || !isEnd(err)) {
 				return fmt.Errorf("sequencer: %s: %w", part.name, err)
 			}
 			return nil
@@ -157,6 +159,9 @@ func (s *Sequencer) Run(ctx context.Context) error {
 // Close releases the log and the directory. Run must have ended or never begun.
 func (s *Sequencer) Close() error {
 	var errs []error
+	if s.current != nil && s.current.open != nil {
+		s.current.open.Discard()
+	}
 	if s.log != nil {
 		errs = append(errs, s.log.Close())
 	}
@@ -249,14 +254,19 @@ func (s *Sequencer) lagging() error {
 	if n := len(s.publishes); n >= s.cfg.UnpublishedBlocks {
 		return fmt.Errorf("%w: %d blocks wait for the data-availability layer", chain.ErrBusy, n)
 	}
-	if n, _ := s.collector.counts(); n >= s.cfg.UnprovenBlocks {
-		return fmt.Errorf("%w: %d blocks wait for provers", chain.ErrBusy, n)
+	if s.unprovenTooMany() {
+		return fmt.Errorf("%w: %d blocks wait for provers", chain.ErrBusy, s.cfg.UnprovenBlocks)
 	}
 	most := int64(s.cfg.TimestampAhead / time.Second)
 	if ahead := int64(s.env.Load().Timestamp) - s.cfg.Now().Unix(); most > 0 && ahead > most {
 		return fmt.Errorf("%w: blocks are full, and %d s ahead of the clock", chain.ErrBusy, ahead)
 	}
 	return nil
+}
+
+func (s *Sequencer) unprovenTooMany() bool {
+	n, _ := s.collector.counts()
+	return n >= s.cfg.UnprovenBlocks
 }
 
 // unsettledBlocks is how many blocks can follow the one that filled the queue to

@@ -3,6 +3,7 @@ package sequencer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -57,7 +58,7 @@ func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
 		return ctx.Err()
 	}
 	id := b.header.ID()
-	point := &checkpoint.Point{Frame: feed.frame, Model: feed.model}
+	point := &checkpoint.Point{Genesis: s.cfg.Genesis.Header.Hash(), Frame: feed.frame, Model: feed.model}
 	point.Proven, point.Claims = s.collector.outstanding()
 	for number := id.Number; len(point.Headers) <= ancestorHashes; number-- {
 		h, err := s.ancestors.header(number)
@@ -86,6 +87,11 @@ func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
 		}
 	}
 	blob, err := s.put(ctx, &da.Object{Kind: da.Snapshot, Block: id, Payload: buf.Bytes()})
+	if errors.Is(err, chain.ErrTooLarge) {
+		// We restart from our own copy; who joins has to come another way.
+		s.cfg.Logger.Error("snapshot is not offered", "block", id, "error", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -104,7 +110,8 @@ const snapshotSuffix = ".snapshot"
 
 func snapshotName(number uint64) string { return fmt.Sprintf("%020d%s", number, snapshotSuffix) }
 
-// keepSnapshot makes the snapshot durable and only then removes the older ones.
+// keepSnapshot makes the snapshot durable and only then removes the older ones,
+// and what a crash left of one that was being written.
 func (s *Sequencer) keepSnapshot(id chain.BlockID, data []byte) error {
 	name := filepath.Join(s.cfg.Dir, snapshotName(id.Number))
 	if err := vfs.WriteFile(s.cfg.FS, name, func(w io.Writer) error {
@@ -113,12 +120,13 @@ func (s *Sequencer) keepSnapshot(id chain.BlockID, data []byte) error {
 	}); err != nil {
 		return err
 	}
-	names, err := s.snapshotNames()
+	names, err := s.cfg.FS.List(s.cfg.Dir)
 	if err != nil {
 		return err
 	}
 	for _, old := range names {
-		if old < snapshotName(id.Number) {
+		isSnapshot := strings.HasSuffix(strings.TrimSuffix(old, vfs.TempSuffix), snapshotSuffix)
+		if isSnapshot && old < snapshotName(id.Number) {
 			if err := s.cfg.FS.Remove(filepath.Join(s.cfg.Dir, old)); err != nil {
 				return err
 			}

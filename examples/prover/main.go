@@ -14,6 +14,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/statediff"
 )
@@ -52,7 +53,7 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	p, err := prover.New(prover.Config{
 		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: store, Key: key, Workers: o.workers,
 		Diff:       func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) },
-		Subscriber: links, Publisher: links, Logger: c.Log,
+		Subscriber: links, Publisher: links, From: link.Oldest, Logger: c.Log,
 	})
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ func freeAddress(t *testing.T) string {
 type process struct {
 	cmd   *exec.Cmd
 	lines chan string
+	ended chan struct{} // closed when its output has ended
 }
 
 func start(t *testing.T, program string, args ...string) *process {
@@ -54,8 +55,9 @@ func start(t *testing.T, program string, args ...string) *process {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	p := &process{cmd, make(chan string, 1000)}
+	p := &process{cmd, make(chan string, 1000), make(chan struct{})}
 	go func() {
+		defer close(p.ended)
 		defer close(p.lines)
 		for s := bufio.NewScanner(out); s.Scan(); {
 			select {
@@ -193,14 +195,21 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d transactions acknowledged, none lost", kills, total)
 
 	// The followers caught up with what is sealed now, and all of it gets proven.
-	node.line(t, "root checked")
-	require.Eventually(t, func() bool { return !exited(node) && !exited(prove) }, time.Second, 10*time.Millisecond)
-	checkProven(t, s, filepath.Join(bin, "sequencer"), args)
+	checkProven(t, s, node, filepath.Join(bin, "sequencer"), args)
+	require.True(t, node.running())
+	require.True(t, prove.running())
 	node.kill(t)
 	prove.kill(t)
 }
 
-func exited(p *process) bool { return p.cmd.ProcessState != nil }
+func (p *process) running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
 
 func checkNothingLost(t *testing.T, url string, clients []*client) {
 	t.Helper()
@@ -220,7 +229,7 @@ func checkNothingLost(t *testing.T, url string, clients []*client) {
 
 // checkProven lets the chain rest and restarts it: it must then say that blocks
 // sealed under load are proven.
-func checkProven(t *testing.T, s *process, program string, args []string) {
+func checkProven(t *testing.T, s, node *process, program string, args []string) {
 	t.Helper()
 	for range 20 {
 		time.Sleep(2 * time.Second)
@@ -232,9 +241,24 @@ func checkProven(t *testing.T, s *process, program string, args []string) {
 		require.NoError(t, err)
 		if proven > 10 && proven+10 >= sealed {
 			s.kill(t)
+			checkFollowed(t, node, sealed)
 			return
 		}
 		t.Logf("block %d sealed, %d proven", sealed, proven)
 	}
 	t.Fatal("the proven head does not follow")
+}
+
+// checkFollowed waits until the full node says that it checked the root of a block,
+// or of a later one.
+func checkFollowed(t *testing.T, node *process, sealed uint64) {
+	t.Helper()
+	for {
+		var number, root, mini uint64
+		_, err := fmt.Sscanf(node.line(t, "root checked"), "mini-block %d/%d, root checked %d", &number, &mini, &root)
+		require.NoError(t, err)
+		if root >= sealed {
+			return
+		}
+	}
 }

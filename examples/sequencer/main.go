@@ -43,7 +43,8 @@ func main() {
 		f.DurationVar(&o.cfg.MiniBlockInterval, "mini-block-interval", 10*time.Millisecond, "how long a mini-block is open")
 		f.DurationVar(&o.cfg.BlockInterval, "block-interval", time.Second, "how long a block is open")
 		f.Uint64Var(&o.baseFee, "base-fee", 0, "constant base fee in `wei`; 0 computes it by EIP-1559")
-		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 256, "blocks from one snapshot to the next")
+		// The streams keep about a minute: who joins later needs a younger snapshot.
+		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "blocks from one snapshot to the next")
 	})
 	c.Group("Proofs", func(f *flag.FlagSet) {
 		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers whose attestations count")

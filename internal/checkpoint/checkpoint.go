@@ -22,6 +22,8 @@ const (
 
 // A Point is where a chain stands right after a block.
 type Point struct {
+	// Genesis is the hash of the chain's block 0: it says which chain this is.
+	Genesis common.Hash
 	// Headers are the newest sealed headers, RLP, the block's own first. A block
 	// may ask for the hashes of 256 ancestors.
 	Headers [][]byte
@@ -42,6 +44,14 @@ func (p *Point) Header() (*chain.Header, error) {
 	}
 	h := new(chain.Header)
 	return h, h.UnmarshalBinary(p.Headers[0])
+}
+
+// CheckGenesis fails with a MismatchError if the checkpoint is another chain's.
+func (p *Point) CheckGenesis(g *chain.Genesis) error {
+	if want := g.Header.Hash(); p.Genesis != want {
+		return &chain.MismatchError{Field: "hash of the genesis block", Got: p.Genesis.Hex(), Want: want.Hex()}
+	}
+	return nil
 }
 
 // Model is the optional ability of a DiffEncoder to have its model stored.
@@ -74,11 +84,12 @@ func corrupt(err error) error {
 }
 
 func (p *Point) encode() []byte {
-	var dst []byte
+	dst := rlp.AppendBytes(nil, p.Genesis[:])
+	headers := len(dst)
 	for _, h := range p.Headers {
 		dst = rlp.AppendBytes(dst, h)
 	}
-	dst = rlp.WrapList(dst, 0)
+	dst = rlp.WrapList(dst, headers)
 	dst = rlp.AppendBytes(dst, p.Frame[:])
 	dst = rlp.AppendUint64(dst, p.Proven.Number)
 	dst = rlp.AppendBytes(dst, p.Proven.Hash[:])
@@ -93,6 +104,7 @@ func (p *Point) encode() []byte {
 func (p *Point) decode(src []byte) error {
 	in := rlp.NewReader(src)
 	r := in.List()
+	r.Fixed(p.Genesis[:])
 	list := r.List()
 	for list.More() {
 		p.Headers = append(p.Headers, bytes.Clone(list.Bytes()))

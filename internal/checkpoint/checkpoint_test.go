@@ -31,6 +31,7 @@ func sample(t testing.TB) (*genesis.Spec, *checkpoint.Point, []byte) {
 	raw, err := spec.Genesis.Header.AppendBinary(nil)
 	require.NoError(t, err)
 	p := &checkpoint.Point{
+		Genesis: spec.Genesis.Header.Hash(),
 		Headers: [][]byte{raw}, Frame: common.Hash{1}, Model: []byte("model"),
 		Proven: spec.Genesis.Header.ID(), Claims: [][]byte{[]byte("claim")},
 	}
@@ -114,4 +115,13 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("the store has state after %v", err)
 		}
 	})
+}
+
+// What could not be read again is not written.
+func TestWriteTooLarge(t *testing.T) {
+	_, p, _ := sample(t)
+	p.Claims = [][]byte{make([]byte, 17<<20)}
+	var buf bytes.Buffer
+	require.ErrorIs(t, checkpoint.Write(context.Background(), &buf, p, nil, chain.BlockID{}), chain.ErrTooLarge)
+	require.Zero(t, buf.Len())
 }

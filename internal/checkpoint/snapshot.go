@@ -15,13 +15,18 @@ const (
 	modelMax        = 16 << 20
 )
 
-// Write writes the checkpoint of a block that the store keeps.
+// Write writes the checkpoint of a block that the store keeps. What Read would not
+// take is ErrTooLarge before anything is written.
 func Write(ctx context.Context, w io.Writer, p *Point, store *state.Store, id chain.BlockID) error {
+	place := p.encode()
+	if len(place) > chainSectionMax || len(p.Model) > modelMax {
+		return fmt.Errorf("%w: checkpoint with %d bytes of headers and claims, %d of model", chain.ErrTooLarge, len(place), len(p.Model))
+	}
 	all, err := store.SnapshotSection(ctx, id)
 	if err != nil {
 		return err
 	}
-	_, err = state.WriteSnapshot(w, bytesSection(sectionChain, p.encode()), bytesSection(sectionModel, p.Model), all)
+	_, err = state.WriteSnapshot(w, bytesSection(sectionChain, place), bytesSection(sectionModel, p.Model), all)
 	return err
 }
 

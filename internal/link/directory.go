@@ -67,6 +67,9 @@ func (d *Directory) Publish(_ context.Context, topic string, msg []byte) (uint64
 		return 0, err
 	}
 	for ; ; n.next++ {
+		if n, err = d.caughtUp(topic, n); err != nil {
+			return 0, err
+		}
 		err := os.Link(tmp.Name(), d.path(topic, n.next))
 		if err == nil {
 			break
@@ -98,6 +101,21 @@ func (d *Directory) known(topic string) (*numbers, error) {
 	return d.ranges[topic], nil
 }
 
+// caughtUp is n, or what the directory says if others have published so much since
+// we looked that our next number was used and its message pruned: it looks free,
+// but no subscriber would ever come by there. The caller holds mu.
+func (d *Directory) caughtUp(topic string, n *numbers) (*numbers, error) {
+	if n.next == 0 {
+		return n, nil
+	}
+	_, err := os.Stat(d.path(topic, n.next-1))
+	if errors.Is(err, fs.ErrNotExist) {
+		delete(d.ranges, topic)
+		return d.known(topic)
+	}
+	return n, err
+}
+
 // bounds are the number of the oldest message and the one after the newest.
 func (d *Directory) bounds(topic string) (first, next uint64, err error) {
 	entries, err := os.ReadDir(filepath.Join(d.dir, topic)) // ascending by name
@@ -126,10 +144,19 @@ const goneEvery = 1000
 
 // Subscribe reads the topic from message number from on.
 func (d *Directory) Subscribe(_ context.Context, topic string, from uint64) (Next, error) {
+	oldest := from == Oldest
 	return func(ctx context.Context) (uint64, []byte, error) {
 		for polls := 0; ; polls++ {
+			if oldest {
+				first, _, err := d.bounds(topic)
+				if err != nil {
+					return 0, nil, err
+				}
+				from = first
+			}
 			msg, err := os.ReadFile(d.path(topic, from))
 			if err == nil {
+				oldest = false
 				from++
 				return from - 1, msg, nil
 			}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -60,6 +61,10 @@ func ParseFeed(msg []byte) (kind byte, payload []byte, err error) {
 	}
 	return body[0], body[1:], nil
 }
+
+// Oldest, given to Subscribe in place of a number, is the oldest message that is
+// kept when Next is first called.
+const Oldest = math.MaxUint64
 
 // A Next returns the messages of a subscription, one after the other. It waits
 // until there is one, and ends with ctx. The bytes are valid until the next call;
@@ -138,7 +143,7 @@ func (b *Bus) Subscribe(_ context.Context, name string, from uint64) (Next, erro
 			buf = nil
 		}
 		for {
-			msg, grown, err := b.read(name, from)
+			msg, grown, err := b.read(name, &from)
 			if err != nil {
 				return 0, nil, err
 			}
@@ -157,16 +162,19 @@ func (b *Bus) Subscribe(_ context.Context, name string, from uint64) (Next, erro
 }
 
 // read returns message number seq, or else the channel that closes when more
-// arrive. Messages are never altered once they are in the topic, so the slice
-// outlives the lock.
-func (b *Bus) read(name string, seq uint64) (msg []byte, grown chan struct{}, err error) {
+// arrive. It resolves Oldest. Messages are never altered once they are in the
+// topic, so the slice outlives the lock.
+func (b *Bus) read(name string, seq *uint64) (msg []byte, grown chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := b.topic(name)
-	if seq < t.first {
-		return nil, nil, fmt.Errorf("%w: message %d of %s is gone, the oldest kept is %d", chain.ErrOutOfStep, seq, name, t.first)
+	if *seq == Oldest {
+		*seq = t.first
 	}
-	if i := seq - t.first; i < uint64(len(t.msgs)) {
+	if *seq < t.first {
+		return nil, nil, fmt.Errorf("%w: message %d of %s is gone, the oldest kept is %d", chain.ErrOutOfStep, *seq, name, t.first)
+	}
+	if i := *seq - t.first; i < uint64(len(t.msgs)) {
 		return t.msgs[i], nil, nil
 	}
 	return nil, t.grown, nil

@@ -137,3 +137,46 @@ func TestBuffersAreCopied(t *testing.T) {
 		}
 	})
 }
+
+func TestOldest(t *testing.T) {
+	each(t, 10, func(t *testing.T, tr transport) {
+		ctx := context.Background()
+		early, err := tr.Subscribe(ctx, TopicFeed, Oldest)
+		require.NoError(t, err)
+		ended, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+		defer cancel()
+		_, _, err = early(ended)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		for i := range 30 {
+			_, err := tr.Publish(ctx, TopicFeed, message(i))
+			require.NoError(t, err)
+		}
+		late, err := tr.Subscribe(ctx, TopicFeed, Oldest)
+		require.NoError(t, err)
+		for i := 20; i < 30; i++ {
+			seq, msg, err := late(ctx)
+			require.NoError(t, err)
+			require.Equal(t, uint64(i), seq)
+			require.Equal(t, message(i), msg)
+		}
+	})
+}
+
+// A process that published long ago does not put its next message under a number
+// that others have used and pruned since.
+func TestIdlePublisherCatchesUp(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	idle, err := NewDirectory(dir, 5)
+	require.NoError(t, err)
+	busy, err := NewDirectory(dir, 5)
+	require.NoError(t, err)
+	_, err = idle.Publish(ctx, TopicAttestations, message(0))
+	require.NoError(t, err)
+	for i := 1; i < 20; i++ {
+		_, err := busy.Publish(ctx, TopicAttestations, message(i))
+		require.NoError(t, err)
+	}
+	seq, err := idle.Publish(ctx, TopicAttestations, message(20))
+	require.NoError(t, err)
+	require.Equal(t, uint64(20), seq)
+}

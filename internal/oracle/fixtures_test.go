@@ -21,11 +21,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestFixtures runs the conformance suites of Ethereum. VIVACE_FIXTURES_SLOW=1
-// takes the slow pack instead, which needs -timeout 0. VIVACE_FIXTURES_ONLY takes
-// only the files whose path contains it.
+// TestFixtures runs the conformance suites of Ethereum.
+//
+//   - VIVACE_FIXTURES_ALL=1 takes tests too that take minutes each
+//   - VIVACE_FIXTURES_SLOW=1 takes the slow pack instead, and needs -timeout 0
+//   - VIVACE_FIXTURES_ONLY takes only the files whose path contains it
 func TestFixtures(t *testing.T) {
-	options := fixtures.Options{Only: os.Getenv("VIVACE_FIXTURES_ONLY")}
+	options := fixtures.Options{Only: os.Getenv("VIVACE_FIXTURES_ONLY"), All: os.Getenv("VIVACE_FIXTURES_ALL") == "1"}
 	if os.Getenv("VIVACE_FIXTURES_SLOW") == "1" {
 		options.Packs = fixtures.SlowPacks
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/consensus/beacon"
 	"github.com/ethereum/go-ethereum/consensus/ethash"
 	"github.com/ethereum/go-ethereum/consensus/misc"
+	"github.com/ethereum/go-ethereum/consensus/misc/eip4844"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
@@ -138,6 +139,9 @@ func (s *session) transact(tx *types.Transaction, index int) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkBlobs(tx); err != nil {
+		return err
+	}
 	s.db.SetTxContext(tx.Hash(), index, uint32(index+1))
 	applied, err := core.ApplyMessage(s.evm, msg, s.gas)
 	if err != nil {
@@ -153,6 +157,20 @@ func (s *session) transact(tx *types.Transaction, index int) error {
 	s.result.BlobGasUsed += out.BlobGasUsed
 	s.logs = append(s.logs, made.Logs...)
 	s.output = applied.ReturnData
+	return nil
+}
+
+// checkBlobs verifies that the blobs so far fit into the block. In go-ethereum that
+// is no part of the transition: it checks the header's sum, and the body against
+// the header.
+func (s *session) checkBlobs(tx *types.Transaction) error {
+	if tx.Type() != types.BlobTxType || !s.config.IsCancun(s.header.Number, s.header.Time) {
+		return nil
+	}
+	have := s.result.BlobGasUsed + tx.BlobGas()
+	if most := eip4844.MaxBlobGasPerBlock(s.config, s.header.Time); have > most {
+		return fmt.Errorf("blob gas %d exceeds the block's %d", have, most)
+	}
 	return nil
 }
 

@@ -1,0 +1,111 @@
+package sequencer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// richView is a state in which everybody has nonce 5 and some wei.
+type richView struct{ chain.StateView }
+
+var rich = chain.Account{Nonce: 5, Balance: *uint256.NewInt(1 << 40), CodeHash: chain.EmptyCodeHash}
+
+func (richView) Account(common.Address) (chain.Account, bool, error) { return rich, true, nil }
+
+func newTestPool() *pool {
+	return newPool(&Config{PoolTxs: 100, PoolBytes: 1 << 20, PoolTxsPerSender: 10}, richView{})
+}
+
+var alice, bob = common.Address{1}, common.Address{2}
+
+// put adds a transaction with the given sender and nonce to the pool.
+func put(t *testing.T, p *pool, sender common.Address, nonce uint64, expires time.Time) *pending {
+	tx := &pending{
+		tx: chain.NewTx([]byte{sender[0], byte(nonce)}), sender: sender, nonce: nonce,
+		expires: expires, executed: make(chan outcome, 1),
+	}
+	require.NoError(t, p.add(tx))
+	return tx
+}
+
+// changesTo is what a transaction left of accounts' nonces.
+func changesTo(nonces map[common.Address]uint64) *chain.Changes {
+	c := new(chain.Changes)
+	for addr, nonce := range nonces {
+		after := rich
+		after.Nonce = nonce
+		c.Accounts = append(c.Accounts, chain.AccountChange{Address: addr, Before: rich, After: after, Existed: true, Exists: true})
+	}
+	return c
+}
+
+// In one batch Bob's transaction executes, and then Alice's carries his
+// authorization (EIP-7702) for the nonce after it. His queued transaction with that
+// nonce is answered at once, and the one after it is next.
+func TestAuthorizationAfterOwnTransaction(t *testing.T) {
+	p := newTestPool()
+	later := time.Now().Add(time.Hour)
+	put(t, p, bob, 5, later)
+	overtaken := put(t, p, bob, 6, later)
+	next := put(t, p, bob, 7, later)
+	put(t, p, alice, 5, later)
+	batch := p.take(10)
+	require.Len(t, batch, 2)
+	require.Equal(t, bob, batch[0].sender)
+	p.done(batch, []chain.TxResult{
+		{Changes: changesTo(map[common.Address]uint64{bob: 6})},
+		{Changes: changesTo(map[common.Address]uint64{alice: 6, bob: 7})},
+	})
+	select {
+	case o := <-overtaken.executed:
+		require.ErrorContains(t, o.err, "nonce too low")
+	default:
+		t.Fatal("the overtaken transaction has no answer")
+	}
+	require.Equal(t, []*pending{next}, p.take(10))
+	require.Equal(t, 1, p.len())
+}
+
+// Only what waits for a missing predecessor expires, not what waits for its turn.
+func TestEvictKeepsWhatCanExecute(t *testing.T) {
+	p := newTestPool()
+	now := time.Now()
+	for nonce := uint64(5); nonce < 8; nonce++ {
+		put(t, p, bob, nonce, now.Add(-time.Second))
+	}
+	stray := put(t, p, bob, 9, now.Add(-time.Second))
+	p.evict(now)
+	require.Equal(t, 3, p.len())
+	require.ErrorContains(t, (<-stray.executed).err, "transaction expired")
+	batch := p.take(1)
+	p.evict(now)
+	require.Equal(t, 3, p.len(), "also while the first is with the builder")
+	p.done(batch, []chain.TxResult{{Err: chain.ErrInvalidTx}})
+	p.evict(now)
+	require.Zero(t, p.len(), "the others lack it now")
+	require.Empty(t, p.senders)
+}
+
+// The proven head of a snapshot may be ahead of the log's, whose end was lost: it
+// stays, with the claims after it.
+func TestProvenHeadDoesNotMoveBack(t *testing.T) {
+	c := newCollector(&Config{Provers: []common.Address{alice}})
+	c.proven = chain.BlockID{Number: 10}
+	cl := &claim{}
+	cl.want.Block.Number = 11
+	c.expect(cl)
+	require.Equal(t, uint64(10), c.setProven(chain.BlockID{Number: 8}).Number)
+	require.Equal(t, uint64(10), c.proven.Number)
+	require.Contains(t, c.claims, uint64(11))
+	require.NoError(t, c.checkClaims(10))
+	require.NoError(t, c.checkClaims(12))
+	require.Equal(t, uint64(11), c.setProven(chain.BlockID{Number: 11}).Number)
+	require.Empty(t, c.claims)
+	require.ErrorIs(t, c.checkClaims(12), chain.ErrUnknown)
+}
