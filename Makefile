@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: check test race fuzz fixtures-slow bench lint devnet
+.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet
 
 check:
 	.ci/run
@@ -28,6 +28,10 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
+
+# The totals of the conformance suites.
+fixtures:
+	VIVACE_FIXTURES_ALL=1 go test -v ./internal/oracle -run Fixtures
 
 # The pack that takes hours.
 fixtures-slow:

@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 //   - VIVACE_FIXTURES_ALL=1 takes tests too that take minutes each
 //   - VIVACE_FIXTURES_SLOW=1 takes the slow pack instead, and needs -timeout 0
 //   - VIVACE_FIXTURES_ONLY takes only the files whose path contains it
+//   - VIVACE_FIXTURES_REPORT names a file that gets the totals too: go test shows
+//     what a test that passes has printed only with -v
 func TestFixtures(t *testing.T) {
 	options := fixtures.Options{Only: os.Getenv("VIVACE_FIXTURES_ONLY"), All: os.Getenv("VIVACE_FIXTURES_ALL") == "1"}
 	if os.Getenv("VIVACE_FIXTURES_SLOW") == "1" {
@@ -43,4 +45,15 @@ func TestFixtures(t *testing.T) {
 	}
 	summary.WriteTable(os.Stdout)
 	lastWords = summary.String()
+	if path := os.Getenv("VIVACE_FIXTURES_REPORT"); path != "" {
+		report, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		summary.WriteTable(report)
+		fmt.Fprintln(report, lastWords)
+		if err := report.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
