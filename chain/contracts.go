@@ -180,9 +180,8 @@ type Committer interface {
 
 // A Commitment is the way from one state root to the next.
 type Commitment interface {
-	// Apply adds the changes of a part of the block, in order. They may be kept, so
-	// nobody may alter them any more. An error leaves the Commitment fit only for
-	// Discard. It matches ErrUnknown when the trie lacks a node that is needed (a
+	// Apply adds the changes of a part of the block, in order. c is not kept. An
+	// error leaves the Commitment fit only for Discard. It matches ErrUnknown when the trie lacks a node that is needed (a
 	// witness with a hole), ErrOutOfStep when an account is not what the changes
 	// say was before, ErrClosed after Commit or Discard.
 	Apply(c *Changes) error

@@ -37,7 +37,7 @@ type Config struct {
 
 	// Store must be empty. Committer and Diff must be new. The defaults are those
 	// of packages state (in memory), trie and statediff.
-	Store     *state.Store
+	Store     chain.StateStore
 	Committer chain.Committer
 	Diff      chain.DiffEncoder
 

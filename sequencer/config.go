@@ -48,6 +48,15 @@ type Executor interface {
 	Sender(tx *chain.Tx, env *chain.Env) (common.Address, error)
 }
 
+// Store is what the sequencer asks of a store: the contract, and the whole state of
+// a block for snapshots. *state.Store has it.
+type Store interface {
+	chain.StateStore
+	// Export yields the state after block id as changes of the empty state, in
+	// chunks; an account whose storage spans several has its own fields in each.
+	Export(ctx context.Context, id chain.BlockID, yield func(*chain.Changes) error) error
+}
+
 // Config says how a Sequencer works. Fields marked required have no default.
 type Config struct {
 	// Genesis is block 0. Required.
@@ -56,17 +65,21 @@ type Config struct {
 	// Required.
 	ChainConfig *params.ChainConfig
 
-	// FS and Dir say where the log and the snapshots are. Dir is required; FS
-	// defaults to the operating system's. One process at a time may use Dir.
+	// FS and Dir say where the log and the snapshots are. Dir is required; FS is a
+	// seam for tests, nil the operating system's. One process at a time may use Dir.
 	FS  vfs.FS
 	Dir string
 	// Durability of an acknowledgement. Default: fsync.
 	Durability state.Durability
 
-	// Executor, Committer and the two codecs default to those of packages
-	// execution, trie and statediff. Diff is used for the frames of mini-blocks;
-	// BlockDiff makes the self-contained diffs of whole blocks.
+	// Executor, Store, Committer and the two codecs default to those of packages
+	// execution, state (in memory: the sequencer has a log of its own), trie and
+	// statediff. Store and Committer must be empty; the Sequencer closes the Store.
+	// Store must reach back to blocks that are not published yet. Diff is used for
+	// the frames of mini-blocks; BlockDiff makes the self-contained diffs of whole
+	// blocks.
 	Executor  Executor
+	Store     Store
 	Committer chain.Committer
 	Diff      chain.DiffEncoder
 	BlockDiff chain.DiffEncoder

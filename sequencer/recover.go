@@ -24,10 +24,14 @@ import (
 //
 // What step 3 makes again is announced again. Followers know repetitions.
 func (s *Sequencer) recover(ctx context.Context) (err error) {
-	// A snapshot is made of a block that was published, behind all that was not.
-	retain := max(retainBlocks, 2*(s.cfg.UnpublishedBlocks+unsettledBlocks))
-	if s.store, err = state.Open(state.Config{Retain: retain}); err != nil {
-		return err
+	if s.store = s.cfg.Store; s.store == nil {
+		// A snapshot is made of a block that was published, behind all that was not.
+		retain := max(retainBlocks, 2*(s.cfg.UnpublishedBlocks+unsettledBlocks))
+		store, err := state.Open(state.Config{Retain: retain})
+		if err != nil {
+			return err
+		}
+		s.store = store
 	}
 	if err := vfs.MkdirAllSync(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
@@ -37,6 +41,9 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if cut := s.log.Torn(); cut > 0 {
+		s.cfg.Logger.Warn("the log ended in a torn record, which was cut off; nothing of it was acknowledged", "bytes", cut, "last record", s.log.Last())
 	}
 	head, err := s.loadBase(ctx)
 	if err != nil {

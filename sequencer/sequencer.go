@@ -28,7 +28,7 @@ type Sequencer struct {
 	// storeMu orders the calls that stage, commit and revert: the builder stages,
 	// the committer commits.
 	storeMu sync.Mutex
-	store   *state.Store
+	store   Store
 
 	ancestors *ancestors
 	waiting   *semaphore.Weighted // transactions between execution and fsync

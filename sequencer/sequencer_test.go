@@ -2,10 +2,13 @@ package sequencer_test
 
 import (
 	"context"
+	"math/big"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -13,6 +16,8 @@ import (
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
+	"github.com/vivace-chain/vivace/state"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -120,10 +125,22 @@ func TestDoor(t *testing.T) {
 			raw        []byte
 			is         error
 		}{
-			{"empty", "", nil, chain.ErrInvalidTx},
-			{"junk", "", []byte("junk"), chain.ErrInvalidTx},
+			{"empty", "typed transaction too short", nil, chain.ErrInvalidTx},
+			{"junk", "transaction type not supported", []byte("junk"), chain.ErrInvalidTx},
 			{"too large", "oversized data", make([]byte, 1001), chain.ErrTooLarge},
-			{"truncated", "", txs[0].Raw[:len(txs[0].Raw)-1], chain.ErrInvalidTx},
+			{"truncated", "rlp", txs[0].Raw[:len(txs[0].Raw)-1], chain.ErrInvalidTx},
+			{"poor", "insufficient funds for gas * price + value", sign(w, 0, func(tx *types.DynamicFeeTx) {
+				tx.Value = new(big.Int).Lsh(big.NewInt(1), 200)
+			}), chain.ErrInvalidTx},
+			{"too little gas", "intrinsic gas too low", sign(w, 0, func(tx *types.DynamicFeeTx) { tx.Gas = 20_999 }), chain.ErrInvalidTx},
+			{"too much gas", "gas limit", sign(w, 0, func(tx *types.DynamicFeeTx) { tx.Gas = 1 << 40 }), chain.ErrInvalidTx},
+			{"low fee cap", "max fee per gas less than block base fee", sign(w, 0, func(tx *types.DynamicFeeTx) {
+				tx.GasFeeCap, tx.GasTipCap = big.NewInt(1), big.NewInt(1)
+			}), chain.ErrInvalidTx},
+			{"tip above cap", "max priority fee per gas higher than max fee per gas", sign(w, 0, func(tx *types.DynamicFeeTx) {
+				tx.GasTipCap = new(big.Int).Add(tx.GasFeeCap, big.NewInt(1))
+			}), chain.ErrInvalidTx},
+			{"another chain", "chain id", sign(w, 0, func(tx *types.DynamicFeeTx) { tx.ChainID = big.NewInt(1) }), chain.ErrInvalidTx},
 		} {
 			_, err := s.Submit(ctx, c.raw)
 			require.ErrorIs(t, err, c.is, c.name)
@@ -158,6 +175,20 @@ func TestDoor(t *testing.T) {
 	})
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())
+}
+
+// sign signs a transfer of one wei with the key of an account, changed by change.
+func sign(w *world, account int, change func(*types.DynamicFeeTx)) []byte {
+	tx := &types.DynamicFeeTx{
+		ChainID: w.spec.Config.ChainID, Gas: 21_000, Value: big.NewInt(1), To: &common.Address{1},
+		GasFeeCap: big.NewInt(2 * genesis.DevBaseFee), GasTipCap: big.NewInt(1),
+	}
+	change(tx)
+	signed, err := types.SignNewTx(w.load.Key(account), types.LatestSignerForChainID(tx.ChainID), tx)
+	require.NoError(w.t, err)
+	raw, err := signed.MarshalBinary()
+	require.NoError(w.t, err)
+	return raw
 }
 
 // The data-availability layer is away: admission refuses once the bound is
@@ -274,4 +305,44 @@ func TestFollowerRefusesDamage(t *testing.T) {
 			require.NoError(t, f.Close())
 		})
 	}
+}
+
+// anotherStore is a store that is not package state's, as far as anybody can see.
+type anotherStore struct{ sequencer.Store }
+
+func newAnotherStore(t *testing.T) anotherStore {
+	store, err := state.Open(state.Config{})
+	require.NoError(t, err)
+	return anotherStore{store}
+}
+
+// The roles work with any store behind the contract, through restarts from
+// snapshots too.
+func TestAnotherStore(t *testing.T) {
+	w := newWorld(t, 10)
+	lane := w.load.Lanes(1)[0]
+	stopProver := running(w.prover().Run)
+	for range 2 {
+		s := w.open(func(c *sequencer.Config) { c.Store, c.SnapshotBlocks = newAnotherStore(t), 2 })
+		stop := running(s.Run)
+		target := s.Heads().Preconfirmed.Number + 3
+		w.submit(s, lane.Batch(20))
+		w.eventually("blocks are proven", func() bool { return s.Heads().Proven.Number >= target })
+		require.NoError(t, stop())
+		require.NoError(t, s.Close())
+	}
+	require.NoError(t, stopProver())
+	follower, err := fullnode.New(context.Background(), fullnode.Config{
+		Genesis: w.spec.Genesis, Subscriber: w.bus, DA: w.da, FromSnapshot: true, Store: newAnotherStore(t),
+	})
+	require.NoError(t, err)
+	begun := follower.Heads().RootChecked.Number
+	require.NotZero(t, begun)
+	s := w.open(func(c *sequencer.Config) { c.Store = newAnotherStore(t) })
+	stop, stopFollower := running(s.Run), running(follower.Run)
+	w.eventually("it follows", func() bool { return follower.Heads().RootChecked.Number > begun })
+	require.NoError(t, stop())
+	require.NoError(t, stopFollower())
+	require.NoError(t, s.Close())
+	require.NoError(t, follower.Close())
 }

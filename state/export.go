@@ -145,12 +145,18 @@ func (s *Store) SnapshotSection(ctx context.Context, id chain.BlockID) (Section,
 }
 
 func (s *Store) section(ctx context.Context, v *blockView) Section {
+	return ExportSection(v.block.id, func(yield func(*chain.Changes) error) error { return s.export(ctx, v, yield) })
+}
+
+// ExportSection is the section StateSection of block id, whose state export yields
+// as Store.Export does.
+func ExportSection(id chain.BlockID, export func(yield func(*chain.Changes) error) error) Section {
 	return Section{StateSection, func(w io.Writer) error {
-		if _, err := w.Write(appendBlockID(nil, v.block.id)); err != nil {
+		if _, err := w.Write(appendBlockID(nil, id)); err != nil {
 			return err
 		}
-		var buf []byte
-		err := s.export(ctx, v, func(c *chain.Changes) (err error) {
+		buf := make([]byte, 0, chunkSize)
+		err := export(func(c *chain.Changes) (err error) {
 			if buf, err = c.AppendBinary(append(buf[:0], 0, 0, 0, 0)); err != nil {
 				return err
 			}

@@ -93,6 +93,7 @@ type Log struct {
 	marked   bool      // the last record is a mark
 	buf      []byte    // of Append
 	before   int64     // bytes in all segments but the last
+	torn     int64     // bytes that OpenLog cut off
 }
 
 // A segment is one file of the log.
@@ -242,6 +243,10 @@ func (l *Log) Last() LSN {
 	defer l.mu.Unlock()
 	return l.tail.next - 1
 }
+
+// Torn is the number of bytes that OpenLog cut off behind the last whole record: a
+// crash tore them, and no Sync had vouched for them.
+func (l *Log) Torn() int64 { return l.torn }
 
 // Size is the length in bytes of all files of the log.
 func (l *Log) Size() int64 {

@@ -92,6 +92,11 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.file = file
+	size, err := file.Size()
+	if err != nil {
+		return err
+	}
+	l.torn = size - l.tail.offset
 	return l.settle()
 }
 

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/invariants"
 )
 
 type transport interface {
@@ -117,6 +119,28 @@ func TestManyPublishersShareATopic(t *testing.T) {
 		wg.Wait()
 		require.Len(t, seen, 200)
 	})
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// In builds that check, what a reader kept beyond its next call is poisoned.
+func TestKeptBufferIsPoisoned(t *testing.T) {
+	if !invariants.Enabled {
+		t.Skip("needs -tags invariants or -race")
+	}
+	ctx := context.Background()
+	bus := NewBus(1 << 20)
+	for i := range 2 {
+		_, err := bus.Publish(ctx, TopicFeed, message(i))
+		require.NoError(t, err)
+	}
+	next, err := bus.Subscribe(ctx, TopicFeed, 0)
+	require.NoError(t, err)
+	_, kept, err := next(ctx)
+	require.NoError(t, err)
+	_, _, err = next(ctx)
+	require.NoError(t, err)
+	require.NotContains(t, string(kept), "message")
 }
 
 // Roles share no memory: neither the publisher's buffer nor another reader's.
