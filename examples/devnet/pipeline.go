@@ -108,7 +108,12 @@ func (p *pipeline) run(ctx context.Context, b *mainnet.Block, row *replayed) err
 			result, err = p.executor.Execute(ctx, b.Block, b.Hashes, sequencer.view)
 			return err
 		},
-		stepCheck: func() error { return checkHeader(b.Block, result) },
+		stepCheck: func() error {
+			if err := checkSenders(b); err != nil {
+				return err
+			}
+			return checkHeader(b.Block, result)
+		},
 		stepEncode: func() (err error) {
 			diff, err = p.encoder.AppendEncode(nil, result.Changes, sequencer.view, result.Hints)
 			return err
@@ -151,6 +156,16 @@ func (p *pipeline) run(ctx context.Context, b *mainnet.Block, row *replayed) err
 	if p.peer != nil {
 		row.peer, err = p.peer(ctx, b, post)
 		return err
+	}
+	return nil
+}
+
+// checkSenders compares what was recovered from the signatures with the archive.
+func checkSenders(b *mainnet.Block) error {
+	for i, tx := range b.Txs {
+		if got, _ := tx.Sender(); got != b.Senders[i] {
+			return &chain.MismatchError{Block: b.Header.Number, Field: fmt.Sprintf("sender of transaction %d", i), Got: got.Hex(), Want: b.Senders[i].Hex()}
+		}
 	}
 	return nil
 }

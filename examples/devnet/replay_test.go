@@ -78,6 +78,14 @@ func TestReplayNamesMismatch(t *testing.T) {
 	}
 }
 
+func TestReplayNamesSender(t *testing.T) {
+	b := loadBlock(t)
+	b.Senders[3][0] ^= 1
+	pipe, err := newPipeline(params.MainnetChainConfig)
+	require.NoError(t, err)
+	require.ErrorContains(t, pipe.run(context.Background(), b, new(replayed)), "sender of transaction 3")
+}
+
 // A codec that loses something on the way to the full node.
 type lossyCodec struct{ chain.DiffEncoder }
 

@@ -31,7 +31,7 @@ func main() {
 	c.Group("Chain", o.network.Flags)
 	c.Group("Prover", func(f *flag.FlagSet) {
 		f.StringVar(&o.key, "key", filepath.Join(os.TempDir(), "vivace-prover", "key"), "`file` with the signing key; made if missing")
-		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many blocks to verify at once")
+		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how `many` blocks to verify at once")
 	})
 	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, c, &o) }))
 }

@@ -39,16 +39,16 @@ func main() {
 	c.Group("Sequencer", func(f *flag.FlagSet) {
 		f.StringVar(&o.dir, "datadir", filepath.Join(os.TempDir(), "vivace-sequencer"), "`directory` of the log and the snapshots")
 		f.StringVar(&o.listen, "listen", "127.0.0.1:8645", "`address` that takes raw transactions by HTTP POST")
-		f.StringVar(&o.durability, "durability", "fsync", "what an acknowledgement survives: fsync (power loss) or none (kill -9)")
+		f.StringVar(&o.durability, "durability", "fsync", "what an acknowledgement survives: `fsync` (power loss) or none (kill -9)")
 		f.DurationVar(&o.cfg.MiniBlockInterval, "mini-block-interval", 10*time.Millisecond, "how long a mini-block is open")
 		f.DurationVar(&o.cfg.BlockInterval, "block-interval", time.Second, "how long a block is open")
 		f.Uint64Var(&o.baseFee, "base-fee", 0, "constant base fee in `wei`; 0 computes it by EIP-1559")
 		// The streams keep about a minute: who joins later needs a younger snapshot.
-		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "blocks from one snapshot to the next")
+		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "`blocks` from one snapshot to the next")
 	})
 	c.Group("Proofs", func(f *flag.FlagSet) {
 		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers whose attestations count")
-		f.IntVar(&o.threshold, "prover-threshold", 1, "how many provers must agree on a block")
+		f.IntVar(&o.threshold, "prover-threshold", 1, "how `many` provers must agree on a block")
 	})
 	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, c, &o) }))
 }

@@ -21,7 +21,7 @@ type Network struct {
 // Flags declares the flags of a Network.
 func (n *Network) Flags(f *flag.FlagSet) {
 	f.StringVar(&n.Dir, "network", filepath.Join(os.TempDir(), "vivace-network"), "`directory` that the chain's processes share: streams and data-availability store")
-	f.StringVar(&n.Genesis, "genesis", "", "geth's genesis.json; by default a development chain with funded accounts")
+	f.StringVar(&n.Genesis, "genesis", "", "geth's genesis.json, a `file`; by default a development chain with funded accounts")
 }
 
 // messagesKept is how many messages of each stream stay in the directory: about a
