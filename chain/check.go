@@ -11,10 +11,14 @@ import (
 
 // CheckResult compares what a header claims with what its block did: gas and blob
 // gas used, receipts root, bloom, requests, state root. The roots are computed
-// by the caller. The error is a *MismatchError with the first field that differs.
+// by the caller. A fork's field that is missing, or there too early, differs too.
+// The error is a *MismatchError with the first field that differs.
 func (h *Header) CheckResult(r *Result, receiptsRoot, stateRoot common.Hash) error {
 	if err := mismatch(h.Number, "gasUsed", r.GasUsed, h.GasUsed); err != nil {
 		return err
+	}
+	if h.BlobGasUsed == nil && r.BlobGasUsed > 0 {
+		return &MismatchError{h.Number, "blobGasUsed", fmt.Sprint(r.BlobGasUsed), "none"}
 	}
 	if h.BlobGasUsed != nil {
 		if err := mismatch(h.Number, "blobGasUsed", r.BlobGasUsed, *h.BlobGasUsed); err != nil {
@@ -27,12 +31,22 @@ func (h *Header) CheckResult(r *Result, receiptsRoot, stateRoot common.Hash) err
 	if !bytes.Equal(r.LogsBloom[:], h.LogsBloom[:]) {
 		return &MismatchError{h.Number, "logsBloom", fmt.Sprintf("%x", r.LogsBloom), fmt.Sprintf("%x", h.LogsBloom)}
 	}
+	if (h.RequestsHash != nil) != (r.Requests != nil) {
+		return &MismatchError{h.Number, "requestsHash", presence(r.Requests != nil), presence(h.RequestsHash != nil)}
+	}
 	if h.RequestsHash != nil {
 		if err := mismatch(h.Number, "requestsHash", RequestsHash(r.Requests), *h.RequestsHash); err != nil {
 			return err
 		}
 	}
 	return mismatch(h.Number, "stateRoot", stateRoot, h.StateRoot)
+}
+
+func presence(is bool) string {
+	if is {
+		return "one"
+	}
+	return "none"
 }
 
 // CheckParent verifies that the header directly follows parent: number, hash,

@@ -16,7 +16,7 @@ import (
 func TestCheckResult(t *testing.T) {
 	var (
 		h = pragueHeader()
-		r = &Result{GasUsed: h.GasUsed, BlobGasUsed: *h.BlobGasUsed, LogsBloom: h.LogsBloom}
+		r = &Result{GasUsed: h.GasUsed, BlobGasUsed: *h.BlobGasUsed, LogsBloom: h.LogsBloom, Requests: [][]byte{}}
 	)
 	if err := h.CheckResult(r, h.ReceiptsRoot, h.StateRoot); err != nil {
 		t.Fatal(err)
@@ -34,10 +34,18 @@ func TestCheckResult(t *testing.T) {
 		err := claims.CheckResult(r, h.ReceiptsRoot, h.StateRoot)
 		checkMismatch(t, err, h.Number, field)
 	}
+	without := *h
+	without.RequestsHash = nil
+	checkMismatch(t, without.CheckResult(r, h.ReceiptsRoot, h.StateRoot), h.Number, "requestsHash")
+
 	frontier := frontierHeader()
-	r = &Result{Requests: [][]byte{{0, 1}}, BlobGasUsed: 1} // no claims about these
-	if err := frontier.CheckResult(r, frontier.ReceiptsRoot, frontier.StateRoot); err != nil {
-		t.Error(err)
+	for field, r := range map[string]*Result{"": {}, "blobGasUsed": {BlobGasUsed: 1}, "requestsHash": {Requests: [][]byte{}}} {
+		err := frontier.CheckResult(r, frontier.ReceiptsRoot, frontier.StateRoot)
+		if field != "" {
+			checkMismatch(t, err, frontier.Number, field)
+		} else if err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package trie
 
 import (
 	"bytes"
+	"iter"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -50,4 +51,41 @@ func (m *Map) Root() common.Hash {
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
 	return h.root(m.root)
+}
+
+// All yields the entries in ascending order of their keys. Both slices are the
+// Map's: key until the next entry, value until it is put anew; read only. The Map
+// may not be changed meanwhile.
+func (m *Map) All() iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		var key []byte
+		walkAll(m.root, nil, func(path, value []byte) bool {
+			key = key[:0]
+			for i := 0; i+1 < len(path); i += 2 {
+				key = append(key, path[i]<<4|path[i+1])
+			}
+			return yield(key, value)
+		})
+	}
+}
+
+// walkAll yields the leaves below n, which stands behind path, by ascending keys.
+func walkAll(n node, path []byte, yield func(path, value []byte) bool) bool {
+	switch n := n.(type) {
+	case *leaf:
+		return yield(append(path, n.path...), n.value)
+	case *extension:
+		return walkAll(n.child, append(path, n.path...), yield)
+	case *branch:
+		// A key that ends here comes before those that go on.
+		if end := n.children[terminator]; end != nil && !walkAll(end, path, yield) {
+			return false
+		}
+		for i, child := range n.children[:terminator] {
+			if child != nil && !walkAll(child, append(path, byte(i)), yield) {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -2,6 +2,7 @@ package trie_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -75,4 +76,26 @@ func FuzzMap(f *testing.F) {
 		}
 		mapOps(t, data)
 	})
+}
+
+// The entries come in the order of their keys, whatever the order of the puts.
+func TestMapAll(t *testing.T) {
+	var m trie.Map
+	want := []string{"", "a", "ab", "abc", "b", "ba", "z\x00", "z\x00\xff"}
+	for _, i := range []int{5, 2, 7, 0, 3, 6, 1, 4} {
+		m.Put([]byte(want[i]), []byte("value of "+want[i]))
+	}
+	var got []string
+	for key, value := range m.All() {
+		if string(value) != "value of "+string(key) {
+			t.Fatalf("key %q has value %q", key, value)
+		}
+		got = append(got, string(key))
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	for range m.All() {
+		break // an early end is no harm
+	}
 }
