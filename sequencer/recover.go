@@ -36,6 +36,11 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	if err := vfs.MkdirAllSync(s.cfg.FS, s.cfg.Dir); err != nil {
 		return err
 	}
+	// A snapshot may have its name, but not durably: a process that was killed gave
+	// it, and what we are about to show of it must outlive a loss of power.
+	if err := s.cfg.FS.SyncDir(s.cfg.Dir); err != nil {
+		return err
+	}
 	s.log, err = state.OpenLog(state.LogConfig{
 		FS: s.cfg.FS, Dir: filepath.Join(s.cfg.Dir, "log"), Durability: s.cfg.Durability, RecordMax: recordMax,
 	})
