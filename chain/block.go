@@ -181,12 +181,13 @@ func (h *Header) Hash() common.Hash {
 func (h *Header) ID() BlockID { return BlockID{h.Number, h.Hash()} }
 
 // Term is the sequencer's term, from ExtraData; 0 when there is none.
-func (h *Header) Term() uint64 {
-	if len(h.ExtraData) < 8 {
+func (h *Header) Term() uint64 { return termOf(h.ExtraData) }
+
+func termOf(extraData []byte) (term uint64) {
+	if len(extraData) < 8 {
 		return 0
 	}
-	var term uint64
-	for _, b := range h.ExtraData[:8] {
+	for _, b := range extraData[:8] {
 		term = term<<8 | uint64(b)
 	}
 	return term

@@ -38,6 +38,9 @@ func (b *Block) Env() *Env {
 	}
 }
 
+// Term is the term of the sequencer that opened the block; see Header.Term.
+func (e *Env) Term() uint64 { return termOf(e.ExtraData) }
+
 // AppendBinary appends the RLP of the environment: the header fields it has in
 // common with a Header, in the header's order, then the lists.
 func (e *Env) AppendBinary(dst []byte) ([]byte, error) {

@@ -236,18 +236,38 @@ func (f *Follower) expect(frame *chain.Frame) (*block, error) {
 		return nil, fmt.Errorf("%w: mini-block %d/%d, want %d/%d", chain.ErrOutOfStep, frame.Number, frame.Index, number, index)
 	case frame.Parent != f.frame:
 		return nil, fmt.Errorf("%w: mini-block %d/%d follows frame %s, want %s", chain.ErrOutOfStep, frame.Number, frame.Index, frame.Parent, f.frame)
-	case f.head.Number > 0 && frame.Term < f.head.Term(): // nobody sequenced genesis
-		return nil, fmt.Errorf("%w: mini-block %d/%d is of term %d, the head of %d", chain.ErrOutOfStep, frame.Number, frame.Index, frame.Term, f.head.Term())
 	case frame.Last && frame.Number != f.head.Number+1:
 		// The feed has header N before the last frame of N+1.
 		return nil, fmt.Errorf("%w: block %d ends before the header of %d has come", chain.ErrOutOfStep, frame.Number, f.head.Number+1)
 	case int(frame.Index) >= f.cfg.FramesMax:
 		return nil, fmt.Errorf("%w: block %d has more than %d mini-blocks", chain.ErrTooLarge, frame.Number, f.cfg.FramesMax)
 	}
+	if err := f.checkTerm(b, frame); err != nil {
+		return nil, err
+	}
 	if b == nil {
 		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending}
 	}
 	return b, nil
+}
+
+// checkTerm refuses a frame of another term than its block's, and a block, of which
+// it is the first, of an earlier term than the block before. b is nil for a first
+// frame.
+func (f *Follower) checkTerm(b *block, frame *chain.Frame) error {
+	want, least := frame.Env, uint64(0)
+	switch n := len(f.blocks); {
+	case b != nil:
+		want = b.env
+	case n > 0:
+		least = f.blocks[n-1].env.Term()
+	case f.head.Number > 0: // nobody sequenced genesis
+		least = f.head.Term()
+	}
+	if term := want.Term(); frame.Term != term || term < least {
+		return fmt.Errorf("%w: mini-block %d/%d is of term %d in a block of term %d, after term %d", chain.ErrOutOfStep, frame.Number, frame.Index, frame.Term, term, least)
+	}
+	return nil
 }
 
 // top is the state that the next frame of b was encoded against.

@@ -204,6 +204,7 @@ func TestRefusesLies(t *testing.T) {
 		"skipped mini-block": {frame(func(f *chain.Frame) { f.Number, f.Index, f.Env = f.Number+1, 1, nil; f.ParentHashPending = false }), chain.ErrOutOfStep},
 		"another parent":     {frame(func(f *chain.Frame) { f.Parent[0] ^= 1 }), chain.ErrOutOfStep},
 		"older term":         {frame(func(f *chain.Frame) { f.Term = 0 }), chain.ErrOutOfStep},
+		"later term":         {frame(func(f *chain.Frame) { f.Term++ }), chain.ErrOutOfStep},
 		"flipped diff":       {frame(func(f *chain.Frame) { f.Diff[len(f.Diff)/2] ^= 4 }), chain.ErrCorrupt},
 		"no diff":            {frame(func(f *chain.Frame) { f.Diff = nil }), chain.ErrCorrupt},
 	} {

@@ -62,12 +62,6 @@ func (c *Config) nextEnv(parent *parentFacts, now time.Time) *chain.Env {
 	return env
 }
 
-// termOf is the term in which the block was opened: after a restart in a later one,
-// not Config's.
-func termOf(env *chain.Env) uint64 {
-	return (&chain.Header{ExtraData: env.ExtraData}).Term()
-}
-
 // nextBaseFee is the base fee after parent, in wei (EIP-1559).
 func nextBaseFee(config *params.ChainConfig, parent *parentFacts) *uint256.Int {
 	if parent.baseFee.IsZero() {

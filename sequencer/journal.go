@@ -137,7 +137,7 @@ func (s *Sequencer) encodeFrame(e *entry) error {
 		return fmt.Errorf("block %d: diff of mini-block %d: %w", e.number, e.mini.Index, err)
 	}
 	f := &chain.Frame{
-		Number: e.number, Index: e.mini.Index, Term: termOf(e.env), Parent: s.frame,
+		Number: e.number, Index: e.mini.Index, Term: e.env.Term(), Parent: s.frame,
 		GasUsed: e.mini.GasUsed, TxCount: uint32(len(e.mini.Txs)), Last: e.last,
 		ParentHashPending: e.mini.ParentHashPending, Diff: diff,
 	}
