@@ -3,7 +3,6 @@ package fullnode
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/state"
@@ -47,8 +46,6 @@ type Config struct {
 	// OnFrame, if set, is called after each mini-block that was applied, with its
 	// changes, in order. It must not keep or alter them, and holds up the node.
 	OnFrame func(*chain.Frame, *chain.Changes)
-	// Logger gets what an operator should know. Default: slog.Default.
-	Logger *slog.Logger
 }
 
 func (c Config) withDefaults() (*Config, error) {
@@ -74,9 +71,6 @@ func (c Config) withDefaults() (*Config, error) {
 	if c.Diff == nil {
 		// A mark for each frame of a block that is closed and of one that is open.
 		c.Diff = statediff.New(statediff.Config{Marks: 2*c.FramesMax + 2})
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	return &c, nil
 }

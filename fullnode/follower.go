@@ -42,7 +42,6 @@ type block struct {
 	staged      chain.Staged
 	digests     []common.Hash // of its frames
 	gasUsed     uint64
-	txs         int
 	hashPending bool
 	closed      bool // its last frame has come
 }
@@ -327,7 +326,6 @@ func (f *Follower) accept(b *block, frame *chain.Frame, digest common.Hash, c *c
 	b.parts = append(b.parts, c)
 	b.digests = append(b.digests, digest)
 	b.gasUsed = frame.GasUsed
-	b.txs += int(frame.TxCount)
 	b.closed = frame.Last
 	f.frame = digest
 

@@ -95,7 +95,7 @@ func newNode(t testing.TB, spec *genesis.Spec, s *scripted) *node {
 	require.NoError(t, err)
 	n := &node{store: store, codec: statediff.New(statediff.Config{})}
 	n.Follower, err = fullnode.New(context.Background(), fullnode.Config{
-		Genesis: spec.Genesis, Subscriber: s, Store: store, Diff: n.codec, Logger: slog.New(slog.DiscardHandler),
+		Genesis: spec.Genesis, Subscriber: s, Store: store, Diff: n.codec,
 	})
 	require.NoError(t, err)
 	return n

@@ -92,17 +92,8 @@ func (s *Sequencer) nextBlock(ctx context.Context) error {
 		return ctx.Err()
 	}
 	s.pool.evict(s.cfg.Now())
-	facts := parentFacts{
-		number: closed.env.Number, timestamp: closed.env.Timestamp, gasLimit: closed.env.GasLimit,
-		gasUsed: closed.result.GasUsed, blobGasUsed: closed.result.BlobGasUsed,
-	}
-	if closed.env.BaseFee != nil {
-		facts.baseFee = *closed.env.BaseFee
-	}
-	if closed.env.ExcessBlobGas != nil {
-		facts.excessBlobGas = *closed.env.ExcessBlobGas
-	}
-	return s.openBlock(ctx, s.cfg.nextEnv(&facts, s.cfg.Now()), closed.view(), closed)
+	facts := factsOf(closed.env, closed.result.GasUsed, closed.result.BlobGasUsed)
+	return s.openBlock(ctx, s.cfg.nextEnv(facts, s.cfg.Now()), closed.view(), closed)
 }
 
 // openBlock opens the block of env on the state prior; parent is the block before

@@ -13,7 +13,8 @@
 //
 // The simple version executes a transaction, writes it to a log, syncs, answers,
 // and takes the next; every second it computes the root, and everybody waits. An
-// fsync costs from 0.1 ms to some ms, a root of a full block 100 ms and more.
+// fsync takes as long as many transactions, and the root of a full block as long as
+// many fsyncs.
 //
 // So what is slow runs beside what is fast, in five goroutines that hand on to each
 // other through bounded channels:
@@ -56,8 +57,8 @@
 //
 //   - Acknowledging a mini-block at a time: 10 ms where one fsync would do, and
 //     nothing gained, since the fsync is shared anyway.
-//   - Logging after-states in place of transactions: four times the bytes, and the
-//     witness of an unpublished block could not be made after a crash.
+//   - Logging after-states in place of transactions: the witness of an unpublished
+//     block could not be made after a crash.
 //   - One goroutine for log and execution: the builder would wait for every fsync.
 //   - Replacing pending transactions by a higher fee: they wait for milliseconds.
 package sequencer

@@ -23,15 +23,28 @@ type parentFacts struct {
 	excessBlobGas uint64
 }
 
-func factsOf(h *chain.Header) parentFacts {
-	f := parentFacts{number: h.Number, timestamp: h.Timestamp, gasLimit: h.GasLimit, gasUsed: h.GasUsed}
-	if h.BaseFee != nil {
-		f.baseFee = *h.BaseFee
+// factsOf are the facts of a block that used so much gas.
+func factsOf(env *chain.Env, gasUsed, blobGasUsed uint64) *parentFacts {
+	f := &parentFacts{
+		number: env.Number, timestamp: env.Timestamp, gasLimit: env.GasLimit,
+		gasUsed: gasUsed, blobGasUsed: blobGasUsed,
 	}
-	if h.ExcessBlobGas != nil {
-		f.blobGasUsed, f.excessBlobGas = *h.BlobGasUsed, *h.ExcessBlobGas
+	if env.BaseFee != nil {
+		f.baseFee = *env.BaseFee
+	}
+	if env.ExcessBlobGas != nil {
+		f.excessBlobGas = *env.ExcessBlobGas
 	}
 	return f
+}
+
+// factsOfHeader are the facts of a sealed block.
+func factsOfHeader(h *chain.Header) *parentFacts {
+	var blobGasUsed uint64
+	if h.BlobGasUsed != nil {
+		blobGasUsed = *h.BlobGasUsed
+	}
+	return factsOf((&chain.Block{Header: h}).Env(), h.GasUsed, blobGasUsed)
 }
 
 // nextEnv fixes the environment of the block after parent. Nothing in it needs

@@ -11,7 +11,7 @@ import (
 
 // fees are the fields of a transaction that ordering needs.
 type fees struct {
-	nonce, gas     uint64
+	nonce          uint64
 	cost           uint256.Int // gas * fee cap + blob gas * blob fee cap + value
 	feeCap, tipCap uint256.Int
 }
@@ -21,7 +21,7 @@ func feesOf(tx *chain.Tx) (f fees, err error) {
 	if err != nil {
 		return f, err
 	}
-	f.nonce, f.gas = decoded.Nonce(), decoded.Gas()
+	f.nonce = decoded.Nonce()
 	overflow := f.cost.SetFromBig(decoded.Cost())
 	overflow = f.feeCap.SetFromBig(decoded.GasFeeCap()) || overflow
 	overflow = f.tipCap.SetFromBig(decoded.GasTipCap()) || overflow

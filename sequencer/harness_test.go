@@ -77,7 +77,6 @@ func (w *world) open(change ...func(*sequencer.Config)) *sequencer.Sequencer {
 func (w *world) follower(snapshot bool) *fullnode.Follower {
 	f, err := fullnode.New(context.Background(), fullnode.Config{
 		Genesis: w.spec.Genesis, Subscriber: w.bus, DA: w.da, FromSnapshot: snapshot,
-		Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(w.t, err)
 	return f

@@ -42,7 +42,6 @@ type pending struct {
 	tx       *chain.Tx
 	sender   common.Address
 	nonce    uint64
-	gas      uint64
 	cost     uint256.Int // the most it can take from the sender, wei
 	tip      uint256.Int // per gas, at the base fee of admission
 	arrival  uint64

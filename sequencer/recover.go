@@ -466,8 +466,8 @@ func (r *replay) end(ctx context.Context) error {
 		s.pool = newPool(s.cfg, prior)
 	}
 	if s.current == nil || s.current.open == nil {
-		facts := factsOf(r.head)
-		if err := s.openBlock(ctx, s.cfg.nextEnv(&facts, s.cfg.Now()), prior, nil); err != nil {
+		facts := factsOfHeader(r.head)
+		if err := s.openBlock(ctx, s.cfg.nextEnv(facts, s.cfg.Now()), prior, nil); err != nil {
 			return err
 		}
 	} else if s.current.unsealedTxs > 0 {

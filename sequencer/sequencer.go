@@ -279,7 +279,7 @@ func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pen
 		return nil, err
 	}
 	return &pending{
-		tx: tx, sender: sender, nonce: fields.nonce, gas: fields.gas,
+		tx: tx, sender: sender, nonce: fields.nonce,
 		cost: fields.cost, tip: fields.tipAt(baseFee),
 		executed: make(chan outcome, 1),
 	}, nil

@@ -73,8 +73,8 @@ func startNetwork(o *options, spec *genesis.Spec, log *slog.Logger) (_ *network,
 	if err := n.addSequencer(ctx, o, spec, keys, log); err != nil {
 		return n, err
 	}
-	for i := range fullNodes {
-		if err := n.addNode(ctx, spec, log.With("role", fmt.Sprintf("full node %d", i+1))); err != nil {
+	for range fullNodes {
+		if err := n.addNode(ctx, spec); err != nil {
 			return n, err
 		}
 	}
@@ -174,12 +174,12 @@ func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Sp
 	return nil
 }
 
-func (n *network) addNode(ctx context.Context, spec *genesis.Spec, log *slog.Logger) error {
+func (n *network) addNode(ctx context.Context, spec *genesis.Spec) error {
 	own, err := ownGenesis(spec.Genesis)
 	if err != nil {
 		return err
 	}
-	f, err := fullnode.New(ctx, fullnode.Config{Genesis: own, Subscriber: n.bus, Logger: log})
+	f, err := fullnode.New(ctx, fullnode.Config{Genesis: own, Subscriber: n.bus})
 	if err != nil {
 		return err
 	}

@@ -27,10 +27,10 @@ func main() {
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads")
 	})
-	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, c, &o) }))
+	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, &o) }))
 }
 
-func run(ctx context.Context, c *cli.Command, o *options) error {
+func run(ctx context.Context, o *options) error {
 	spec, err := o.network.Spec()
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	}
 	defer store.Close()
 	f, err := fullnode.New(ctx, fullnode.Config{
-		Genesis: spec.Genesis, Subscriber: links, DA: store, FromSnapshot: o.snapshot, Logger: c.Log,
+		Genesis: spec.Genesis, Subscriber: links, DA: store, FromSnapshot: o.snapshot,
 	})
 	if err != nil {
 		return err
