@@ -222,6 +222,14 @@ func (t *Tx) Raw() []byte { return t.raw }
 // Hash is keccak256 of the envelope.
 func (t *Tx) Hash() common.Hash { return t.hash }
 
+// Type is the transaction's type (EIP-2718), 0 for a legacy one.
+func (t *Tx) Type() uint8 {
+	if len(t.raw) == 0 || t.raw[0] >= 0xc0 {
+		return 0
+	}
+	return t.raw[0]
+}
+
 // Sender returns the recovered sender that SetSender stored, if any.
 func (t *Tx) Sender() (common.Address, bool) {
 	if p := t.sender.Load(); p != nil {

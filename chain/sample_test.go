@@ -40,6 +40,14 @@ var kinds = []kind{
 		},
 		"last": &Frame{Number: 9, Index: 99, Term: 3, Parent: fill(2), GasUsed: 30_000_000, TxCount: math.MaxUint32, Last: true},
 	}},
+	{"MiniBody", func() noun { return new(MiniBody) }, false, map[string]noun{
+		"full": &MiniBody{Number: 9, Index: 99, Frame: fill(1), Txs: sampleTxs(), Receipts: []*Receipt{
+			{Status: 1, GasUsed: 21_000},
+			{GasUsed: math.MaxUint64, Logs: []Log{{address(1), []common.Hash{fill(1), fill(2), fill(3), fill(4)}, []byte("data")}, {}}},
+			{PostState: fill(9), HasPostState: true, GasUsed: 53_000, Logs: []Log{{address(2), nil, nil}}},
+		}},
+		"empty": &MiniBody{},
+	}},
 	{"SnapshotOffer", func() noun { return new(SnapshotOffer) }, false, map[string]noun{
 		"full":  &SnapshotOffer{BlockID{7, fill(7)}, 300, BlobID("snapshot")},
 		"empty": &SnapshotOffer{},

@@ -92,6 +92,57 @@ func (f *Frame) Digest() common.Hash {
 	return Keccak256(b)
 }
 
+// A MiniBody is what a mini-block's Frame leaves out: its transactions and what they
+// did. Who follows the state alone does not need it. It is checked against
+// transactionsRoot and receiptsRoot when the block is sealed.
+type MiniBody struct {
+	Number uint64      // of the block
+	Index  uint32      // of the mini-block in the block
+	Frame  common.Hash // digest of the mini-block's frame
+	Txs    []*Tx
+	// Receipts of Txs, as ReadReceipts leaves them: see CompleteReceipts.
+	Receipts []*Receipt
+}
+
+// AppendBinary appends the RLP of the body.
+func (m *MiniBody) AppendBinary(dst []byte) ([]byte, error) {
+	start := len(dst)
+	dst = rlp.AppendUint64(dst, m.Number)
+	dst = rlp.AppendUint64(dst, uint64(m.Index))
+	dst = rlp.AppendBytes(dst, m.Frame[:])
+	at := len(dst)
+	for _, tx := range m.Txs {
+		dst = AppendTx(dst, tx.raw)
+	}
+	dst = rlp.WrapList(dst, at)
+	dst = AppendReceipts(dst, m.Receipts)
+	return rlp.WrapList(dst, start), nil
+}
+
+// UnmarshalBinary reads what AppendBinary wrote and copies what it keeps. On an
+// error, which matches ErrCorrupt, m is unchanged.
+func (m *MiniBody) UnmarshalBinary(src []byte) error {
+	var (
+		out MiniBody
+		in  = rlp.NewReader(src)
+		r   = in.List()
+	)
+	out.Number = r.Uint64()
+	out.Index = readUint32(r)
+	r.Fixed(out.Frame[:])
+	out.Txs = ReadTxs(r)
+	out.Receipts = ReadReceipts(r, len(out.Txs))
+	in.Close(r)
+	if err := in.End(); err != nil {
+		return corrupt("mini-block's body", err)
+	}
+	if len(out.Txs) != len(out.Receipts) {
+		return corrupt("mini-block's body", fmt.Errorf("%d transactions and %d receipts", len(out.Txs), len(out.Receipts)))
+	}
+	*m = out
+	return nil
+}
+
 // A Publication says where in the data-availability layer the objects of a sealed
 // block are.
 type Publication struct {

@@ -16,7 +16,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/internal/oracle"
 )
 
 // worldForks are the rules that random blocks run under.
@@ -116,7 +115,7 @@ func (w *world) makeState(code []byte) {
 		add(params.ConsolidationQueueAddress, 1, 0, params.ConsolidationQueueCode, 0)
 	}
 	c.Normalize()
-	w.state = oracle.NewOverlay(nil, c)
+	w.state = chain.NewOverlay(nil, c)
 }
 
 func (w *world) makeEnv(merged bool) {
