@@ -169,9 +169,10 @@ type Staged interface {
 	Discard()
 }
 
-// A Committer computes state roots and witnesses. One goroutine at a time uses
-// it and its Commitments; a Witness or Root of different Commitments may run
-// concurrently.
+// A Committer computes state roots and witnesses. Begin, and the Commit of its
+// Commitments, are called by one goroutine at a time; a Commitment is used by one
+// goroutine, and different ones may be used concurrently: roots of blocks, proofs and
+// simulations run beside each other.
 type Committer interface {
 	// Begin starts a commitment on top of the state with root parent, which must
 	// be EmptyRoot or have been committed. ErrNotFound otherwise.

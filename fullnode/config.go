@@ -40,6 +40,11 @@ type Config struct {
 	Committer chain.Committer
 	Diff      chain.DiffEncoder
 
+	// History, if set, gets the bodies and receipts of the blocks that are followed from
+	// now on, checked against each header. It must be this chain's, and is not closed.
+	// The node waits for bodies that lag by thousands of mini-blocks.
+	History History
+
 	// FramesMax is how many mini-blocks of one block are taken; more are refused. At
 	// most two blocks that are not sealed yet are held. Default 4,096.
 	FramesMax int

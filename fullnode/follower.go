@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
@@ -23,10 +24,16 @@ type Follower struct {
 	feed   uint64        // number of the next feed message
 	frame  common.Hash   // digest of the last frame taken
 	blocks []*block      // after head: at most one that is closed, and an open one
+	steps  chan step     // from the feed to keeper
+	keeper keeper        // only Run's second goroutine touches it
+
+	// committerMu orders Begin and Commit: of blocks, proofs and simulations.
+	committerMu sync.Mutex
 
 	mu    sync.Mutex
 	heads Heads
 	view  chain.StateView
+	env   *chain.Env // of the block that view is in or after
 	stats Stats
 	bad   atomic.Pointer[error]
 }
@@ -70,7 +77,7 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{cfg: c}
+	f := &Follower{cfg: c, steps: make(chan step, keptMax)}
 	if err := f.join(ctx); err != nil {
 		return nil, fmt.Errorf("fullnode: %w", err)
 	}
@@ -78,6 +85,7 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.env = (&chain.Block{Header: f.head}).Env()
 	f.heads.RootChecked = f.head.ID()
 	f.heads.Preconfirmed.Number = f.head.Number
 	return f, nil
@@ -90,6 +98,25 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 // from there.
 func (f *Follower) Run(ctx context.Context) error {
 	f.bad.Store(nil)
+	if f.cfg.History == nil {
+		return f.follow(ctx)
+	}
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error { return f.follow(inner) })
+	g.Go(func() error {
+		err := f.keeper.keep(inner, f)
+		if inner.Err() != nil {
+			return nil // the end of Run, or the feed's error
+		}
+		err = fmt.Errorf("fullnode: history: %w", err)
+		f.bad.Store(&err)
+		return err
+	})
+	return g.Wait()
+}
+
+// follow takes the feed.
+func (f *Follower) follow(ctx context.Context) error {
 	next, err := f.cfg.Subscriber.Subscribe(ctx, link.TopicFeed, f.feed)
 	if err != nil {
 		return fmt.Errorf("fullnode: %w", err)
@@ -144,6 +171,22 @@ func (f *Follower) View() (chain.StateView, MiniID) {
 	return f.view, f.heads.Preconfirmed
 }
 
+// Latest is the state at the preconfirmed head, and the environment of the block that
+// it is in or after.
+func (f *Follower) Latest() (chain.StateView, *chain.Env) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view, f.env
+}
+
+// Begin starts a commitment on the state with the given root, for proofs and
+// simulations; nobody commits it. chain.ErrNotFound if the root is not kept.
+func (f *Follower) Begin(ctx context.Context, root common.Hash) (chain.Commitment, error) {
+	f.committerMu.Lock()
+	defer f.committerMu.Unlock()
+	return f.cfg.Committer.Begin(ctx, root)
+}
+
 // Store is the node's state by blocks.
 func (f *Follower) Store() chain.StateStore { return f.cfg.Store }
 
@@ -191,7 +234,14 @@ func (f *Follower) takeFrame(ctx context.Context, seq uint64, frame *chain.Frame
 	if err != nil {
 		return errors.Join(fmt.Errorf("mini-block %d/%d: %w", frame.Number, frame.Index, err), f.cfg.Diff.Rollback(mark))
 	}
-	f.accept(b, frame, digest, changes, staged)
+	s := step{frame: frame, digest: digest, changes: changes}
+	if frame.Index == 0 {
+		s.env = frame.Env
+	}
+	f.accept(b, &s, staged)
+	if err := f.tell(ctx, s); err != nil {
+		return err
+	}
 	if f.cfg.OnFrame != nil {
 		f.cfg.OnFrame(frame, changes)
 	}
@@ -318,20 +368,21 @@ func (f *Follower) stageOn(ctx context.Context, below chain.Staged, c *chain.Cha
 	return below.Stage(ctx, c)
 }
 
-func (f *Follower) accept(b *block, frame *chain.Frame, digest common.Hash, c *chain.Changes, staged chain.Staged) {
+func (f *Follower) accept(b *block, s *step, staged chain.Staged) {
 	if len(b.digests) == 0 {
 		f.blocks = append(f.blocks, b)
 	}
+	frame := s.frame
 	b.staged = staged
-	b.parts = append(b.parts, c)
-	b.digests = append(b.digests, digest)
+	b.parts = append(b.parts, s.changes)
+	b.digests = append(b.digests, s.digest)
 	b.gasUsed = frame.GasUsed
 	b.closed = frame.Last
-	f.frame = digest
+	f.frame = s.digest
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view = staged.View()
+	f.view, f.env = staged.View(), b.env
 	f.heads.Preconfirmed = MiniID{frame.Number, frame.Index}
 	f.stats.MiniBlocks++
 	f.stats.Transactions += uint64(frame.TxCount)

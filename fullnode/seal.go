@@ -27,11 +27,14 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 	b := f.blocks[0]
 	commitment, err := f.check(ctx, b, h)
 	if err != nil {
-		return errors.Join(err, f.drop())
+		return errors.Join(err, f.drop(), f.tell(ctx, step{}))
 	}
 	// From here on ctx does not count: the two must move together.
 	ctx = context.WithoutCancel(ctx)
-	if err := commitment.Commit(ctx); err != nil {
+	f.committerMu.Lock()
+	err = commitment.Commit(ctx)
+	f.committerMu.Unlock()
+	if err != nil {
 		return err
 	}
 	if err := b.staged.Commit(ctx, h.ID()); err != nil {
@@ -39,12 +42,15 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 	}
 	f.head = h
 	f.blocks = f.blocks[1:]
+	f.showHeader(h)
+	return f.tell(ctx, step{header: h})
+}
 
+func (f *Follower) showHeader(h *chain.Header) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.heads.RootChecked = h.ID()
 	f.stats.Blocks++
-	return nil
 }
 
 // check compares everything that a node without execution can compare, and
@@ -60,7 +66,7 @@ func (f *Follower) check(ctx context.Context, b *block, h *chain.Header) (chain.
 	if err != nil {
 		return nil, err
 	}
-	commitment, err := f.cfg.Committer.Begin(ctx, f.head.StateRoot)
+	commitment, err := f.Begin(ctx, f.head.StateRoot)
 	if err != nil {
 		return nil, err
 	}

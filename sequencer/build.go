@@ -133,7 +133,7 @@ func (s *Sequencer) execute(ctx context.Context) error {
 	}
 	s.pool.done(batch, results)
 
-	e := entry{kind: recordGroup, number: b.env.Number}
+	e := entry{kind: recordGroup, number: b.env.Number, env: b.env}
 	full := false
 	for i, r := range results {
 		switch {
@@ -141,6 +141,7 @@ func (s *Sequencer) execute(ctx context.Context) error {
 			b.include(txs[i], &results[i])
 			e.txs = append(e.txs, batch[i])
 			e.receipts = append(e.receipts, r.Receipt)
+			e.changes = append(e.changes, r.Changes)
 		case isBlockFull(r.Err):
 			full = true
 		default:

@@ -81,7 +81,7 @@ func (s *Sequencer) finish(ctx context.Context, b *block, parent *chain.Header, 
 // root computes the block's root and with it the header.
 func (s *Sequencer) root(ctx context.Context, b *block, parent *chain.Header) (chain.Commitment, error) {
 	began := time.Now()
-	commitment, err := s.cfg.Committer.Begin(ctx, parent.StateRoot)
+	commitment, err := s.Begin(ctx, parent.StateRoot)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +97,8 @@ func (s *Sequencer) root(ctx context.Context, b *block, parent *chain.Header) (c
 	b.header = sealHeader(b.env, parent.Hash(), b.result, trie.TransactionsRoot(b.txs),
 		trie.ReceiptsRoot(b.result.Receipts), stateRoot, trie.WithdrawalsRoot(b.env.Withdrawals))
 	s.stats.rootTime.Add(int64(time.Since(began)))
+	s.committerMu.Lock()
+	defer s.committerMu.Unlock()
 	return commitment, commitment.Commit(ctx)
 }
 

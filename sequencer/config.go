@@ -57,6 +57,24 @@ type Store interface {
 	Export(ctx context.Context, id chain.BlockID, yield func(*chain.Changes) error) error
 }
 
+// A History keeps what blocks held and did, for readers; *history.Store of package
+// fullnode/history is one. It is told of what is logged, in the order of the log, by
+// one goroutine; Persist is called by another. All but Persist must be quick:
+// receipts wait for them.
+type History interface {
+	// Rewind forgets the blocks after number: they come again.
+	Rewind(number uint64) error
+	// OpenBlock begins the next block, Acknowledge adds transactions to it, SealMini
+	// ends a mini-block whose frame has the given digest, Seal gives the oldest block
+	// that has none its header. They keep what they are given.
+	OpenBlock(env *chain.Env) error
+	Acknowledge(number uint64, txs []*chain.Tx, receipts []*chain.Receipt) error
+	SealMini(frame *chain.Frame, digest common.Hash, changes *chain.Changes) error
+	Seal(h *chain.Header) error
+	// Persist returns when the sealed blocks up to number are durable.
+	Persist(ctx context.Context, number uint64) error
+}
+
 // Config says how a Sequencer works. Fields marked required have no default.
 type Config struct {
 	// Genesis is block 0. Required.
@@ -89,6 +107,10 @@ type Config struct {
 	// attestations. Required.
 	Publisher  Publisher
 	Subscriber Subscriber
+	// History, if set, gets every transaction and receipt before it is acknowledged. A
+	// block is durable there before it counts as published. It must be this chain's,
+	// and is not closed.
+	History History
 
 	// Term of this sequencer; it stands in every header's extraData. It never falls:
 	// New refuses one below the newest block's. Default 1.

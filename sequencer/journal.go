@@ -22,13 +22,16 @@ type entry struct {
 	// recordGroup
 	txs      []*pending
 	receipts []*chain.Receipt
+	changes  []*chain.Changes // of each
 	running  common.Hash
 
 	// recordFrame
 	mini          *chain.MiniBlock
 	last          bool
 	before, after chain.StateView
-	frame         []byte        // encoded
+	frame         *chain.Frame
+	digest        common.Hash   // of frame
+	encoded       []byte        // frame
 	point         snapshotPoint // of the last frame of a block
 
 	block   *block        // recordHeader, recordFrame with last
@@ -117,7 +120,7 @@ func (s *Sequencer) write(e *entry) error {
 		if err := s.encodeFrame(e); err != nil {
 			return err
 		}
-		payload = e.frame
+		payload = e.encoded
 	}
 	lsn, err := s.log.Append(e.kind, payload)
 	if err != nil {
@@ -144,11 +147,11 @@ func (s *Sequencer) encodeFrame(e *entry) error {
 	if f.Index == 0 {
 		f.Env = e.env
 	}
-	e.frame, err = f.AppendBinary(nil)
-	if err != nil {
+	if e.encoded, err = f.AppendBinary(nil); err != nil {
 		return err
 	}
-	s.frame = chain.Keccak256(e.frame)
+	e.frame, e.digest = f, chain.Keccak256(e.encoded)
+	s.frame = e.digest
 	s.stats.diffBytes.Add(uint64(len(diff)))
 	if e.last {
 		e.point.frame = s.frame
@@ -160,29 +163,21 @@ func (s *Sequencer) encodeFrame(e *entry) error {
 // announce lets the world know of a durable record.
 func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 	switch e.kind {
+	case recordOpen:
+		if err := s.history.OpenBlock(e.env); err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
 	case recordGroup:
-		s.stats.groups.Add(1)
-		s.stats.txs.Add(uint64(len(e.txs)))
-		for i, p := range e.txs {
-			p.executed <- outcome{receipt: e.receipts[i]}
-		}
-		s.waiting.Release(int64(len(e.txs)))
+		return s.announceGroup(e)
 	case recordFrame:
-		s.stats.minis.Add(1)
-		s.readable.Store(&readable{e.number, e.mini.Index, e.after})
-		s.heads.update(func(h *Heads) { h.Preconfirmed = MiniID{e.number, e.mini.Index} })
-		seq, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.frame))
-		if err != nil {
-			return err
-		}
-		if e.last {
-			e.point.feed = seq + 1
-			e.block.point <- e.point
-		}
+		return s.announceFrame(ctx, e)
 	case recordHeader:
 		// Before any later frame: followers must have header N when block N+1 ends.
 		if _, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
 			return err
+		}
+		if err := s.history.Seal(e.block.header); err != nil {
+			return fmt.Errorf("history: %w", err)
 		}
 		close(e.block.logged)
 	case recordPublished:
@@ -192,3 +187,75 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 	}
 	return nil
 }
+
+// announceGroup answers the submitters. What they are told can be looked up by then.
+func (s *Sequencer) announceGroup(e *entry) error {
+	txs := make([]*chain.Tx, len(e.txs))
+	for i, p := range e.txs {
+		txs[i] = p.tx
+	}
+	if err := s.show(e.env, txs, e.receipts, e.changes); err != nil {
+		return err
+	}
+	s.pool.acknowledged(e.txs)
+	s.stats.groups.Add(1)
+	s.stats.txs.Add(uint64(len(e.txs)))
+	for i, p := range e.txs {
+		p.executed <- outcome{receipt: e.receipts[i]}
+	}
+	s.waiting.Release(int64(len(e.txs)))
+	return nil
+}
+
+// show makes transactions of the open block, which are logged, readable.
+func (s *Sequencer) show(env *chain.Env, txs []*chain.Tx, receipts []*chain.Receipt, changes []*chain.Changes) error {
+	if err := s.history.Acknowledge(env.Number, txs, receipts); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	s.readable.Store(s.readable.Load().after(env, changes))
+	return nil
+}
+
+// announceFrame shows a mini-block, here and to those who follow.
+func (s *Sequencer) announceFrame(ctx context.Context, e *entry) error {
+	if err := s.history.SealMini(e.frame, e.digest, e.mini.Changes); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	s.stats.minis.Add(1)
+	id := MiniID{e.number, e.mini.Index}
+	s.readable.Store(&readable{env: e.env, mini: id, view: e.after})
+	s.heads.update(func(h *Heads) { h.Preconfirmed = id })
+	seq, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.encoded))
+	if err != nil {
+		return err
+	}
+	if e.last {
+		e.point.feed = seq + 1
+		e.block.point <- e.point
+	}
+	return s.publishBody(ctx, e)
+}
+
+// publishBody sends what the frame leaves out to those who keep it.
+func (s *Sequencer) publishBody(ctx context.Context, e *entry) error {
+	body := &chain.MiniBody{Number: e.number, Index: e.mini.Index, Frame: e.digest, Txs: e.mini.Txs}
+	for i := range e.mini.Results {
+		body.Receipts = append(body.Receipts, e.mini.Results[i].Receipt)
+	}
+	msg, err := body.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	_, err = s.cfg.Publisher.Publish(ctx, link.TopicBodies, msg)
+	return err
+}
+
+// noHistory keeps nothing.
+type noHistory struct{}
+
+func (noHistory) Rewind(uint64) error                                      { return nil }
+func (noHistory) OpenBlock(*chain.Env) error                               { return nil }
+func (noHistory) Acknowledge(uint64, []*chain.Tx, []*chain.Receipt) error  { return nil }
+func (noHistory) SealMini(*chain.Frame, common.Hash, *chain.Changes) error { return nil }
+func (noHistory) Seal(*chain.Header) error                                 { return nil }
+func (noHistory) Persist(context.Context, uint64) error                    { return nil }

@@ -3,6 +3,8 @@ package sequencer
 import (
 	"container/heap"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +29,7 @@ type pool struct {
 
 	mu      sync.Mutex
 	senders map[common.Address]*senderQueue
+	byHash  map[common.Hash]*pending // until they are acknowledged or given up
 	ready   readyHeap
 	count   int
 	bytes   int
@@ -69,6 +72,7 @@ func newPool(cfg *Config, view chain.StateView) *pool {
 	return &pool{
 		limit: cfg.PoolTxs, limitBytes: cfg.PoolBytes, perSender: cfg.PoolTxsPerSender,
 		senders: make(map[common.Address]*senderQueue),
+		byHash:  make(map[common.Hash]*pending),
 		signal:  make(chan struct{}, 1),
 		view:    view,
 		recent:  make(map[common.Address]chain.Account),
@@ -107,6 +111,7 @@ func (p *pool) add(tx *pending) error {
 	p.arrived++
 	tx.arrival = p.arrived
 	q.txs[tx.nonce] = tx
+	p.byHash[tx.tx.Hash()] = tx
 	q.cost.Add(&q.cost, &tx.cost)
 	p.count++
 	p.bytes += size
@@ -182,8 +187,11 @@ func (p *pool) done(txs []*pending, results []chain.TxResult) {
 	for i, tx := range txs {
 		q := p.senders[tx.sender]
 		q.taken = nil
-		if results[i].Err == nil || !isBlockFull(results[i].Err) {
-			p.remove(q, tx)
+		switch err := results[i].Err; {
+		case err == nil:
+			p.remove(q, tx) // but it is found until it is acknowledged
+		case !isBlockFull(err):
+			p.giveUp(q, tx)
 		}
 		p.offer(q)
 		p.forget(q)
@@ -201,7 +209,7 @@ func (p *pool) moved(a *chain.AccountChange) {
 	for n := q.nonce; n < a.After.Nonce; n++ {
 		// The transaction that is executing is removed by done.
 		if tx := q.txs[n]; tx != nil && tx != q.taken {
-			p.remove(q, tx)
+			p.giveUp(q, tx)
 			tx.executed <- outcome{err: fmt.Errorf("%w: nonce too low: address %s, tx: %d state: %d", chain.ErrInvalidTx, tx.sender, n, a.After.Nonce)}
 		}
 	}
@@ -220,6 +228,20 @@ func (p *pool) remove(q *senderQueue, tx *pending) {
 	q.cost.Sub(&q.cost, &tx.cost)
 	p.count--
 	p.bytes -= len(tx.tx.Raw())
+}
+
+func (p *pool) giveUp(q *senderQueue, tx *pending) {
+	p.remove(q, tx)
+	delete(p.byHash, tx.tx.Hash())
+}
+
+// acknowledged tells that txs are found elsewhere from now on.
+func (p *pool) acknowledged(txs []*pending) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, tx := range txs {
+		delete(p.byHash, tx.tx.Hash())
+	}
 }
 
 func (p *pool) forget(q *senderQueue) {
@@ -242,15 +264,12 @@ func (p *pool) evict(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, q := range p.senders {
-		missing := q.nonce
-		for q.txs[missing] != nil {
-			missing++
-		}
+		missing := q.gap()
 		for nonce, tx := range q.txs {
 			if nonce < missing || tx.expires.After(now) {
 				continue
 			}
-			p.remove(q, tx)
+			p.giveUp(q, tx)
 			tx.executed <- outcome{err: fmt.Errorf("%w: transaction expired: nonce too high: address %s, tx: %d state: %d", chain.ErrInvalidTx, tx.sender, nonce, q.nonce)}
 		}
 		p.forget(q)
@@ -267,7 +286,52 @@ func (p *pool) expire(err error) {
 		}
 	}
 	clear(p.senders)
+	clear(p.byHash)
 	p.ready, p.count, p.bytes = nil, 0, 0
+}
+
+// find returns the transaction that waits, for execution or for its commit group.
+func (p *pool) find(hash common.Hash) *chain.Tx {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if tx := p.byHash[hash]; tx != nil {
+		return tx.tx
+	}
+	return nil
+}
+
+// nonce is that of the account's next transaction, after all that wait without a gap.
+func (p *pool) nonce(addr common.Address) (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if q := p.senders[addr]; q != nil {
+		return q.gap(), nil
+	}
+	account, err := p.account(addr)
+	return account.Nonce, err
+}
+
+// gap is the first nonce that no transaction has.
+func (q *senderQueue) gap() uint64 {
+	n := q.nonce
+	for q.txs[n] != nil {
+		n++
+	}
+	return n
+}
+
+// content is what waits for execution, by sender and nonce.
+func (p *pool) content() []Waiting {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]Waiting, 0, p.count)
+	for _, q := range p.senders {
+		gap := q.gap()
+		for _, nonce := range slices.Sorted(maps.Keys(q.txs)) {
+			out = append(out, Waiting{Tx: q.txs[nonce].tx, Sender: q.sender, Nonce: nonce, Queued: nonce > gap})
+		}
+	}
+	return out
 }
 
 func (p *pool) len() int {

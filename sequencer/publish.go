@@ -47,6 +47,12 @@ func (s *Sequencer) publishBlock(ctx context.Context, b *block) error {
 			return err
 		})
 	}
+	g.Go(func() error {
+		if err := s.history.Persist(gctx, id.Number); err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -58,6 +58,10 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	if err := s.log.Replay(0, r.scan); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
+	// Without fsync a loss of power may have taken from the log what history has.
+	if err := s.history.Rewind(max(r.base, r.published)); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
 	if err := s.log.Replay(0, func(lsn state.LSN, kind byte, payload []byte) error {
 		if err := r.apply(ctx, lsn, kind, payload); err != nil {
 			return fmt.Errorf("record %d: %w", lsn, err)
@@ -321,7 +325,8 @@ func (r *replay) reopen(ctx context.Context, env *chain.Env) error {
 		return err
 	}
 	s.current.opened = true
-	return nil
+	s.showAtLeast(r.head, prior)
+	return s.announce(ctx, &entry{kind: recordOpen, env: env})
 }
 
 // execute runs a group again. It must come to what the log says.
@@ -334,16 +339,21 @@ func (r *replay) execute(ctx context.Context, g *group) error {
 	if err != nil {
 		return err
 	}
+	var (
+		receipts = make([]*chain.Receipt, len(results))
+		changes  = make([]*chain.Changes, len(results))
+	)
 	for i := range results {
 		if results[i].Err != nil {
 			return fmt.Errorf("%w: block %d: acknowledged transaction %s: %w", chain.ErrMismatch, g.number, g.txs[i].Hash(), results[i].Err)
 		}
 		b.include(g.txs[i], &results[i])
+		receipts[i], changes[i] = results[i].Receipt, results[i].Changes
 	}
 	if b.running.sum != g.running {
 		return &chain.MismatchError{Block: g.number, Field: "running hash of a commit group", Got: b.running.sum.Hex(), Want: g.running.Hex()}
 	}
-	return nil
+	return r.s.show(b.env, g.txs, receipts, changes)
 }
 
 // reseal ends a mini-block again, and the block with its last one. The frame must
@@ -375,7 +385,7 @@ func (r *replay) reseal(ctx context.Context, f *chain.Frame, raw []byte) error {
 	if err := s.encodeFrame(e); err != nil {
 		return err
 	}
-	if string(e.frame) != string(raw) {
+	if string(e.encoded) != string(raw) {
 		return &chain.MismatchError{Block: f.Number, Field: fmt.Sprintf("frame %d", f.Index), Got: s.frame.Hex(), Want: chain.Keccak256(raw).Hex()}
 	}
 	if err := s.announce(ctx, e); err != nil {
@@ -478,6 +488,12 @@ func (r *replay) end(ctx context.Context) error {
 		}
 	}
 	s.pool.sealed(s.current.view())
-	s.readable.CompareAndSwap(nil, &readable{number: r.head.Number, view: prior})
+	s.showAtLeast(r.head, prior)
 	return nil
+}
+
+// showAtLeast makes the state after head readable if nothing is yet.
+func (s *Sequencer) showAtLeast(head *chain.Header, view chain.StateView) {
+	env := (&chain.Block{Header: head}).Env()
+	s.readable.CompareAndSwap(nil, &readable{env: env, mini: MiniID{Number: head.Number}, view: view})
 }

@@ -29,6 +29,9 @@ type Sequencer struct {
 	// the committer commits.
 	storeMu sync.Mutex
 	store   Store
+	history History
+	// committerMu orders Begin and Commit: of blocks, proofs and simulations.
+	committerMu sync.Mutex
 
 	ancestors *ancestors
 	waiting   *semaphore.Weighted // transactions between execution and fsync
@@ -48,13 +51,6 @@ type Sequencer struct {
 	heads     headsHolder
 	stats     counters
 	snapshots snapshots
-}
-
-// readable is the newest state that may be shown: everything in it is logged.
-type readable struct {
-	number uint64
-	index  uint32
-	view   chain.StateView
 }
 
 // Heads are how far the chain is, and how sure.
@@ -95,12 +91,6 @@ func (s *Sequencer) Header(number uint64) (*chain.Header, error) {
 	return s.ancestors.header(number)
 }
 
-// View is the newest state that is logged, and the mini-block it ends with.
-func (s *Sequencer) View() (chain.StateView, MiniID) {
-	r := s.readable.Load()
-	return r.view, MiniID{r.number, r.index}
-}
-
 // New opens the log in cfg.Dir and recovers what it holds, up to the last
 // acknowledged transaction: a block that was open is open again. It starts
 // nothing; Run does.
@@ -111,12 +101,16 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 	}
 	s := &Sequencer{
 		cfg:       c,
+		history:   c.History,
 		ancestors: newAncestors(),
 		waiting:   semaphore.NewWeighted(int64(c.GroupTxs)),
 		journal:   make(chan entry, 1024),
 		sealing:   make(chan *block, 1),
 		publishes: make(chan *block, c.UnpublishedBlocks+unsettledBlocks),
 		settled:   make(chan struct{}),
+	}
+	if s.history == nil {
+		s.history = noHistory{}
 	}
 	s.collector = newCollector(c)
 	if err := s.recover(ctx); err != nil {

@@ -34,6 +34,7 @@ func TestCommitter(t *testing.T, newCommitter func(t testing.TB) chain.Committer
 		{"WitnessIsOfTheNetChanges", testCommitterNetWitness},
 		{"WitnessAltersNothing", testCommitterWitnessPure},
 		{"WitnessBesideRoot", testCommitterConcurrent},
+		{"Simulations", testCommitterSimulations},
 		{"Context", testCommitterContext},
 		{"Benchmark", testCommitterBenchmark},
 	} {
@@ -319,6 +320,58 @@ func testCommitterWitnessPure(t *testing.T, c chain.Committer) {
 	nothing := must(begin(t, c, root).Witness(t.Context(), &chain.AccessSet{}))(t)
 	if len(nothing.Nodes) > 0 {
 		t.Fatalf("witness of nothing: got %d nodes", len(nothing.Nodes))
+	}
+}
+
+// testCommitterSimulations computes roots that are never committed, several at once
+// on the same state, while a block is committed on it: they come to what the block
+// comes to, and leave nothing behind.
+func testCommitterSimulations(t *testing.T, c chain.Committer) {
+	var (
+		r    = newChangesRand(7, 200, 20)
+		l    = make(ledger)
+		root = chain.EmptyRoot
+	)
+	for range 5 {
+		var (
+			changes     = r.changes(l, 100)
+			commitments = make([]chain.Commitment, 4)
+			roots       = make([]common.Hash, len(commitments))
+			wait        sync.WaitGroup
+		)
+		for i := range commitments {
+			commitments[i] = begin(t, c, root)
+		}
+		for i, commitment := range commitments {
+			wait.Go(func() {
+				err := commitment.Apply(changes)
+				if err == nil {
+					roots[i], err = commitment.Root(context.Background())
+				}
+				if err == nil && i == 0 {
+					err = commitment.Commit(context.Background())
+				}
+				commitment.Discard()
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		if err := l.apply(changes); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range roots {
+			if got != roots[0] {
+				t.Fatalf("roots %s and %s of the same changes", got, roots[0])
+			}
+		}
+		root = roots[0]
+		next := begin(t, c, root)
+		if got := checkRoot(t, next, l); got != root {
+			t.Fatalf("root %s after the commit, want %s", got, root)
+		}
+		next.Discard()
 	}
 }
 

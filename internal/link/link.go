@@ -23,6 +23,7 @@ import (
 // Topics, and what their messages are.
 const (
 	TopicFeed         = "feed"         // see AppendFeed
+	TopicBodies       = "bodies"       // chain.MiniBody, right after its frame is in the feed
 	TopicPublications = "publications" // chain.Publication
 	TopicAttestations = "attestations" // chain.Attestation
 	TopicSnapshots    = "snapshots"    // where a snapshot is and where to go on from it

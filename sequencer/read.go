@@ -1,0 +1,95 @@
+package sequencer
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// readable is the newest state that may be shown: everything in it is logged.
+type readable struct {
+	env   *chain.Env // of the block that the newest of it belongs to
+	mini  MiniID     // the newest mini-block
+	view  chain.StateView
+	since []*chain.Changes // of transactions acknowledged after mini, in order
+
+	once sync.Once
+	top  chain.StateView // view with since
+}
+
+// after is r with acknowledged transactions of the open block. Only the journal calls
+// it: two that shared r.since would overwrite each other's.
+func (r *readable) after(env *chain.Env, changes []*chain.Changes) *readable {
+	return &readable{env: env, mini: r.mini, view: r.view, since: append(r.since, changes...)}
+}
+
+// latest is the state with all that is acknowledged. It is put together when somebody
+// asks for it, and not for every group.
+func (r *readable) latest() chain.StateView {
+	r.once.Do(func() {
+		r.top = r.view
+		if len(r.since) == 0 {
+			return
+		}
+		merged, err := chain.Merge(r.since...)
+		if err != nil {
+			panic("sequencer: changes of transactions in order do not merge: " + err.Error())
+		}
+		r.top = chain.NewOverlay(r.view, merged)
+	})
+	return r.top
+}
+
+// View is the state at the newest mini-block that is logged.
+func (s *Sequencer) View() (chain.StateView, MiniID) {
+	r := s.readable.Load()
+	return r.view, r.mini
+}
+
+// Latest is the state with every transaction whose receipt was returned, and the
+// environment of the block that the last of them is in.
+func (s *Sequencer) Latest() (chain.StateView, *chain.Env) {
+	r := s.readable.Load()
+	return r.latest(), r.env
+}
+
+// StateAt is the state after a sealed block: the newest, or one of some before it;
+// chain.ErrNotFound for others.
+func (s *Sequencer) StateAt(id chain.BlockID) (chain.StateView, error) { return s.store.View(id) }
+
+// Begin starts a commitment on the state with the given root, for proofs and
+// simulations; nobody commits it. chain.ErrNotFound if the root is not kept.
+func (s *Sequencer) Begin(ctx context.Context, root common.Hash) (chain.Commitment, error) {
+	s.committerMu.Lock()
+	defer s.committerMu.Unlock()
+	return s.cfg.Committer.Begin(ctx, root)
+}
+
+// ChainConfig is Config.ChainConfig, read only.
+func (s *Sequencer) ChainConfig() *params.ChainConfig { return s.cfg.ChainConfig }
+
+// Executor is what executes blocks here.
+func (s *Sequencer) Executor() Executor { return s.cfg.Executor }
+
+// PendingNonce is the nonce of the account's next transaction, after those that wait
+// in the pool with no gap before them.
+func (s *Sequencer) PendingNonce(addr common.Address) (uint64, error) { return s.pool.nonce(addr) }
+
+// A Waiting is a transaction in the pool.
+type Waiting struct {
+	Tx     *chain.Tx
+	Sender common.Address
+	Nonce  uint64
+	Queued bool // another with a lower nonce must come first, and has not
+}
+
+// Pool is what waits for execution, by sender in no order and by nonce.
+func (s *Sequencer) Pool() []Waiting { return s.pool.content() }
+
+// PoolTx is the transaction with the hash if it was admitted and is not acknowledged,
+// or else nil.
+func (s *Sequencer) PoolTx(hash common.Hash) *chain.Tx { return s.pool.find(hash) }
