@@ -12,14 +12,10 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
 	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/da/unassigned"
 )
-
-func TestMemoryDA(t *testing.T) {
-	chaintest.TestDAClient(t, func(testing.TB) chain.DAClient { return chaintest.NewMemoryDA() })
-}
 
 func object() *da.Object {
 	return &da.Object{
@@ -32,7 +28,7 @@ func object() *da.Object {
 func TestPutGet(t *testing.T) {
 	var (
 		ctx    = context.Background()
-		client = chaintest.NewMemoryDA()
+		client = inprocess.New()
 		o      = object()
 	)
 	id, commitment, err := da.Put(ctx, client, o)

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
 	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/da/inprocess"
 )
 
 // An object of a block goes to the layer and comes back; as anything else than it
@@ -15,7 +15,7 @@ import (
 func Example() {
 	var (
 		ctx    = context.Background()
-		client = chaintest.NewMemoryDA() // or directory.Open, or a layer of your own
+		client = inprocess.New() // or directory.Open, or a layer of your own
 		block  = chain.BlockID{Number: 1}
 	)
 	id, _, err := da.Put(ctx, client, &da.Object{Kind: da.Diff, Block: block, Payload: []byte("changes")})

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/datagen"
 	"github.com/vivace-chain/vivace/internal/link"
@@ -113,7 +113,7 @@ func recordBodies(t *testing.T) (*genesis.Spec, *link.Bus, *diary) {
 	bus, told := link.NewBus(1<<30), newDiary()
 	s, err := sequencer.New(context.Background(), sequencer.Config{
 		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: t.TempDir(), Durability: state.DurabilityNone,
-		DA: chaintest.NewMemoryDA(), Publisher: bus, Subscriber: bus, BaseFee: uint256.NewInt(genesis.DevBaseFee),
+		DA: inprocess.New(), Publisher: bus, Subscriber: bus, BaseFee: uint256.NewInt(genesis.DevBaseFee),
 		MiniBlockInterval: time.Millisecond, BlockInterval: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 		History: told,
 	})

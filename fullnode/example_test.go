@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/sequencer"
@@ -50,7 +50,7 @@ func feedOf(ctx context.Context, spec *genesis.Spec) *link.Bus {
 	}
 	s, err := sequencer.New(ctx, sequencer.Config{
 		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: dir, BlockInterval: 10 * time.Millisecond,
-		DA: chaintest.NewMemoryDA(), Publisher: links, Subscriber: links,
+		DA: inprocess.New(), Publisher: links, Subscriber: links,
 	})
 	if err != nil {
 		log.Fatal(err)

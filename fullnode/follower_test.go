@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/datagen"
 	"github.com/vivace-chain/vivace/internal/link"
@@ -35,7 +35,7 @@ func record(t testing.TB) (*genesis.Spec, [][]byte) {
 	bus := link.NewBus(1 << 30)
 	s, err := sequencer.New(context.Background(), sequencer.Config{
 		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: t.TempDir(), Durability: state.DurabilityNone,
-		DA: chaintest.NewMemoryDA(), Publisher: bus, Subscriber: bus, BaseFee: uint256.NewInt(genesis.DevBaseFee),
+		DA: inprocess.New(), Publisher: bus, Subscriber: bus, BaseFee: uint256.NewInt(genesis.DevBaseFee),
 		MiniBlockInterval: time.Millisecond, BlockInterval: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

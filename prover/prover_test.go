@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/statediff"
@@ -35,7 +35,7 @@ type net struct {
 func newNet(t testing.TB) *net {
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
-	return &net{link.NewBus(1 << 20), &faultyDA{DAClient: chaintest.NewMemoryDA()}, key}
+	return &net{link.NewBus(1 << 20), &faultyDA{DAClient: inprocess.New()}, key}
 }
 
 func (n *net) config(w *world) Config {
@@ -185,7 +185,7 @@ func TestEvidence(t *testing.T) {
 		}, true, chain.ErrSuperfluous},
 		"header missing":             {func(s *sealed, _ *chain.Publication) { s.witness.Headers = s.witness.Headers[:1] }, true, chain.ErrUnknown},
 		"wrong parent":               {func(s *sealed, _ *chain.Publication) { s.block.Header.ParentHash[3] ^= 1 }, true, chain.ErrCorrupt},
-		"another block's witness":    {func(_ *sealed, p *chain.Publication) { p.Witness = blocks[0].put(t, chaintest.NewMemoryDA()).Witness }, false, chain.ErrMismatch},
+		"another block's witness":    {func(_ *sealed, p *chain.Publication) { p.Witness = blocks[0].put(t, inprocess.New()).Witness }, false, chain.ErrMismatch},
 		"witness where the diff is":  {func(_ *sealed, p *chain.Publication) { p.Diff = p.Witness }, false, chain.ErrMismatch},
 		"block announced as another": {func(_ *sealed, p *chain.Publication) { p.Block.Hash[3] ^= 1 }, false, chain.ErrMismatch},
 		"diff withheld":              {func(_ *sealed, p *chain.Publication) { p.Diff = make([]byte, 32) }, false, chain.ErrNotFound},

@@ -103,8 +103,8 @@ type Config struct {
 	BlockDiff chain.DiffEncoder
 	// DA takes blocks, witnesses and diffs. Required.
 	DA chain.DAClient
-	// Publisher gets frames, headers and publications; Subscriber gives
-	// attestations. Required.
+	// Publisher gets frames, bodies, headers, publications and snapshots; Subscriber
+	// gives attestations. A Bus is both. Default: nobody follows, nobody proves.
 	Publisher  Publisher
 	Subscriber Subscriber
 	// History, if set, gets every transaction and receipt before it is acknowledged. A
@@ -192,8 +192,10 @@ func (c Config) withDefaults() (*Config, error) {
 		return nil, errors.New("sequencer: Config.Genesis and ChainConfig are required")
 	case c.Dir == "":
 		return nil, errors.New("sequencer: Config.Dir is required")
-	case c.DA == nil || c.Publisher == nil || c.Subscriber == nil:
-		return nil, errors.New("sequencer: Config.DA, Publisher and Subscriber are required")
+	case c.DA == nil:
+		return nil, errors.New("sequencer: Config.DA is required")
+	case len(c.Provers) > 0 && c.Subscriber == nil:
+		return nil, errors.New("sequencer: Config.Subscriber is required to hear the Provers")
 	case c.UnprovenBlocks > unprovenBlocksMost:
 		return nil, fmt.Errorf("sequencer: Config.UnprovenBlocks is %d, at most %d fit into a snapshot", c.UnprovenBlocks, unprovenBlocksMost)
 	case len(c.Provers) > 0 && c.ProverThreshold > len(c.Provers):
@@ -218,6 +220,12 @@ func (c Config) withDefaults() (*Config, error) {
 	}
 	if c.BlockDiff == nil {
 		c.BlockDiff = statediff.New(statediff.Config{Stateless: true})
+	}
+	if c.Publisher == nil {
+		c.Publisher = new(nobody)
+	}
+	if c.Subscriber == nil {
+		c.Subscriber = new(nobody)
 	}
 	if c.FS == nil {
 		c.FS = vfs.OS

@@ -6,7 +6,7 @@ import (
 	"log"
 	"os"
 
-	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/internal/datagen"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/sequencer"
@@ -26,7 +26,7 @@ func Example() {
 
 	s, err := sequencer.New(context.Background(), sequencer.Config{
 		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: dir,
-		DA: chaintest.NewMemoryDA(), Publisher: links, Subscriber: links,
+		DA: inprocess.New(), Publisher: links, Subscriber: links,
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/chain/chaintest"
+	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/datagen"
@@ -48,7 +48,7 @@ func newWorld(t testing.TB, accounts int) *world {
 	require.NoError(t, err)
 	return &world{
 		t: t, spec: spec, load: load, key: key,
-		bus: link.NewBus(1 << 30), da: chaintest.NewMemoryDA(), fs: vfs.OS, dir: t.TempDir(),
+		bus: link.NewBus(1 << 30), da: inprocess.New(), fs: vfs.OS, dir: t.TempDir(),
 	}
 }
 

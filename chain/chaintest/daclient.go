@@ -9,48 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/vivace-chain/vivace/chain"
 )
-
-// NewMemoryDA returns a data-availability layer in memory, for tests. It keeps
-// everything for ever, under the keccak256 of its content.
-func NewMemoryDA() *MemoryDA { return &MemoryDA{blobs: make(map[common.Hash][]byte)} }
-
-// MemoryDA implements chain.DAClient.
-type MemoryDA struct {
-	mu    sync.Mutex
-	blobs map[common.Hash][]byte
-}
-
-var _ chain.DAClient = (*MemoryDA)(nil)
-
-// Put implements chain.DAClient.
-func (m *MemoryDA) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	hash := chain.Keccak256(blob)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.blobs[hash] = bytes.Clone(blob)
-	return hash[:], nil
-}
-
-// Get implements chain.DAClient.
-func (m *MemoryDA) Get(ctx context.Context, id chain.BlobID) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	blob, ok := m.blobs[common.BytesToHash(id)]
-	if !ok || len(id) != common.HashLength {
-		return nil, fmt.Errorf("%w: blob %x", chain.ErrNotFound, id)
-	}
-	return append([]byte{}, blob...), nil
-}
 
 // TestDAClient checks that what open returns keeps the contract of
 // chain.DAClient. Every call of open must give an empty layer, which takes blobs

@@ -29,7 +29,7 @@ func devnet(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger)
 	if err != nil {
 		return err
 	}
-	spec, err := genesis.Dev(genesis.DevOptions{State: load.State()})
+	spec, err := genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(load.State())})
 	if err != nil {
 		return err
 	}
@@ -52,6 +52,11 @@ func devnet(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger)
 		fullNodes, provers, count(o.accounts), o.seed)
 	stop := r.audit.start()
 	defer stop()
+	if o.serving {
+		if err := r.serve(ctx, spec, stdout, log); err != nil {
+			return err
+		}
+	}
 	r.load(ctx, stdout)
 	// An interrupted run ends like any other; who interrupts twice kills it.
 	return r.conclude(stdout, r.settle())
@@ -122,7 +127,7 @@ func (r *devnetRun) progress(m *meter) progress {
 		stats        = r.net.sequencer.Stats()
 	)
 	p := progress{
-		title: fmt.Sprintf("%.1f s of %.1f s", min(time.Since(r.began), r.duration).Seconds(), r.duration.Seconds()),
+		title: r.title(),
 		rows: [][]string{
 			{"load", count(acknowledged) + " tx", fmt.Sprintf("%.0f tx/s", m.rate(acknowledged)),
 				"p50 " + milliseconds(latency.percentile(50)), "p99 " + milliseconds(latency.percentile(99))},
@@ -145,6 +150,13 @@ func (r *devnetRun) progress(m *meter) progress {
 			fmt.Sprintf("attested %d", s.Attested), fmt.Sprintf("waiting %d", s.Queued+s.Working), fmt.Sprintf("refused %d", s.Failed), ""})
 	}
 	return p
+}
+
+func (r *devnetRun) title() string {
+	if r.serving {
+		return fmt.Sprintf("%.0f s, until Ctrl-C", time.Since(r.began).Seconds())
+	}
+	return fmt.Sprintf("%.1f s of %.1f s", min(time.Since(r.began), r.duration).Seconds(), r.duration.Seconds())
 }
 
 // settle waits until all stand where the load ended: the block that was open then

@@ -21,7 +21,7 @@ func runDevnet(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	var out, errs bytes.Buffer
 	dir := t.TempDir()
-	code = run(append(args, "-dir="+dir, "-log-level=error"), &out, &errs)
+	code = run(append(args, "-datadir="+dir, "-log-level=error"), &out, &errs)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left, "the temporary directory is removed")

@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/internal/datagen"
 	"github.com/vivace-chain/vivace/state"
 )
@@ -34,6 +36,12 @@ type options struct {
 	json    bool
 	verbose bool
 	inject  injection
+
+	serving  bool
+	door     serve.Options // of the sequencer
+	nodePort int           // of the first full node's
+	kept     uint64
+	logLevel *slog.LevelVar
 }
 
 func (o *options) define(c *cli.Command) {
@@ -48,8 +56,14 @@ func (o *options) define(c *cli.Command) {
 		f.DurationVar(&o.miniBlock, "mini-block", 10*time.Millisecond, "interval of mini-blocks")
 		f.DurationVar(&o.block, "block", time.Second, "interval of blocks")
 		f.TextVar(&o.durability, "durability", state.DurabilityFsync, "`what` an acknowledgement survives: fsync (power loss) or none (kill -9)")
-		f.StringVar(&o.dir, "dir", "", "`directory` to make the chain's temporary one in (default the system's)")
+		f.StringVar(&o.dir, "datadir", "", "`directory` to make the chain's temporary one in (default the system's)")
 		f.TextVar(&o.inject, "inject", injectNothing, "`fault` to commit, so that the run fails: diff-bit, witness-drop or wrong-root")
+	})
+	c.Group("Door", func(f *flag.FlagSet) {
+		f.BoolVar(&o.serving, "serve", false, "serve JSON-RPC, and send until Ctrl-C instead of for -duration")
+		o.door.Flags(f, 8545)
+		f.IntVar(&o.nodePort, "fullnode.http.port", 8547, "`port` of the first full node's door; 0 is any free one")
+		f.Uint64Var(&o.kept, "history-blocks", 100_000, "`blocks` whose transactions and receipts are kept; 0 keeps all")
 	})
 	c.Group("Replay", func(f *flag.FlagSet) {
 		f.StringVar(&o.replay, "replay", "", "replay the mainnet blocks in `directory` instead")
@@ -69,8 +83,8 @@ func (o *options) check() error {
 	switch {
 	case o.replay == "" && (o.compare || o.verbose):
 		return bad("-compare and -v go with -replay")
-	case o.replay != "" && o.inject != injectNothing:
-		return bad("-inject does not go with -replay")
+	case o.replay != "" && (o.inject != injectNothing || o.serving):
+		return bad("-inject and -serve do not go with -replay")
 	case o.duration <= 0 || o.miniBlock <= 0 || o.block < o.miniBlock:
 		return bad("-duration, -mini-block and -block must be positive, and a block no shorter than a mini-block")
 	case o.accounts < 2 || o.accounts > datagen.MaxAccounts:
@@ -83,6 +97,9 @@ func (o *options) check() error {
 	return nil
 }
 
+// forever is how long -serve sends.
+const forever = 10 * 365 * 24 * time.Hour
+
 // run is the program, from arguments to exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	var o options
@@ -93,6 +110,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if err := o.check(); err != nil {
 			return err
 		}
+		if o.serving {
+			o.duration = forever
+		}
+		o.logLevel = &c.LogLevel
 		if o.replay != "" {
 			return replay(ctx, &o, stdout)
 		}

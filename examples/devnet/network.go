@@ -17,7 +17,9 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da/directory"
+	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/sequencer"
@@ -38,15 +40,21 @@ const feedBytes = 256 << 20
 // reads a genesis of its own.
 type network struct {
 	sequencer *sequencer.Sequencer
+	engine    *execution.Sequential // the sequencer's
 	nodes     []*fullnode.Follower
-	provers   []*prover.Prover
-	bus       *link.Bus
-	saboteur  *saboteur
+	// histories of the sequencer and of the first full node, who serve.
+	history, nodeHistory *history.Store
+	provers              []*prover.Prover
+	bus                  *link.Bus
+	saboteur             *saboteur
 
 	dir    string
 	cancel context.CancelFunc
 	work   sync.WaitGroup
-	closes []func() error
+	// Doors close before the roles behind them.
+	stopDoors []context.CancelFunc
+	doors     sync.WaitGroup
+	closes    []func() error
 
 	mu     sync.Mutex
 	errs   []error
@@ -73,8 +81,8 @@ func startNetwork(o *options, spec *genesis.Spec, log *slog.Logger) (_ *network,
 	if err := n.addSequencer(ctx, o, spec, keys, log); err != nil {
 		return n, err
 	}
-	for range fullNodes {
-		if err := n.addNode(ctx, spec); err != nil {
+	for i := range fullNodes {
+		if err := n.addNode(ctx, o, spec, i, log); err != nil {
 			return n, err
 		}
 	}
@@ -103,13 +111,18 @@ func (n *network) start(ctx context.Context, name string, run func(context.Conte
 		if err == nil {
 			err = errors.New("ended by itself")
 		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if len(n.errs) == 0 {
-			close(n.failed)
-		}
-		n.errs = append(n.errs, fmt.Errorf("%s: %w", name, err))
+		n.fail(name, err)
 	})
+}
+
+// fail remembers that a part has ended by itself.
+func (n *network) fail(name string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.errs) == 0 {
+		close(n.failed)
+	}
+	n.errs = append(n.errs, fmt.Errorf("%s: %w", name, err))
 }
 
 // problems are the roles that ended by themselves. An injection that found no
@@ -128,6 +141,10 @@ func (n *network) problems() (out []string) {
 
 // stop ends the roles and removes what they kept. It may be called twice.
 func (n *network) stop() error {
+	for _, stop := range n.stopDoors {
+		stop()
+	}
+	n.doors.Wait()
 	if n.cancel != nil {
 		n.cancel()
 	}
@@ -157,9 +174,15 @@ func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Sp
 	for _, key := range keys {
 		signers = append(signers, crypto.PubkeyToAddress(key.PublicKey))
 	}
+	if n.engine, err = execution.New(execution.Config{Chain: spec.Config}); err != nil {
+		return err
+	}
+	if n.history, err = n.openHistory(o, own, "sequencer-history", log); err != nil {
+		return err
+	}
 	coinbase := chain.Keccak256([]byte("vivace devnet coinbase"))
 	n.sequencer, err = sequencer.New(ctx, sequencer.Config{
-		Genesis: own, ChainConfig: spec.Config,
+		Genesis: own, ChainConfig: spec.Config, Executor: n.engine, History: n.history,
 		Dir: filepath.Join(n.dir, "sequencer"), Durability: o.durability,
 		DA: n.saboteur.wrap(store), Publisher: n.bus, Subscriber: n.bus,
 		Coinbase: common.BytesToAddress(coinbase[12:]), BaseFee: uint256.NewInt(genesis.DevBaseFee),
@@ -174,12 +197,31 @@ func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Sp
 	return nil
 }
 
-func (n *network) addNode(ctx context.Context, spec *genesis.Spec) error {
+// openHistory opens a store of what blocks held and did.
+func (n *network) openHistory(o *options, g *chain.Genesis, name string, log *slog.Logger) (*history.Store, error) {
+	store, err := history.Open(history.Config{
+		Dir: filepath.Join(n.dir, name), Genesis: g.Header, KeepBlocks: o.kept, Logger: log.With("role", name),
+	})
+	if err == nil {
+		n.closes = append(n.closes, store.Close)
+	}
+	return store, err
+}
+
+// addNode adds a full node. The first one keeps a history, to serve from.
+func (n *network) addNode(ctx context.Context, o *options, spec *genesis.Spec, i int, log *slog.Logger) error {
 	own, err := ownGenesis(spec.Genesis)
 	if err != nil {
 		return err
 	}
-	f, err := fullnode.New(ctx, fullnode.Config{Genesis: own, Subscriber: n.bus})
+	cfg := fullnode.Config{Genesis: own, Subscriber: n.bus}
+	if i == 0 {
+		if n.nodeHistory, err = n.openHistory(o, own, "fullnode-history", log); err != nil {
+			return err
+		}
+		cfg.History = n.nodeHistory
+	}
+	f, err := fullnode.New(ctx, cfg)
 	if err != nil {
 		return err
 	}

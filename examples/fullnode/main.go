@@ -1,5 +1,6 @@
 // Command fullnode follows a sequencer on the same machine by diffs, through the
-// directory that they share, and prints where it stands.
+// directory that they share, serves what it knows by JSON-RPC, and prints where it
+// stands.
 package main
 
 import (
@@ -7,16 +8,28 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/examples/internal/serve"
+	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc/node"
 )
 
 type options struct {
-	network  cli.Network
-	snapshot bool
-	every    time.Duration
+	network   cli.Network
+	serve     serve.Options
+	dir       string
+	sequencer string
+	snapshot  bool
+	kept      uint64
+	every     time.Duration
 }
 
 func main() {
@@ -24,53 +37,86 @@ func main() {
 	c := cli.New("fullnode", "Runs a full node of a Vivace chain: it applies diffs and checks roots.")
 	c.Group("Chain", o.network.Flags)
 	c.Group("Full node", func(f *flag.FlagSet) {
+		f.StringVar(&o.dir, "datadir", filepath.Join(os.TempDir(), "vivace-fullnode"), "`directory` of the history")
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
-		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads")
+		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, for transactions")
+		f.Uint64Var(&o.kept, "history-blocks", 0, "`blocks` whose transactions and receipts are kept; 0 keeps all")
+		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
 	})
-	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, &o) }))
+	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8547) })
+	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, c, &o) }))
 }
 
-func run(ctx context.Context, o *options) error {
+func run(ctx context.Context, c *cli.Command, o *options) error {
 	spec, err := o.network.Spec()
 	if err != nil {
 		return err
 	}
-	links, store, err := o.network.Open(false)
+	links, layer, err := o.network.Open(false)
+	if err != nil {
+		return err
+	}
+	defer layer.Close()
+	store, err := history.Open(history.Config{
+		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept, Logger: c.Log,
+	})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	f, err := fullnode.New(ctx, fullnode.Config{
-		Genesis: spec.Genesis, Subscriber: links, DA: store, FromSnapshot: o.snapshot,
+		Genesis: spec.Genesis, Subscriber: links, DA: layer, FromSnapshot: o.snapshot, History: store,
 	})
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	fmt.Printf("full node of chain %d begins at block %s\n", spec.Genesis.ChainID, f.Heads().RootChecked)
-	printing, stop := context.WithCancel(ctx)
-	printed := make(chan struct{})
-	go func() {
-		defer close(printed)
-		printHeads(printing, f, o.every)
-	}()
-	err = f.Run(ctx)
-	stop()
-	<-printed
-	return err
+	upstream, err := rpc.DialContext(ctx, o.sequencer)
+	if err != nil {
+		return fmt.Errorf("-sequencer: %w", err)
+	}
+	defer upstream.Close()
+	engine, err := execution.New(execution.Config{Chain: spec.Config})
+	if err != nil {
+		return err
+	}
+	listener, err := o.serve.Listen()
+	if err != nil {
+		return err
+	}
+	ctx, drain := context.WithCancel(ctx)
+	defer drain()
+	service := &serve.Service{
+		Options: &o.serve, Dir: o.dir, Backend: node.OfFullnode(f, store, spec.Config, upstream), Engine: engine,
+		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store)},
+		Ready:   serve.FullnodeReady(f), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+	}
+	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, listener.Addr(), f.Heads().RootChecked)
+	if o.every > 0 {
+		defer printHeads(f, o.every)()
+	}
+	return serve.Together(ctx, f.Run, func(ctx context.Context) error { return service.Run(ctx, listener) })
 }
 
-func printHeads(ctx context.Context, f *fullnode.Follower, every time.Duration) {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			heads, stats := f.Heads(), f.Stats()
-			fmt.Printf("mini-block %d/%d, root checked %s, %d transactions, %d bytes of diffs\n",
-				heads.Preconfirmed.Number, heads.Preconfirmed.Index, heads.RootChecked, stats.Transactions, stats.DiffBytes)
-		case <-ctx.Done():
-			return
+// printHeads prints now and then where the node stands, until stop is called.
+func printHeads(f *fullnode.Follower, every time.Duration) (stop func()) {
+	ticker, end, ended := time.NewTicker(every), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ticker.C:
+				heads, stats := f.Heads(), f.Stats()
+				fmt.Printf("mini-block %d/%d, root checked %s, %d transactions, %d bytes of diffs\n",
+					heads.Preconfirmed.Number, heads.Preconfirmed.Index, heads.RootChecked, stats.Transactions, stats.DiffBytes)
+			case <-end:
+				return
+			}
 		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(end)
+		<-ended
 	}
 }

@@ -2,24 +2,25 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
@@ -91,64 +92,66 @@ func (p *process) kill(t *testing.T) {
 }
 
 // A client sends its lane's transactions one after the other, over restarts, and
-// remembers the nonce that each account must have.
+// remembers the receipts that it got and the nonce that each account must have.
 type client struct {
-	url     string
-	lane    *datagen.Lane
-	pending *datagen.Tx // sent, not acknowledged
-	acked   map[common.Address]uint64
-	count   int
+	url      string
+	lane     *datagen.Lane
+	pending  *datagen.Tx // sent, not acknowledged
+	nonces   map[common.Address]uint64
+	receipts []common.Hash
 }
 
 func (c *client) run(ctx context.Context) {
+	door, err := rpc.Dial(c.url + "/realtime")
+	if err != nil {
+		return
+	}
+	defer door.Close()
 	for ctx.Err() == nil {
 		if c.pending == nil {
 			tx := c.lane.Next()
 			c.pending = &tx
 		}
-		if !c.send(ctx) {
+		if !c.send(ctx, door) {
 			return
 		}
-		c.acked[c.pending.From] = c.pending.Nonce + 1
-		c.count++
+		c.nonces[c.pending.From] = c.pending.Nonce + 1
 		c.pending = nil
 	}
 }
 
-// send reports whether the transaction was acknowledged. One that was logged but
-// not answered before a kill is refused now, as too low a nonce: that is fine.
-func (c *client) send(ctx context.Context) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(c.pending.Raw))
-	if err != nil {
-		return false
+// send reports whether the transaction is in the chain. One that was logged but not
+// answered before a kill is refused now, as too low a nonce: that is fine.
+func (c *client) send(ctx context.Context, door *rpc.Client) bool {
+	var receipt struct {
+		TransactionHash common.Hash `json:"transactionHash"`
 	}
-	res, err := http.DefaultClient.Do(req)
+	err := door.CallContext(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(c.pending.Raw))
 	if err != nil {
-		return false
+		return strings.Contains(err.Error(), "nonce too low")
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return false
-	}
-	return res.StatusCode == http.StatusOK || strings.Contains(string(body), "nonce too low")
+	c.receipts = append(c.receipts, receipt.TransactionHash)
+	return true
 }
 
-func nonce(t *testing.T, url string, addr common.Address) (n uint64) {
-	res, err := http.Get(url + "/nonce/" + addr.Hex())
-	require.NoError(t, err)
-	defer res.Body.Close()
-	require.NoError(t, json.NewDecoder(res.Body).Decode(&n))
-	return n
-}
-
-// The sequencer is killed with SIGKILL under load, twenty times, and loses no
-// acknowledged transaction; a full node and a prover follow through all of it.
-func TestKill(t *testing.T) {
-	kills := 20
+// kills is how often the sequencer is killed: VIVACE_KILLS, by default 20, or 3 with
+// -short.
+func kills(t *testing.T) int {
+	if text := os.Getenv("VIVACE_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		require.NoError(t, err, "VIVACE_KILLS")
+		return n
+	}
 	if testing.Short() {
-		kills = 3
+		return 3
 	}
+	return 20
+}
+
+// The sequencer is killed with SIGKILL under load, again and again, and loses no
+// transaction whose receipt a client got; a full node and a prover follow through all
+// of it.
+func TestKill(t *testing.T) {
 	var (
 		bin     = build(t)
 		network = t.TempDir()
@@ -158,25 +161,33 @@ func TestKill(t *testing.T) {
 	)
 	key, err := cli.Key(keyFile)
 	require.NoError(t, err)
-	args := []string{"-network", network, "-datadir", t.TempDir(), "-listen", address,
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	args := []string{"-network", network, "-datadir", t.TempDir(), "-http.port", port,
 		"-block-interval", "200ms", "-snapshot-blocks", "8", "-base-fee", "1000000000",
 		"-provers", crypto.PubkeyToAddress(key.PublicKey).Hex()}
 	load, err := cli.DevLoad()
 	require.NoError(t, err)
 	var clients []*client
 	for _, lane := range load.Lanes(8) {
-		clients = append(clients, &client{url: url, lane: lane, acked: make(map[common.Address]uint64)})
+		clients = append(clients, &client{url: url, lane: lane, nonces: make(map[common.Address]uint64)})
 	}
 
 	s := start(t, filepath.Join(bin, "sequencer"), args...)
 	s.line(t, "sequencer of chain")
-	node := start(t, filepath.Join(bin, "fullnode"), "-network", network, "-print-interval", "100ms")
+	node := start(t, filepath.Join(bin, "fullnode"), "-network", network, "-datadir", t.TempDir(),
+		"-sequencer", url, "-http.port", "0", "-print-interval", "100ms")
 	prove := start(t, filepath.Join(bin, "prover"), "-network", network, "-key", keyFile)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range kills {
+	var (
+		rng   = rand.New(rand.NewPCG(1, 2))
+		since = make([]int, len(clients)) // receipts that the last check asked for
+		count = kills(t)
+	)
+	for range count {
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
-		for _, c := range clients {
+		for i, c := range clients {
+			since[i] = len(c.receipts)
 			wg.Go(func() { c.run(ctx) })
 		}
 		time.Sleep(time.Duration(100+rng.IntN(500)) * time.Millisecond)
@@ -185,14 +196,16 @@ func TestKill(t *testing.T) {
 		wg.Wait()
 		s = start(t, filepath.Join(bin, "sequencer"), args...)
 		s.line(t, "sequencer of chain")
-		checkNothingLost(t, url, clients)
+		checkNothingLost(t, url, clients, since)
 	}
+	clear(since)
+	checkNothingLost(t, url, clients, since)
 	total := 0
 	for _, c := range clients {
-		total += c.count
+		total += len(c.receipts)
 	}
-	require.Greater(t, total, 50*kills, "transactions acknowledged")
-	t.Logf("%d kills, %d transactions acknowledged, none lost", kills, total)
+	require.Greater(t, total, 50*count, "receipts")
+	t.Logf("%d kills, %d receipts, 0 lost", count, total)
 
 	// The followers caught up with what is sealed now, and all of it gets proven.
 	checkProven(t, s, node, filepath.Join(bin, "sequencer"), args)
@@ -211,17 +224,30 @@ func (p *process) running() bool {
 	}
 }
 
-func checkNothingLost(t *testing.T, url string, clients []*client) {
+// checkNothingLost asks for what was acknowledged: the nonce of every account, and the
+// receipt of every transaction that clients got one for, from number since on.
+func checkNothingLost(t *testing.T, url string, clients []*client, since []int) {
 	t.Helper()
-	for _, c := range clients {
-		for addr, want := range c.acked {
-			// What was in the open mini-block is shown as soon as that is logged.
-			deadline := time.Now().Add(10 * time.Second)
-			for nonce(t, url, addr) < want {
-				if time.Now().After(deadline) {
-					t.Fatalf("lost: %s has nonce %d, %d was acknowledged", addr, nonce(t, url, addr), want)
-				}
-				time.Sleep(time.Millisecond)
+	door, err := rpc.Dial(url + "/realtime")
+	require.NoError(t, err)
+	defer door.Close()
+	for i, c := range clients {
+		for addr, want := range c.nonces {
+			var got hexutil.Uint64
+			require.NoError(t, door.Call(&got, "eth_getTransactionCount", addr, "latest"))
+			require.GreaterOrEqual(t, uint64(got), want, "nonce of %s", addr)
+		}
+		for hashes := range slices.Chunk(c.receipts[since[i]:], 500) {
+			batch := make([]rpc.BatchElem, len(hashes))
+			for j, hash := range hashes {
+				batch[j] = rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: new(*types.Receipt)}
+			}
+			require.NoError(t, door.BatchCall(batch))
+			for j, hash := range hashes {
+				require.NoError(t, batch[j].Error)
+				receipt := *batch[j].Result.(**types.Receipt)
+				require.NotNil(t, receipt, "lost: transaction %s", hash)
+				require.Equal(t, hash, receipt.TxHash)
 			}
 		}
 	}

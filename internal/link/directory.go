@@ -37,7 +37,7 @@ type numbers struct{ first, next uint64 }
 // messages of each topic.
 func NewDirectory(dir string, keep int) (*Directory, error) {
 	d := &Directory{dir: dir, keep: uint64(keep), poll: time.Millisecond, ranges: make(map[string]*numbers)}
-	for _, topic := range []string{TopicFeed, TopicPublications, TopicAttestations, TopicSnapshots} {
+	for _, topic := range []string{TopicFeed, TopicBodies, TopicPublications, TopicAttestations, TopicSnapshots} {
 		if err := os.MkdirAll(filepath.Join(dir, topic), 0o755); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -31,8 +32,9 @@ const (
 type Command struct {
 	// Stdout gets help; Stderr gets log and errors. They default to the process's.
 	Stdout, Stderr io.Writer
-	// Log is set when Run calls the program.
-	Log *slog.Logger
+	// Log is set when Run calls the program, and LogLevel alters what it takes.
+	Log      *slog.Logger
+	LogLevel slog.LevelVar
 
 	name, summary string
 	flags         *flag.FlagSet
@@ -77,14 +79,19 @@ func (c *Command) Group(title string, define func(*flag.FlagSet)) {
 
 // Run parses args, then the environment, then the file that -config names (in this
 // order of precedence; an unknown key is an error), and calls the program with a
-// context that SIGINT or SIGTERM ends; a second signal kills. It returns the
-// process's exit code.
+// context that SIGINT or SIGTERM ends; a second signal kills. With dumpconfig as the
+// first argument it prints, as such a file, what the rest comes to, and ends. It
+// returns the process's exit code.
 func (c *Command) Run(args []string, program func(context.Context) error) int {
 	c.Group("General", func(f *flag.FlagSet) {
 		f.String("config", "", "read flags from this TOML `file`, by their names")
 		f.StringVar(&c.logLevel, "log-level", "warn", "least `level` to log: debug, info, warn or error")
 		f.StringVar(&c.logFormat, "log-format", "text", "`form` of the log: text or json")
 	})
+	dump := len(args) > 0 && args[0] == "dumpconfig"
+	if dump {
+		args = args[1:]
+	}
 	if err := c.parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			c.help(c.Stdout)
@@ -92,6 +99,10 @@ func (c *Command) Run(args []string, program func(context.Context) error) int {
 		}
 		fmt.Fprintf(c.Stderr, "%s: %v\nTry '%s -h'.\n", c.name, err, c.name)
 		return ExitUsage
+	}
+	if dump {
+		c.dumpConfig(c.Stdout)
+		return ExitOK
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -120,29 +131,53 @@ func (c *Command) parse(args []string) error {
 	if c.flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", c.flags.Arg(0))
 	}
-	c.Log, err = newLogger(c.Stderr, c.logLevel, c.logFormat)
-	return err
+	return c.openLog()
 }
 
-func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var o slog.HandlerOptions
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("-log-level: %w", err)
+func (c *Command) openLog() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
+		return fmt.Errorf("-log-level: %w", err)
 	}
-	o.Level = l
-	switch format {
+	c.LogLevel.Set(level)
+	o := &slog.HandlerOptions{Level: &c.LogLevel}
+	switch c.logFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, &o)), nil
+		c.Log = slog.New(slog.NewTextHandler(c.Stderr, o))
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, &o)), nil
+		c.Log = slog.New(slog.NewJSONHandler(c.Stderr, o))
+	default:
+		return fmt.Errorf("-log-format: %q is neither text nor json", c.logFormat)
 	}
-	return nil, fmt.Errorf("-log-format: %q is neither text nor json", format)
+	return nil
+}
+
+// dumpConfig prints every flag with its value, as a file for -config.
+func (c *Command) dumpConfig(w io.Writer) {
+	for _, g := range c.groups {
+		fmt.Fprintf(w, "# %s\n", g.title)
+		for _, f := range g.flags {
+			if f.Name == "config" {
+				continue
+			}
+			_, usage := flag.UnquoteUsage(f)
+			fmt.Fprintf(w, "# %s\n%s = %s\n", usage, f.Name, tomlValue(f.Value.String()))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// tomlValue is a flag's value as TOML has it: numbers and booleans bare.
+func tomlValue(v string) string {
+	if _, err := strconv.ParseInt(v, 10, 64); err == nil || v == "true" || v == "false" {
+		return v
+	}
+	return strconv.Quote(v)
 }
 
 // help prints the flags by group, with their defaults.
 func (c *Command) help(w io.Writer) {
-	fmt.Fprintf(w, "%s\n\nUsage: %s [flags]\n", c.summary, c.name)
+	fmt.Fprintf(w, "%s\n\nUsage: %s [dumpconfig] [flags]\n", c.summary, c.name)
 	width := 0
 	for _, g := range c.groups {
 		for _, f := range g.flags {

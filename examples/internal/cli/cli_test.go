@@ -19,6 +19,7 @@ type settings struct {
 	rate int
 	dir  string
 	last time.Duration
+	port int
 }
 
 func newCommand(s *settings) (*Command, *bytes.Buffer, *bytes.Buffer) {
@@ -30,6 +31,7 @@ func newCommand(s *settings) (*Command, *bytes.Buffer, *bytes.Buffer) {
 		f.DurationVar(&s.last, "last", time.Second, "for how long")
 	})
 	c.Group("Storage", func(f *flag.FlagSet) { f.StringVar(&s.dir, "data-dir", "", "a `directory`") })
+	c.Group("Door", func(f *flag.FlagSet) { f.IntVar(&s.port, "http.port", 8545, "a `port`") })
 	return c, &out, &errs
 }
 
@@ -47,7 +49,7 @@ func TestPrecedence(t *testing.T) {
 	c, _, errs := newCommand(&s)
 	code := c.Run([]string{"-config", file, "-data-dir=from flag"}, func(context.Context) error { return nil })
 	require.Equal(t, ExitOK, code, errs)
-	require.Equal(t, settings{rate: 7, dir: "from flag", last: 2 * time.Second}, s)
+	require.Equal(t, settings{rate: 7, dir: "from flag", last: 2 * time.Second, port: 8545}, s)
 }
 
 func TestUsageErrors(t *testing.T) {
@@ -79,7 +81,7 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, ExitOK, c.Run([]string{"-h"}, func(context.Context) error { panic("must not run") }))
 	require.Equal(t, `Probes.
 
-Usage: probe [flags]
+Usage: probe [dumpconfig] [flags]
 
 Load:
   -last duration       for how long (default 1s)
@@ -87,6 +89,9 @@ Load:
 
 Storage:
   -data-dir directory  a directory
+
+Door:
+  -http.port port      a port (default 8545)
 
 General:
   -config file         read flags from this TOML file, by their names
@@ -128,4 +133,21 @@ func TestSignalEndsContext(t *testing.T) {
 	})
 	require.Equal(t, ExitOK, code)
 	require.Contains(t, errs.String(), `"msg":"started","rate":1000`)
+}
+
+// What dumpconfig prints is a file that comes to the same.
+func TestDumpConfig(t *testing.T) {
+	t.Setenv("VIVACE_HTTP_PORT", "1")
+	var s settings
+	c, out, errs := newCommand(&s)
+	code := c.Run([]string{"dumpconfig", "-rate=5", "-data-dir", "a \"dir\""}, func(context.Context) error { panic("must not run") })
+	require.Equal(t, ExitOK, code, errs)
+	require.Contains(t, out.String(), "# Load\n# for how long\nlast = \"1s\"\n")
+	require.NoError(t, os.Unsetenv("VIVACE_HTTP_PORT"))
+
+	var again settings
+	c, _, errs = newCommand(&again)
+	code = c.Run([]string{"-config", writeFile(t, out.String())}, func(context.Context) error { return nil })
+	require.Equal(t, ExitOK, code, errs)
+	require.Equal(t, settings{rate: 5, dir: `a "dir"`, last: time.Second, port: 1}, again)
 }

@@ -47,7 +47,7 @@ func (n *Network) Spec() (*genesis.Spec, error) {
 		if err != nil {
 			return nil, err
 		}
-		return genesis.Dev(genesis.DevOptions{State: load.State()})
+		return genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(load.State())})
 	}
 	f, err := os.Open(n.Genesis)
 	if err != nil {

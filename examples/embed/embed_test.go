@@ -1,0 +1,38 @@
+// Package embed has programs that embed a part of Vivace; see README.md.
+package embed
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The programs print what README.md says, and there is no other.
+func TestPrograms(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	bin := t.TempDir()
+	out, err := exec.Command("go", "build", "-o", bin, "./...").CombinedOutput()
+	require.NoError(t, err, string(out))
+	programs, err := os.ReadDir(bin)
+	require.NoError(t, err)
+	require.Len(t, programs, 4)
+	for _, p := range programs {
+		t.Run(p.Name(), func(t *testing.T) {
+			out, err := exec.Command(filepath.Join(bin, p.Name())).CombinedOutput()
+			require.NoError(t, err, string(out))
+			require.Equal(t, section(string(readme), p.Name()), string(out))
+		})
+	}
+}
+
+// section is what stands indented in the text below the command that runs name.
+func section(text, name string) string {
+	_, after, _ := strings.Cut(text, "    $ go run ./examples/embed/"+name+"\n")
+	before, _, _ := strings.Cut(after, "\n\n")
+	return strings.ReplaceAll(strings.TrimRight("\n"+before, "\n"), "\n    ", "\n")[1:] + "\n"
+}
