@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -18,7 +19,9 @@ type openBlock struct {
 	*fork
 	txRoot    func(*chain.Changes) (common.Hash, error) // nil: receipts without state roots
 	ancestors chain.Ancestors
+	pool      *statePool // of state
 	state     *state
+	db        watched // the same, for the block's own writes
 	evm       *vm.EVM
 	ctx       context.Context // of the call that is running
 	broken    error           // why only Discard may follow
@@ -44,7 +47,32 @@ type mini struct {
 	pending bool // chain.MiniBlock.ParentHashPending
 }
 
-var states = sync.Pool{New: func() any { return newState() }}
+// A statePool keeps the memory of states. Blocks and calls have one each: emptying
+// the maps of a state costs as much as they ever held, so a call must not get one in
+// which a block was.
+type statePool struct {
+	sync.Pool
+	most int // entries of a state that is kept
+}
+
+var (
+	blockStates = statePool{most: math.MaxInt}
+	callStates  = statePool{most: 1 << 12}
+)
+
+func (p *statePool) get() *state {
+	if s, kept := p.Get().(*state); kept {
+		return s
+	}
+	return newState()
+}
+
+func (p *statePool) put(s *state) {
+	if len(s.accounts)+len(s.slots) <= p.most {
+		s.close()
+		p.Put(s)
+	}
+}
 
 // Open implements chain.Builder: it starts a block and runs what opens it.
 func (e *Sequential) Open(ctx context.Context, env *chain.Env, ancestors chain.Ancestors, prior chain.StateView) (chain.OpenBlock, error) {
@@ -71,7 +99,7 @@ func (e *Sequential) open(ctx context.Context, f *fork, ancestors chain.Ancestor
 	if !f.rules.IsByzantium && e.config.TxRoot == nil {
 		return nil, fmt.Errorf("block %d: %w", f.env.Number, ErrTxRootRequired)
 	}
-	b := begin(f, ancestors, prior, e.config.Hints)
+	b := begin(f, ancestors, prior, &blockStates, e.config.Hints)
 	b.txRoot = e.config.TxRoot
 	b.size, b.sizeMax = emptySize(f.env), sizeMax
 	if err := b.guard(ctx, b.runOpening); err != nil {
@@ -82,9 +110,13 @@ func (e *Sequential) open(ctx context.Context, f *fork, ancestors chain.Ancestor
 }
 
 // begin makes the block, with nothing run in it.
-func begin(f *fork, ancestors chain.Ancestors, prior chain.StateView, wantHints bool) *openBlock {
-	b := &openBlock{fork: f, ancestors: ancestors, state: states.Get().(*state), warm: f.precompiles()}
+func begin(f *fork, ancestors chain.Ancestors, prior chain.StateView, pool *statePool, wantHints bool) *openBlock {
+	b := &openBlock{fork: f, ancestors: ancestors, pool: pool, state: pool.get(), warm: f.warm()}
+	b.db.state = b.state
 	b.evm = vm.NewEVM(f.blockContext(b.blockHash), b.state, f.chain, vm.Config{EnablePreimageRecording: wantHints})
+	if len(f.custom) > 0 {
+		b.evm.SetPrecompiles(f.precompiles())
+	}
 	b.state.open(prior, f.rules.IsEIP158, b.evm.Cancel)
 	if wantHints {
 		b.state.hints = newHints()
@@ -146,13 +178,14 @@ func (b *openBlock) push(tx *chain.Tx, result *chain.TxResult) error {
 		result.Err = err
 		return nil
 	}
-	if err := b.include(tx, &c, result); err != nil {
+	out, err := b.include(tx.Hash(), &c)
+	if err != nil {
 		return err
 	}
+	*result = chain.TxResult{Receipt: out.receipt, Changes: out.changes, Output: out.output}
 	b.size += txSize(tx)
 	b.mini.txs = append(b.mini.txs, tx)
 	b.mini.results = append(b.mini.results, *result)
-	b.receipts = append(b.receipts, result.Receipt)
 	if b.state.hints != nil {
 		b.state.hints.endTx(result.Changes, b.mini.index)
 	}
@@ -168,36 +201,50 @@ func (b *openBlock) admit(tx *chain.Tx) (checked, error) {
 	if err := b.checkState(&c); err != nil {
 		return c, err
 	}
-	switch {
-	case c.gas > b.env.GasLimit-b.gasUsed:
-		return c, fmt.Errorf("%w: have %d, want %d", chain.ErrBlockFull, b.env.GasLimit-b.gasUsed, c.gas)
-	case b.blobGasUsed+c.blobGas() > b.blobs.maxGas():
-		return c, fmt.Errorf("%w: of blob gas: have %d, want %d", chain.ErrBlockFull, b.blobs.maxGas()-b.blobGasUsed, c.blobGas())
-	case b.sizeMax > 0 && b.size+txSize(tx) > b.sizeMax:
+	if err := b.checkRoom(c.message); err != nil {
+		return c, err
+	}
+	if b.sizeMax > 0 && b.size+txSize(tx) > b.sizeMax {
 		return c, fmt.Errorf("%w: of block size: have %d bytes, want %d", chain.ErrBlockFull, b.sizeMax-min(b.size, b.sizeMax), txSize(tx))
 	}
 	return c, nil
 }
 
-// include executes a transaction that was admitted, and ends it.
-func (b *openBlock) include(tx *chain.Tx, c *checked, result *chain.TxResult) error {
+// checkRoom verifies that the gas that is left in the block suffices.
+func (b *openBlock) checkRoom(m *message) error {
+	switch {
+	case b.lenient.gas:
+		return nil
+	case m.gas > b.env.GasLimit-b.gasUsed:
+		return fmt.Errorf("%w: have %d, want %d", chain.ErrBlockFull, b.env.GasLimit-b.gasUsed, m.gas)
+	case b.blobGasUsed+m.blobGas() > b.blobs.maxGas():
+		return fmt.Errorf("%w: of blob gas: have %d, want %d", chain.ErrBlockFull, b.blobs.maxGas()-b.blobGasUsed, m.blobGas())
+	}
+	return nil
+}
+
+// include executes a message that was admitted, and ends it. The hash is its
+// transaction's, or zero.
+func (b *openBlock) include(hash common.Hash, c *checked) (*outcome, error) {
+	b.startTx(hash, c)
 	out := b.apply(c)
 	if err := b.stopped(); err != nil {
-		return err
+		return nil, err
 	}
 	logs := b.state.logs
-	changes := b.state.finalise(true)
+	out.changes = b.db.finalise(true)
 
 	b.gasUsed += out.gasUsed
 	b.blobGasUsed += c.blobGas()
-	receipt := b.receipt(tx, c, &out, logs)
+	out.receipt = b.receipt(hash, c, out, logs)
 	if !b.rules.IsByzantium {
-		if err := b.postState(receipt, changes); err != nil {
-			return err
+		if err := b.postState(out.receipt, out.changes); err != nil {
+			return nil, err
 		}
 	}
-	*result = chain.TxResult{Receipt: receipt, Changes: changes, Output: out.output}
-	return nil
+	b.receipts = append(b.receipts, out.receipt)
+	b.endTx(out.receipt)
+	return out, nil
 }
 
 // stopped is why the interpreter was stopped, or nil if it was not.
@@ -287,9 +334,8 @@ func (b *openBlock) release(err error) {
 		return
 	}
 	b.evm.Release()
-	b.state.close()
-	states.Put(b.state)
-	b.state, b.evm = nil, nil
+	b.pool.put(b.state)
+	b.state, b.db, b.evm = nil, watched{}, nil
 }
 
 // blockHash answers BLOCKHASH. The interpreter has verified that number is in

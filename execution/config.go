@@ -38,6 +38,11 @@ type Config struct {
 	// (EIP-7934) from Osaka on, and no bound before. A rollup may lift it above the
 	// protocol's cap; then Execute takes such blocks too.
 	BlockSizeMax uint64
+	// Precompiles are a rollup's own, by address, from block 0 on, besides those of
+	// Ethereum's forks; they are warm as those are (EIP-2929). They are part of the
+	// protocol: sequencer, full nodes and provers must have the same. Not altered
+	// after.
+	Precompiles map[common.Address]Precompile
 }
 
 // Validate reports the first thing that is wrong with c, or nil.
@@ -48,7 +53,7 @@ func (c *Config) Validate() error {
 	case c.Chain.ChainID == nil || c.Chain.ChainID.Sign() <= 0:
 		return errors.New("execution: Config.Chain.ChainID must be positive")
 	}
-	return nil
+	return validatePrecompiles(c.Precompiles)
 }
 
 // Sequential executes blocks one transaction after the other. It is an Executor

@@ -36,10 +36,12 @@ const (
 	ErrInitCodeTooLarge  invalidTx = "max initcode size exceeded"
 	ErrMissingBlobHashes invalidTx = "blob transaction missing blob hashes"
 	ErrTooManyBlobs      invalidTx = "blob transaction has too many blobs"
-	ErrBlobHashVersion   invalidTx = "blob has invalid hash version"
+	ErrBlobHashVersion   invalidTx = "invalid hash version"
 	ErrBlobFeeCapTooLow  invalidTx = "max fee per blob gas less than block blob gas fee"
 	ErrSidecar           invalidTx = "blob transaction carries its sidecar"
+	ErrBlobCreate        invalidTx = "blob transaction of type create"
 	ErrEmptyAuthList     invalidTx = "EIP-7702 transaction with empty auth list"
+	ErrSetCodeCreate     invalidTx = "EIP-7702 transaction cannot be used to create contract"
 )
 
 // ErrTxRootRequired says that a block before Byzantium, whose receipts carry

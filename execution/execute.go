@@ -86,7 +86,7 @@ func (e *Sequential) Transact(ctx context.Context, env *chain.Env, ancestors cha
 	if err != nil {
 		return result, nil, err
 	}
-	b := begin(f, ancestors, prior, false)
+	b := begin(f, ancestors, prior, &callStates, false)
 	defer b.Discard()
 	if err := b.guard(ctx, func() error { return b.push(tx, &result) }); err != nil {
 		return chain.TxResult{}, nil, err

@@ -23,7 +23,25 @@ type fork struct {
 	signer      types.Signer
 	blobs       blobSchedule // zero before Cancun
 	blobBaseFee uint256.Int  // wei
+	custom      map[common.Address]Precompile
+	lenient     leniency // of a Scratch; none in a block
 }
+
+// leniency is what messages are not held to.
+type leniency struct {
+	nonce      bool
+	senderCode bool
+	gas        bool // caps and the block's room
+	fees       bool // if the caps are zero
+}
+
+// free tells that m pays nothing for its gas, whatever the base fee.
+func (f *fork) free(m *message) bool {
+	return f.lenient.fees && m.feeCap.IsZero() && m.tipCap.IsZero()
+}
+
+// blobsFree tells the same of the gas of its blobs.
+func (f *fork) blobsFree(m *message) bool { return f.lenient.fees && m.blobFeeCap.IsZero() }
 
 // fork finds the rules for env, and verifies that env has the fields that they
 // speak of.
@@ -32,7 +50,7 @@ func (e *Sequential) fork(env *chain.Env) (*fork, error) {
 		c      = e.config.Chain
 		number = new(big.Int).SetUint64(env.Number)
 		merged = env.Difficulty.IsZero()
-		f      = &fork{chain: c, env: env, number: number, rules: c.Rules(number, merged, env.Timestamp)}
+		f      = &fork{chain: c, env: env, number: number, rules: c.Rules(number, merged, env.Timestamp), custom: e.config.Precompiles}
 	)
 	f.signer = types.MakeSigner(c, number, env.Timestamp)
 	switch {
@@ -164,6 +182,3 @@ func (s blobSchedule) baseFee(excess uint64) uint256.Int {
 	}
 	return fee
 }
-
-// precompiles are the addresses that are warm in every transaction (EIP-2929).
-func (f *fork) precompiles() []common.Address { return vm.ActivePrecompiles(f.rules) }

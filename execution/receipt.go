@@ -3,24 +3,25 @@ package execution
 import (
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/vivace-chain/vivace/chain"
 )
 
-// receipt is the receipt of a transaction that is the next in the block.
-func (b *openBlock) receipt(tx *chain.Tx, c *checked, out *outcome, logs []chain.Log) *chain.Receipt {
+// receipt is the receipt of a message that is the next in the block.
+func (b *openBlock) receipt(hash common.Hash, c *checked, out *outcome, logs []chain.Log) *chain.Receipt {
 	r := &chain.Receipt{
-		Type:              c.tx.Type(),
+		Type:              c.kind,
 		CumulativeGasUsed: b.gasUsed,
 		LogsBloom:         chain.LogsBloom(logs),
 		Logs:              logs,
-		TxHash:            tx.Hash(),
+		TxHash:            hash,
 		BlockNumber:       b.env.Number,
 		TransactionIndex:  uint32(len(b.receipts)),
 		FirstLogIndex:     b.logCount,
 		GasUsed:           out.gasUsed,
-		EffectiveGasPrice: out.gasPrice,
+		EffectiveGasPrice: out.prices.gas,
 	}
 	if out.err == nil {
 		r.Status = 1
@@ -29,8 +30,8 @@ func (b *openBlock) receipt(tx *chain.Tx, c *checked, out *outcome, logs []chain
 		created := crypto.CreateAddress(c.from, c.nonce)
 		r.ContractAddress = &created
 	}
-	if c.blobHashes != nil {
-		price := b.blobBaseFee
+	if c.isBlob() {
+		price := out.prices.blob
 		r.BlobGasUsed, r.BlobGasPrice = c.blobGas(), &price
 	}
 	b.logCount += uint32(len(logs))

@@ -152,23 +152,31 @@ func (s *state) open(view chain.StateView, eip158 bool, fail func()) {
 
 // close forgets the block and keeps the memory, within bounds.
 func (s *state) close() {
-	const keep = 1 << 16 // entries; clearing a map costs as much as it once held
-	old := *s
-	*s = state{accountArena: old.accountArena, slotArena: old.slotArena, journal: old.journal, accesses: old.accesses}
-	fresh := newState()
-	s.accounts, s.slots, s.codes, s.transient = fresh.accounts, fresh.slots, fresh.codes, fresh.transient
-	if len(old.accounts) <= keep {
-		clear(old.accounts)
-		s.accounts = old.accounts
+	const keep = 1 << 16 // entries
+	for sp := range s.dirty {
+		clear(s.dirty[sp])
+		s.dirty[sp] = s.dirty[sp][:0]
 	}
-	if len(old.slots) <= keep {
-		clear(old.slots)
-		s.slots = old.slots
-	}
+	clear(s.precompiles)
 	s.accountArena.reset(keep)
 	s.slotArena.reset(keep)
 	s.journal.reset()
 	s.accesses.reset()
+	*s = state{
+		accounts: emptied(s.accounts, keep), slots: emptied(s.slots, keep), codes: emptied(s.codes, keep), transient: emptied(s.transient, keep),
+		accountArena: s.accountArena, slotArena: s.slotArena, dirty: s.dirty, journal: s.journal, accesses: s.accesses,
+		precompiles: s.precompiles[:0],
+	}
+}
+
+// emptied is m without its entries, or a new map if clearing, which costs as much as
+// the map once held, would cost too much.
+func emptied[M ~map[K]V, K comparable, V any](m M, keep int) M {
+	if len(m) > keep {
+		return make(M)
+	}
+	clear(m)
+	return m
 }
 
 // setErr records the first failure and stops the interpreter.

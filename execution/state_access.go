@@ -102,7 +102,8 @@ func (x *accesses) accessSet(number uint64) *chain.AccessSet {
 		access := chain.AccountAccess{Address: a.addr, Code: a.codeSeen}
 		if len(a.slotsSeen) > 0 { // a slot of a later generation may repeat one
 			slices.SortFunc(a.slotsSeen, func(x, y common.Hash) int { return bytes.Compare(x[:], y[:]) })
-			access.Slots = slices.Clone(slices.Compact(a.slotsSeen))
+			a.slotsSeen = slices.Compact(a.slotsSeen)
+			access.Slots = slices.Clone(a.slotsSeen)
 		}
 		set.Accounts = append(set.Accounts, access)
 	}

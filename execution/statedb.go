@@ -252,8 +252,11 @@ func (s *state) SetTxContext(common.Hash, int, uint32) {
 }
 
 func canTransfer(db vm.StateDB, from common.Address, amount *uint256.Int) bool {
-	balance := &db.(*state).read(from).Balance
-	return !balance.Lt(amount)
+	return db.(*state).covers(from, amount)
+}
+
+func (s *state) covers(from common.Address, amount *uint256.Int) bool {
+	return !s.read(from).Balance.Lt(amount)
 }
 
 func transfer(db vm.StateDB, from, to common.Address, amount *uint256.Int, _ *params.Rules) {

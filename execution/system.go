@@ -20,25 +20,23 @@ const systemGas = 30_000_000
 func (b *openBlock) runOpening() error {
 	if b.chain.DAOForkSupport && b.chain.DAOForkBlock != nil && b.chain.DAOForkBlock.Cmp(b.number) == 0 {
 		b.drainDAO()
-		b.opening = b.state.finalise(true)
+		b.opening = b.db.finalise(true)
 	}
 	if b.rules.IsCancun {
 		// The call may fail, and then has no effect.
 		b.systemCall(params.BeaconRootsAddress, b.env.ParentBeaconBlockRoot[:])
-		b.state.finalise(false)
 	}
 	if b.rules.IsPrague {
 		if err := b.recordParentHash(); err != nil {
 			return err
 		}
-		b.state.finalise(false)
 	}
 	return b.stopped()
 }
 
 // drainDAO moves the funds of the DAO and its children to the refund contract.
 func (b *openBlock) drainDAO() {
-	s := b.state
+	s := &b.db
 	s.write(params.DAORefundContract)
 	for _, addr := range params.DAODrainList() {
 		balance := s.GetBalance(addr)
@@ -49,7 +47,8 @@ func (b *openBlock) drainDAO() {
 
 // recordParentHash is EIP-2935. The contract of the EIP only stores its input, so
 // its effect and its accesses are known without the hash: the slot is made pending
-// in place of the call. Other code gets the call at once, and no code none.
+// in place of the call. Other code gets the call at once, and so does who watches;
+// no code gets none.
 func (b *openBlock) recordParentHash() error {
 	var (
 		s      = b.state
@@ -57,13 +56,16 @@ func (b *openBlock) recordParentHash() error {
 		size   = s.GetCodeSize(chain.HistoryStorageAddress)
 	)
 	switch {
+	case b.db.hooks != nil:
 	case size == 0:
+		s.finalise(false)
 		return nil
 	case s.GetCodeHash(chain.HistoryStorageAddress) == chain.HistoryStorageCodeHash:
 		b.mini.pending = true
 		s.deferSlot(s.read(chain.HistoryStorageAddress), chain.HistorySlot(parent), func() (common.Hash, error) {
 			return b.ancestor(parent)
 		})
+		s.finalise(false)
 		return nil
 	}
 	hash, err := b.ancestor(parent)
@@ -74,13 +76,18 @@ func (b *openBlock) recordParentHash() error {
 	return nil
 }
 
-// systemCall calls a system contract as the protocol itself. The caller ends it
-// with finalise.
+// systemCall calls a system contract as the protocol itself.
 func (b *openBlock) systemCall(to common.Address, input []byte) ([]byte, error) {
+	b.startSystemCall()
+	defer b.endSystemCall()
 	b.evm.SetTxContext(vm.TxContext{Origin: params.SystemAddress, GasPrice: new(uint256.Int)})
 	b.state.Prepare(b.rules, common.Address{}, common.Address{}, nil, nil, nil)
 	b.state.AddAddressToAccessList(to)
 	output, _, err := b.evm.Call(params.SystemAddress, to, input, vm.NewGasBudget(systemGas, 0), new(uint256.Int))
+	if stopped := b.stopped(); stopped != nil {
+		return nil, stopped
+	}
+	b.db.finalise(false)
 	return output, err
 }
 
@@ -106,9 +113,9 @@ func (b *openBlock) withdraw() {
 		w := &b.env.Withdrawals[i]
 		var amount uint256.Int
 		amount.Mul(amount.SetUint64(w.Amount), gwei)
-		b.state.AddBalance(w.Address, &amount, tracing.BalanceIncreaseWithdrawal)
+		b.db.AddBalance(w.Address, &amount, tracing.BalanceIncreaseWithdrawal)
 	}
-	b.state.finalise(false)
+	b.db.finalise(false)
 }
 
 // Types of requests (EIP-7685).
@@ -146,7 +153,6 @@ func (b *openBlock) requests() ([][]byte, error) {
 		if err != nil {
 			return nil, b.invalid("system contract %s: %w", queue.addr, err)
 		}
-		b.state.finalise(false)
 		if len(data) > 0 {
 			all = append(all, append([]byte{queue.kind}, data...))
 		}
@@ -214,9 +220,9 @@ func (b *openBlock) reward() {
 		share.SetUint64(ommer.Number + 8 - b.env.Number)
 		share.Mul(&share, static)
 		share.Rsh(&share, 3)
-		b.state.AddBalance(ommer.Coinbase, &share, tracing.BalanceIncreaseRewardMineUncle)
+		b.db.AddBalance(ommer.Coinbase, &share, tracing.BalanceIncreaseRewardMineUncle)
 		total.Add(&total, &nephew)
 	}
-	b.state.AddBalance(b.env.Coinbase, &total, tracing.BalanceIncreaseRewardMineBlock)
-	b.state.finalise(false)
+	b.db.AddBalance(b.env.Coinbase, &total, tracing.BalanceIncreaseRewardMineBlock)
+	b.db.finalise(false)
 }

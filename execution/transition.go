@@ -11,60 +11,115 @@ import (
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
 )
 
-// An outcome is what one transaction did, besides what it wrote.
+// An outcome is what one message did.
 type outcome struct {
-	gasUsed  uint64
-	gasPrice uint256.Int // effective, wei
-	output   []byte
-	err      error // of the outermost call; the transaction is in the block all the same
+	prices
+	gasUsed uint64
+	gasPeak uint64 // before refunds; the floor of EIP-7623 counts
+	output  []byte
+	err     error // of the outermost call; the message is in the block all the same
+	receipt *chain.Receipt
+	changes *chain.Changes
 }
 
-// apply runs a transaction that passed checkState. The caller ends it with
-// finalise or, when the state has failed, gives the block up.
-func (b *openBlock) apply(c *checked) outcome {
+// prices are what a message pays for its gas, in wei per unit.
+type prices struct {
+	gas  uint256.Int // effective
+	tip  uint256.Int // of that, the coinbase's
+	blob uint256.Int
+}
+
+func (f *fork) prices(m *message) (p prices) {
+	p.gas = m.gasPrice(f.env.BaseFee)
+	p.tip = p.gas
+	if f.rules.IsLondon && !f.free(m) { // EIP-1559: the base fee is burnt
+		p.tip.Sub(&p.gas, f.env.BaseFee)
+	}
+	if m.isBlob() && !f.blobsFree(m) {
+		p.blob = f.blobBaseFee
+	}
+	return p
+}
+
+// apply runs a message that was admitted. The caller ends it with finalise or, when
+// the state has failed, gives the block up. Receipt and changes are left to it.
+func (b *openBlock) apply(c *checked) *outcome {
 	var (
-		s     = b.state
-		out   = outcome{gasPrice: c.gasPrice(b.env.BaseFee)}
+		out   = &outcome{prices: b.prices(c.message)}
+		gas   = c.gas - c.intrinsicGas
 		frame vm.GasBudget
 	)
-	b.buyGas(c, &out.gasPrice)
-	s.Prepare(b.rules, c.from, b.env.Coinbase, c.to, b.warm, c.tx.AccessList())
-	b.evm.SetTxContext(vm.TxContext{Origin: c.from, GasPrice: &out.gasPrice, BlobHashes: c.blobHashes})
+	b.buyGas(c, &out.prices)
+	b.state.Prepare(b.rules, c.from, b.env.Coinbase, c.to, b.warm, c.accessList)
+	b.evm.SetTxContext(vm.TxContext{Origin: c.from, GasPrice: &out.prices.gas, BlobHashes: c.blobHashes})
+	b.db.gasChange(0, c.gas, tracing.GasChangeTxInitialBalance)
+	b.db.gasChange(c.gas, gas, tracing.GasChangeTxIntrinsicGas)
 
-	gas := vm.NewGasBudget(c.gas-c.intrinsicGas, 0)
 	if c.to == nil {
-		out.output, _, frame, out.err = b.evm.Create(c.from, c.tx.Data(), gas, &c.value)
+		b.db.gasMove(gas, 0, tracing.GasChangeTxGasForwarded)
+		out.output, _, frame, out.err = b.evm.Create(c.from, c.data, vm.NewGasBudget(gas, 0), &c.value)
 	} else {
 		b.authorize(c)
-		out.output, frame, out.err = b.evm.Call(c.from, *c.to, c.tx.Data(), gas, &c.value)
+		b.db.gasMove(gas, 0, tracing.GasChangeTxGasForwarded)
+		out.output, frame, out.err = b.evm.Call(c.from, *c.to, c.data, vm.NewGasBudget(gas, 0), &c.value)
 	}
-	out.gasUsed = b.settle(c, c.gas-frame.ExecutionGas, &out.gasPrice)
+	b.db.gasMove(0, frame.ExecutionGas, tracing.GasChangeCallLeftOverRefunded)
+	b.settle(c, frame.ExecutionGas, out)
 	return out
 }
 
-// checkState verifies what the state says about a transaction: nonce and code of
-// the sender, and that it can pay. It writes nothing. Errors match
-// chain.ErrInvalidTx.
+// checkState verifies what the state says about a message: nonce and code of the
+// sender, and that it can pay. It writes nothing. Errors match chain.ErrInvalidTx.
 func (b *openBlock) checkState(c *checked) error {
-	s := b.state
-	switch nonce := s.GetNonce(c.from); {
+	if err := b.checkNonce(c); err != nil {
+		return err
+	}
+	if err := b.checkSenderCode(c); err != nil {
+		return err
+	}
+	return b.checkFunds(c)
+}
+
+func (b *openBlock) checkNonce(c *checked) error {
+	nonce := b.state.GetNonce(c.from)
+	if b.lenient.nonce {
+		m := *c.message // a transaction's is not ours to alter
+		m.nonce = nonce
+		c.message = &m
+		return nil
+	}
+	switch {
 	case nonce < c.nonce:
 		return fmt.Errorf("%w: address %s, tx: %d state: %d", ErrNonceTooHigh, c.from, c.nonce, nonce)
 	case nonce > c.nonce:
 		return fmt.Errorf("%w: address %s, tx: %d state: %d", ErrNonceTooLow, c.from, c.nonce, nonce)
 	}
-	if code := s.GetCode(c.from); len(code) > 0 { // EIP-3607, EIP-7702
+	return nil
+}
+
+// checkSenderCode is EIP-3607, with the exception of EIP-7702.
+func (b *openBlock) checkSenderCode(c *checked) error {
+	if b.lenient.senderCode {
+		return nil
+	}
+	if code := b.state.GetCode(c.from); len(code) > 0 {
 		if _, delegated := types.ParseDelegation(code); !delegated {
 			return fmt.Errorf("%w: address %s, len(code): %d", ErrSenderNoEOA, c.from, len(code))
 		}
 	}
+	return nil
+}
+
+func (b *openBlock) checkFunds(c *checked) error {
 	var want uint256.Int
 	if _, overflow := want.AddOverflow(&c.gasCost, &c.value); overflow {
 		return fmt.Errorf("%w: address %s required balance exceeds 256 bits", ErrInsufficientFunds, c.from)
 	}
-	if have := s.GetBalance(c.from); have.Lt(&want) {
+	if have := b.state.GetBalance(c.from); have.Lt(&want) {
 		return fmt.Errorf("%w: address %s have %s want %s", ErrInsufficientFunds, c.from, have, &want)
 	}
 	return nil
@@ -72,57 +127,57 @@ func (b *openBlock) checkState(c *checked) error {
 
 // buyGas takes the price of all gas, and of the blob gas, from the sender. It is
 // covered: no price is above its cap.
-func (b *openBlock) buyGas(c *checked, price *uint256.Int) {
+func (b *openBlock) buyGas(c *checked, p *prices) {
 	var cost, blobCost uint256.Int
 	cost.SetUint64(c.gas)
-	cost.Mul(&cost, price)
+	cost.Mul(&cost, &p.gas)
 	blobCost.SetUint64(c.blobGas())
-	blobCost.Mul(&blobCost, &b.blobBaseFee)
+	blobCost.Mul(&blobCost, &p.blob)
 	cost.Add(&cost, &blobCost)
-	b.state.SubBalance(c.from, &cost, tracing.BalanceDecreaseGasBuy)
+	b.db.SubBalance(c.from, &cost, tracing.BalanceDecreaseGasBuy)
 }
 
-// settle gives back what was not used, pays the coinbase and returns the gas that
-// the transaction is charged for.
-func (b *openBlock) settle(c *checked, used uint64, price *uint256.Int) uint64 {
-	s := b.state
+// settle counts the gas that the message is charged for, gives back what is left,
+// and pays the coinbase.
+func (b *openBlock) settle(c *checked, left uint64, out *outcome) {
 	quotient := params.RefundQuotient
 	if b.rules.IsLondon { // EIP-3529
 		quotient = params.RefundQuotientEIP3529
 	}
-	used -= min(used/quotient, s.GetRefund())
-	used = max(used, c.floorGas) // EIP-7623
+	used := c.gas - left
+	refund := min(used/quotient, b.state.GetRefund())
+	b.db.gasChange(left, left+refund, tracing.GasChangeTxRefunds)
+	left += refund
+	if most := c.gas - c.floorGas; left > most { // EIP-7623
+		b.db.gasChange(left, most, tracing.GasChangeTxDataFloor)
+		left = most
+	}
+	out.gasUsed, out.gasPeak = c.gas-left, max(used, c.floorGas)
 
 	var amount uint256.Int
-	if left := c.gas - used; left > 0 {
+	if left > 0 {
 		amount.SetUint64(left)
-		amount.Mul(&amount, price)
-		s.AddBalance(c.from, &amount, tracing.BalanceIncreaseGasReturn)
+		amount.Mul(&amount, &out.prices.gas)
+		b.db.AddBalance(c.from, &amount, tracing.BalanceIncreaseGasReturn)
+		b.db.gasChange(left, 0, tracing.GasChangeTxLeftOverReturned)
 	}
-	tip := *price
-	if b.rules.IsLondon { // EIP-1559: the base fee is burnt
-		tip.Sub(&tip, b.env.BaseFee)
-	}
-	amount.SetUint64(used)
-	amount.Mul(&amount, &tip)
-	s.AddBalance(b.env.Coinbase, &amount, tracing.BalanceIncreaseRewardTransactionFee)
-	return used
+	amount.SetUint64(out.gasUsed)
+	amount.Mul(&amount, &out.tip)
+	b.db.AddBalance(b.env.Coinbase, &amount, tracing.BalanceIncreaseRewardTransactionFee)
 }
 
 // authorize counts the sender's nonce, installs the delegations of EIP-7702, and
 // warms the one of the recipient.
 func (b *openBlock) authorize(c *checked) {
-	s := b.state
-	s.SetNonce(c.from, c.nonce+1, tracing.NonceChangeEoACall)
-	list := c.tx.SetCodeAuthorizations()
-	for i := range list {
-		if authority, err := b.authority(&list[i]); err == nil {
-			b.delegate(authority, &list[i])
+	b.db.SetNonce(c.from, c.nonce+1, tracing.NonceChangeEoACall)
+	for i := range c.authorizations {
+		if authority, err := b.authority(&c.authorizations[i]); err == nil {
+			b.delegate(authority, &c.authorizations[i])
 		}
 	}
 	if b.rules.IsPrague {
-		if target, delegated := types.ParseDelegation(s.GetCode(*c.to)); delegated {
-			s.AddAddressToAccessList(target)
+		if target, delegated := types.ParseDelegation(b.state.GetCode(*c.to)); delegated {
+			b.state.AddAddressToAccessList(target)
 		}
 	}
 }
@@ -153,7 +208,7 @@ func (b *openBlock) authority(auth *types.SetCodeAuthorization) (common.Address,
 }
 
 func (b *openBlock) delegate(authority common.Address, auth *types.SetCodeAuthorization) {
-	s := b.state
+	s := &b.db
 	if s.Exist(authority) {
 		s.AddRefund(params.CallNewAccountGas - params.TxAuthTupleGas)
 	}

@@ -12,18 +12,23 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 )
 
-// message is a decoded transaction with its numbers as values: what execution
-// reads, made once per transaction and kept in chain.Tx.
+// message is what execution reads of a transaction, made once and kept in chain.Tx,
+// or of a Call.
 type message struct {
-	tx         *types.Transaction
-	nonce      uint64
-	gas        uint64
-	to         *common.Address // nil for a creation
-	value      uint256.Int
-	feeCap     uint256.Int // gas price of a transaction without dynamic fee
-	tipCap     uint256.Int
-	blobFeeCap uint256.Int
-	blobHashes []common.Hash // nil unless of type 3
+	tx             *types.Transaction // decoded; nil for a Call
+	from           *common.Address    // of a Call; a transaction's is recovered
+	kind           uint8              // EIP-2718
+	nonce          uint64
+	gas            uint64
+	to             *common.Address // nil for a creation
+	value          uint256.Int
+	data           []byte
+	feeCap         uint256.Int // gas price of a message without dynamic fee
+	tipCap         uint256.Int
+	accessList     types.AccessList
+	blobFeeCap     uint256.Int
+	blobHashes     []common.Hash                // of type 3
+	authorizations []types.SetCodeAuthorization // of type 4
 }
 
 // Decode returns the transaction inside the envelope. It is decoded once: later
@@ -58,7 +63,10 @@ func newMessage(tx *types.Transaction) (*message, error) {
 	if tx.BlobTxSidecar() != nil {
 		return nil, ErrSidecar
 	}
-	m := &message{tx: tx, nonce: tx.Nonce(), gas: tx.Gas(), to: tx.To(), blobHashes: tx.BlobHashes()}
+	m := &message{
+		tx: tx, kind: tx.Type(), nonce: tx.Nonce(), gas: tx.Gas(), to: tx.To(), data: tx.Data(),
+		accessList: tx.AccessList(), blobHashes: tx.BlobHashes(), authorizations: tx.SetCodeAuthorizations(),
+	}
 	for _, field := range []struct {
 		name string
 		dst  *uint256.Int
@@ -88,6 +96,8 @@ func (m *message) gasPrice(baseFee *uint256.Int) uint256.Int {
 	}
 	return price
 }
+
+func (m *message) isBlob() bool { return m.kind == types.BlobTxType }
 
 func (m *message) blobGas() uint64 {
 	return uint64(len(m.blobHashes)) * params.BlobTxBlobGasPerBlob

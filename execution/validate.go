@@ -58,15 +58,17 @@ func (f *fork) check(tx *chain.Tx) (c checked, err error) {
 	if c.message, err = decode(tx); err != nil {
 		return c, err
 	}
-	for _, rule := range []func(*message) error{f.checkType, f.checkFees, f.checkGas, f.checkBlobs, f.checkAuthorizations} {
+	for _, rule := range []func(*message) error{
+		f.checkType, f.checkFees, f.checkNonceMax, f.checkGasCap, f.checkGasLimit, f.checkBlobs, f.checkAuthorizations, f.checkInitCode,
+	} {
 		if err := rule(c.message); err != nil {
 			return c, err
 		}
 	}
-	if c.intrinsicGas, c.floorGas, err = f.checkData(c.message); err != nil {
+	if err := f.checkDataGas(&c); err != nil {
 		return c, err
 	}
-	if c.gasCost, err = c.worstGasCost(); err != nil {
+	if err := f.checkGasCost(&c); err != nil {
 		return c, err
 	}
 	c.from, err = sender(tx, c.message, f.signer)
@@ -77,7 +79,7 @@ func (f *fork) check(tx *chain.Tx) (c checked, err error) {
 // sender that comes from the cache does not imply.
 func (f *fork) checkType(m *message) error {
 	active := false
-	switch m.tx.Type() {
+	switch m.kind {
 	case types.LegacyTxType:
 		if !m.tx.Protected() {
 			return nil
@@ -96,7 +98,7 @@ func (f *fork) checkType(m *message) error {
 		active = f.rules.IsPrague
 	}
 	if !active {
-		return fmt.Errorf("%w: type %d in block %d", ErrTxTypeUnsupported, m.tx.Type(), f.env.Number)
+		return fmt.Errorf("%w: type %d in block %d", ErrTxTypeUnsupported, m.kind, f.env.Number)
 	}
 	if id := m.tx.ChainId(); id.Cmp(f.chain.ChainID) != 0 {
 		return fmt.Errorf("%w: have %d want %d", ErrInvalidChainID, id, f.chain.ChainID)
@@ -105,25 +107,45 @@ func (f *fork) checkType(m *message) error {
 }
 
 func (f *fork) checkFees(m *message) error {
-	if !f.rules.IsLondon {
+	if !f.rules.IsLondon || f.free(m) {
 		return nil
 	}
 	if m.feeCap.Lt(&m.tipCap) {
-		return fmt.Errorf("%w: maxPriorityFeePerGas: %s, maxFeePerGas: %s", ErrTipAboveFeeCap, &m.tipCap, &m.feeCap)
+		return fmt.Errorf("%w: %smaxPriorityFeePerGas: %s, maxFeePerGas: %s", ErrTipAboveFeeCap, m.whose(", "), &m.tipCap, &m.feeCap)
 	}
 	if m.feeCap.Lt(f.env.BaseFee) {
-		return fmt.Errorf("%w: maxFeePerGas: %s, baseFee: %s", ErrFeeCapTooLow, &m.feeCap, f.env.BaseFee)
+		return fmt.Errorf("%w: %smaxFeePerGas: %s, baseFee: %s", ErrFeeCapTooLow, m.whose(", "), &m.feeCap, f.env.BaseFee)
 	}
 	return nil
 }
 
-func (f *fork) checkGas(m *message) error {
-	switch {
-	case m.nonce == math.MaxUint64: // EIP-2681
-		return fmt.Errorf("%w: nonce: %d", ErrNonceMax, m.nonce)
-	case f.rules.IsOsaka && m.gas > params.MaxTxGas: // EIP-7825
+// whose names the sender in errors about a Call, as Ethereum's messages do. A
+// transaction's sender is not recovered before the cheap rules hold.
+func (m *message) whose(end string) string {
+	if m.from == nil {
+		return ""
+	}
+	return "address " + m.from.Hex() + end
+}
+
+// checkNonceMax is EIP-2681.
+func (f *fork) checkNonceMax(m *message) error {
+	if m.nonce == math.MaxUint64 && !f.lenient.nonce {
+		return fmt.Errorf("%w: %snonce: %d", ErrNonceMax, m.whose(", "), m.nonce)
+	}
+	return nil
+}
+
+// checkGasCap is EIP-7825.
+func (f *fork) checkGasCap(m *message) error {
+	if f.rules.IsOsaka && m.gas > params.MaxTxGas && !f.lenient.gas {
 		return fmt.Errorf("%w (cap: %d, tx: %d)", ErrGasLimitTooHigh, params.MaxTxGas, m.gas)
-	case m.gas > f.env.GasLimit:
+	}
+	return nil
+}
+
+func (f *fork) checkGasLimit(m *message) error {
+	if m.gas > f.env.GasLimit && !f.lenient.gas {
 		return fmt.Errorf("%w: tx: %d, block: %d", ErrExceedsGasLimit, m.gas, f.env.GasLimit)
 	}
 	return nil
@@ -131,76 +153,95 @@ func (f *fork) checkGas(m *message) error {
 
 // checkBlobs is EIP-4844, with the cap per transaction of EIP-7594.
 func (f *fork) checkBlobs(m *message) error {
-	if m.tx.Type() != types.BlobTxType {
+	if !m.isBlob() {
 		return nil
 	}
 	most := f.blobs.max
+	if f.lenient.gas {
+		most = math.MaxInt
+	}
 	if f.rules.IsOsaka {
 		most = min(most, params.BlobTxMaxBlobs)
 	}
 	switch {
+	case m.to == nil:
+		return ErrBlobCreate
 	case len(m.blobHashes) == 0:
 		return ErrMissingBlobHashes
 	case len(m.blobHashes) > most:
-		return fmt.Errorf("%w: have %d, permitted: %d", ErrTooManyBlobs, len(m.blobHashes), most)
-	case m.blobFeeCap.Lt(&f.blobBaseFee):
-		return fmt.Errorf("%w: blobGasFeeCap: %s, blobBaseFee: %s", ErrBlobFeeCapTooLow, &m.blobFeeCap, &f.blobBaseFee)
+		return ErrTooManyBlobs
 	}
 	for i := range m.blobHashes {
 		if m.blobHashes[i][0] != blobHashVersion {
-			return fmt.Errorf("%w: blob %d", ErrBlobHashVersion, i)
+			return fmt.Errorf("blob %d has %w", i, ErrBlobHashVersion)
 		}
+	}
+	if m.blobFeeCap.Lt(&f.blobBaseFee) && !f.blobsFree(m) {
+		return fmt.Errorf("%w: %sblobGasFeeCap: %s, blobBaseFee: %s", ErrBlobFeeCapTooLow, m.whose(" "), &m.blobFeeCap, &f.blobBaseFee)
 	}
 	return nil
 }
 
 // checkAuthorizations is the part of EIP-7702 that makes a transaction invalid. A
-// single authorization that is not valid is skipped instead. (That neither it nor
-// a blob transaction creates contracts is a matter of their encoding.)
+// single authorization that is not valid is skipped instead. (That it creates no
+// contract is a matter of a transaction's encoding, and so with blobs; a Call can
+// say such things.)
 func (f *fork) checkAuthorizations(m *message) error {
-	if m.tx.Type() == types.SetCodeTxType && len(m.tx.SetCodeAuthorizations()) == 0 {
+	switch {
+	case m.kind != types.SetCodeTxType:
+		return nil
+	case m.to == nil:
+		return fmt.Errorf("%w (sender %s)", ErrSetCodeCreate, m.from)
+	case len(m.authorizations) == 0 && m.from == nil:
 		return ErrEmptyAuthList
+	case len(m.authorizations) == 0:
+		return fmt.Errorf("%w (sender %s)", ErrEmptyAuthList, m.from)
 	}
 	return nil
 }
 
-// checkData verifies that the gas pays for the transaction's own data.
-func (f *fork) checkData(m *message) (intrinsic, floor uint64, err error) {
-	if n := len(m.tx.Data()); m.to == nil && f.rules.IsShanghai && n > params.MaxInitCodeSize { // EIP-3860
-		return 0, 0, fmt.Errorf("%w: code size %d limit %d", ErrInitCodeTooLarge, n, params.MaxInitCodeSize)
+// checkInitCode is EIP-3860.
+func (f *fork) checkInitCode(m *message) error {
+	if n := len(m.data); m.to == nil && f.rules.IsShanghai && n > params.MaxInitCodeSize {
+		return fmt.Errorf("%w: code size %d limit %d", ErrInitCodeTooLarge, n, params.MaxInitCodeSize)
 	}
-	zeros, nonZeros := m.countData()
-	intrinsic = f.intrinsicGas(m, zeros, nonZeros)
-	if m.gas < intrinsic {
-		return 0, 0, fmt.Errorf("%w: have %d, want %d", ErrIntrinsicGas, m.gas, intrinsic)
+	return nil
+}
+
+// checkDataGas verifies that the gas pays for the message itself, and notes how
+// much that is.
+func (f *fork) checkDataGas(c *checked) error {
+	zeros, nonZeros := c.countData()
+	c.intrinsicGas = f.intrinsicGas(c.message, zeros, nonZeros)
+	if c.gas < c.intrinsicGas {
+		return fmt.Errorf("%w: have %d, want %d", ErrIntrinsicGas, c.gas, c.intrinsicGas)
 	}
 	if f.rules.IsPrague { // EIP-7623
 		tokens := zeros + nonZeros*params.TxTokenPerNonZeroByte
-		floor = params.TxGas + tokens*params.TxCostFloorPerToken
-		if m.gas < floor {
-			return 0, 0, fmt.Errorf("%w: have %d, want %d", ErrFloorDataGas, m.gas, floor)
+		c.floorGas = params.TxGas + tokens*params.TxCostFloorPerToken
+		if c.gas < c.floorGas {
+			return fmt.Errorf("%w: have %d, want %d", ErrFloorDataGas, c.gas, c.floorGas)
 		}
 	}
-	return intrinsic, floor, nil
+	return nil
 }
 
 func (m *message) countData() (zeros, nonZeros uint64) {
-	data := m.tx.Data()
-	zeros = uint64(bytes.Count(data, []byte{0}))
-	return zeros, uint64(len(data)) - zeros
+	zeros = uint64(bytes.Count(m.data, []byte{0}))
+	return zeros, uint64(len(m.data)) - zeros
 }
 
-// worstGasCost is the price of all gas at its fee cap, and of all blob gas at its
-// own, in wei. Nobody owns more than 2^256-1 wei.
-func (m *message) worstGasCost() (cost uint256.Int, err error) {
+// checkGasCost notes the price of all gas at its fee cap, and of all blob gas at its
+// own. Nobody owns more than 2^256-1 wei.
+func (f *fork) checkGasCost(c *checked) error {
 	var blobs uint256.Int
-	_, over1 := cost.MulOverflow(cost.SetUint64(m.gas), &m.feeCap)
-	_, over2 := blobs.MulOverflow(blobs.SetUint64(m.blobGas()), &m.blobFeeCap)
-	_, over3 := cost.AddOverflow(&cost, &blobs)
+	_, over1 := c.gasCost.MulOverflow(c.gasCost.SetUint64(c.gas), &c.feeCap)
+	_, over2 := blobs.MulOverflow(blobs.SetUint64(c.blobGas()), &c.blobFeeCap)
+	_, over3 := c.gasCost.AddOverflow(&c.gasCost, &blobs)
 	if over1 || over2 || over3 {
-		return cost, fmt.Errorf("%w: required balance exceeds 256 bits", ErrInsufficientFunds)
+		return fmt.Errorf("%w: %srequired balance exceeds 256 bits", ErrInsufficientFunds, c.whose(" "))
 	}
-	return cost, nil
+	return nil
 }
 
 // intrinsicGas is the gas that a transaction costs before anything runs (Yellow
@@ -219,11 +260,11 @@ func (f *fork) intrinsicGas(m *message, zeros, nonZeros uint64) uint64 {
 	if m.to == nil && f.rules.IsShanghai {
 		gas += (zeros + nonZeros + 31) / 32 * params.InitCodeWordGas
 	}
-	if list := m.tx.AccessList(); len(list) > 0 {
+	if list := m.accessList; len(list) > 0 {
 		gas += uint64(len(list)) * params.TxAccessListAddressGas
 		gas += uint64(list.StorageKeys()) * params.TxAccessListStorageKeyGas
 	}
-	return gas + uint64(len(m.tx.SetCodeAuthorizations()))*params.CallNewAccountGas
+	return gas + uint64(len(m.authorizations))*params.CallNewAccountGas
 }
 
 // blobHashVersion is the first byte of a blob's versioned hash: a KZG commitment

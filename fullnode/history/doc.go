@@ -1,0 +1,2 @@
+// Package history keeps what blocks held and did.
+package history

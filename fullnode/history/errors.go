@@ -1,0 +1,43 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// Sentinel errors.
+var (
+	// ErrNotKept: the block is part of the chain, and not kept here: it was pruned, or
+	// the node was not there.
+	ErrNotKept = errors.New("not kept")
+	// ErrDropped: mini-blocks that a subscriber got were given up.
+	ErrDropped = errors.New("mini-blocks were dropped")
+)
+
+// A LagError says that a subscriber fell out of what the feed keeps, or asked for
+// what it no longer keeps. It matches chain.ErrOutOfStep.
+type LagError struct {
+	Missed uint64 // events; 0 if that is not known
+	Oldest Seq    // of the oldest mini-block that is kept; 0 if none is
+}
+
+func (e *LagError) Error() string {
+	return fmt.Sprintf("%d events missed, the oldest mini-block kept is %d", e.Missed, e.Oldest)
+}
+
+// Is makes every LagError match chain.ErrOutOfStep.
+func (e *LagError) Is(target error) bool { return target == chain.ErrOutOfStep }
+
+func notFound(number uint64) error { return fmt.Errorf("block %d: %w", number, chain.ErrNotFound) }
+
+func notKept(number uint64) error { return fmt.Errorf("block %d: %w", number, ErrNotKept) }
+
+func outOfStep(number uint64, format string, args ...any) error {
+	return fmt.Errorf("history: block %d: %w: %s", number, chain.ErrOutOfStep, fmt.Sprintf(format, args...))
+}
+
+func mismatch(number uint64, field string, got, want fmt.Stringer) error {
+	return &chain.MismatchError{Block: number, Field: field, Got: got.String(), Want: want.String()}
+}

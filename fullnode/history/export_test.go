@@ -1,0 +1,5 @@
+package history
+
+import "go.etcd.io/bbolt"
+
+type boltTx = bbolt.Tx

@@ -1,0 +1,78 @@
+// Package backend is what the door asks of a node: the seam between package rpc and
+// the roles. A sequencer and a full node each have an adapter; so can anything else
+// that has a state, a history and somebody who takes transactions.
+package backend
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
+)
+
+// A Backend is a node. All methods may be called concurrently.
+type Backend interface {
+	ChainConfig() *params.ChainConfig
+	// History has blocks, receipts and logs, and the feed of new ones.
+	History() *history.Store
+	// Heads are the heads that block tags stand for.
+	Heads() Heads
+
+	// Latest is the newest state that may be shown, and the environment of the block
+	// that it is in or after: with everything that is acknowledged at a sequencer, at
+	// the newest mini-block elsewhere.
+	Latest() (chain.StateView, *chain.Env)
+	// StateAt is the state after a sealed block. It matches chain.ErrNotFound when
+	// the node does not reach back so far.
+	StateAt(id chain.BlockID) (chain.StateView, error)
+	// Begin starts a commitment on a state root, for proofs, witnesses and roots of
+	// simulated blocks; it is never committed. It matches chain.ErrNotFound when the
+	// node does not reach back so far.
+	Begin(ctx context.Context, root common.Hash) (chain.Commitment, error)
+
+	// Send takes a raw transaction and does not wait for it. Errors match
+	// chain.ErrInvalidTx, ErrBusy, ErrTooLarge or ErrClosed, or come from a sequencer
+	// elsewhere, as an rpc.Error.
+	Send(ctx context.Context, raw []byte) (common.Hash, error)
+	// Submit takes a raw transaction and waits until it is acknowledged and in
+	// History. The errors are Send's, and that of ctx.
+	Submit(ctx context.Context, raw []byte) (common.Hash, error)
+	// PendingNonce is the nonce of the account's next transaction, those counted that
+	// wait in the pool with no gap before them.
+	PendingNonce(ctx context.Context, addr common.Address) (uint64, error)
+	// Pool is what waits.
+	Pool(ctx context.Context) (Pool, error)
+	// PoolTx is a transaction that waits, or nil.
+	PoolTx(ctx context.Context, hash common.Hash) (*chain.Tx, error)
+}
+
+// Heads are how far a node is, and how sure.
+type Heads struct {
+	Sealed    chain.BlockID // latest
+	Published chain.BlockID // safe
+	Proven    chain.BlockID // finalized
+}
+
+// A Pool is what waits for execution.
+type Pool struct {
+	Pending []PoolTx // can execute, in the order of their nonces
+	Queued  []PoolTx // wait for one before them
+}
+
+// A PoolTx is a transaction that waits.
+type PoolTx struct {
+	Tx     *chain.Tx
+	Sender common.Address
+	Nonce  uint64
+}
+
+// A Forwarder is a Backend whose transactions go to a sequencer elsewhere. The door
+// passes whole calls on (those of namespace txpool, and who asks for pending nonces)
+// and gives back what it answers.
+type Forwarder interface {
+	Forward(ctx context.Context, method string, params ...any) (json.RawMessage, error)
+}

@@ -1,0 +1,49 @@
+// Package rpc is the door of a node: Ethereum's JSON-RPC and the realtime API over
+// HTTP and WebSocket, on one port. A sequencer and a full node have the same door
+// over different backends (package backend).
+//
+//	door, err := rpc.New(rpc.Config{Backend: node, Engine: engine})
+//	listener, err := net.Listen("tcp", rpc.DefaultAddress)
+//	err = door.Serve(ctx, listener) // until ctx ends, then drains
+//
+// # Paths
+//
+//	/                JSON-RPC; receipts, logs and blocks are those of sealed blocks
+//	/realtime        the same methods, which answer from the newest mini-block
+//	/admin           namespace admin, if Config.Admin is set; bearer token required
+//	/healthz/live    200 while the process serves
+//	/healthz/ready   200 while it should get traffic, else 503; both with reasons
+//
+// Everything else, and GET of / without an upgrade, is Config.Pages'.
+//
+// # How
+//
+// go-ethereum's server decodes messages, finds methods and encodes answers, so
+// clients meet what they know. What is ours is around it: every request, also each
+// message of a WebSocket, is read under a limit, counted, given to the server as one
+// HTTP request, and timed until its answer is written (exchange.go). Only calls that
+// begin or end a subscription go to a connection of the server that lasts
+// (subscriber.go), one at a time.
+//
+// # Limits
+//
+// Nothing takes memory before its size is checked, and nothing unbounded waits:
+// connections, WebSockets, requests in flight and subscriptions of each of them have
+// a bound, and all bytes of large requests and answers in flight share one account
+// (Limits.Memory). What does not fit is refused at once; a client that does not read
+// its answers is cut off. When connections run out, the one that was idle longest
+// makes room.
+//
+// Requests from web pages are let in by Host (DNS rebinding) and Origin, as
+// go-ethereum does. The library binds nothing; DefaultAddress is loopback.
+//
+// # What was rejected
+//
+//   - go-ethereum's WebSocket handler: it starts a goroutine for each message, without
+//     bound, and keeps the answers of those who do not read them.
+//   - go-ethereum's package node: half of its client comes with it.
+//   - Compression: at loopback and in a data centre it costs more than it saves, and
+//     a proxy in front of a public door does it better.
+//   - Counting in go-ethereum's metrics registry: it is global, so two doors in one
+//     process would be one.
+package rpc

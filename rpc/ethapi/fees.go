@@ -1,0 +1,191 @@
+package ethapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/common/math"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/rpc/internal/fees"
+)
+
+// The most that one eth_feeHistory asks for.
+const (
+	feeBlocksMax      = 1024 // more are cut
+	feePercentilesMax = 100  // more are refused
+)
+
+var (
+	errPercentile = errors.New("invalid reward percentile")
+	errBeyondHead = errors.New("request beyond head block")
+)
+
+// GasPrice is eth_gasPrice: the base fee of the block that is open now, and the
+// suggested priority fee, in wei. (go-ethereum, which does not know the next block,
+// adds the last one's base fee.)
+func (a *API) GasPrice(ctx context.Context) (*hexutil.Big, error) {
+	price, err := a.fees.suggestTip(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, env := a.backend.Latest(); env.BaseFee != nil {
+		price.Add(price, env.BaseFee)
+	}
+	return hexBig(price), nil
+}
+
+// MaxPriorityFeePerGas is eth_maxPriorityFeePerGas: the suggested priority fee, in
+// wei.
+func (a *API) MaxPriorityFeePerGas(ctx context.Context) (*hexutil.Big, error) {
+	tip, err := a.fees.suggestTip(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return hexBig(tip), nil
+}
+
+// BaseFee is eth_baseFee: of the block after the newest sealed one, in wei.
+func (a *API) BaseFee() (*hexutil.Big, error) {
+	header, err := a.backend.History().Header(a.backend.History().Head().Number)
+	if err != nil {
+		return nil, err
+	}
+	return hexBig(a.nextBaseFee(header)), nil
+}
+
+// BlobBaseFee is eth_blobBaseFee: of the newest block, in wei; null where there are
+// no blobs.
+func (a *API) BlobBaseFee() (*hexutil.Big, error) {
+	_, env := a.backend.Latest()
+	if env.ExcessBlobGas == nil {
+		return nil, nil
+	}
+	fee := fees.BlobBaseFee(a.backend.ChainConfig(), env.Timestamp, *env.ExcessBlobGas)
+	if fee == nil {
+		return nil, nil
+	}
+	return hexBig(fee), nil
+}
+
+// nextBaseFee is the base fee after a block: that of the open block, which a chain
+// may fix, if that is the next, else what EIP-1559 says.
+func (a *API) nextBaseFee(h *chain.Header) *uint256.Int {
+	if env := nextEnv(a.backend, h.Number); env != nil {
+		return env.BaseFee
+	}
+	return fees.NextBaseFee(a.backend.ChainConfig(), h)
+}
+
+// A FeeHistory is the answer of eth_feeHistory. Lists ascend by block; the base fees
+// have one more, of the block after the last.
+type FeeHistory struct {
+	OldestBlock      *hexutil.Big     `json:"oldestBlock"`
+	Reward           [][]*hexutil.Big `json:"reward,omitempty"`
+	BaseFee          []*hexutil.Big   `json:"baseFeePerGas,omitempty"`
+	GasUsedRatio     []float64        `json:"gasUsedRatio"`
+	BlobBaseFee      []*hexutil.Big   `json:"baseFeePerBlobGas,omitempty"`
+	BlobGasUsedRatio []float64        `json:"blobGasUsedRatio,omitempty"`
+}
+
+// FeeHistory is eth_feeHistory: base fees, gas used and, at percentiles of each
+// block's gas, priority fees, of up to 1024 sealed blocks that end with last.
+// latest and pending are the newest sealed block.
+func (a *API) FeeHistory(ctx context.Context, count math.HexOrDecimal64, last rpc.BlockNumber, percentiles []float64) (*FeeHistory, error) {
+	if count < 1 {
+		return &FeeHistory{OldestBlock: hexBig(nil)}, nil
+	}
+	if err := checkPercentiles(percentiles); err != nil {
+		return nil, err
+	}
+	head := a.backend.History().Head().Number
+	end, err := backend.SealedNumber(a.backend, atNumber(last))
+	if err != nil {
+		return nil, err
+	}
+	if end > head {
+		return nil, fmt.Errorf("%w: requested %d, head %d", errBeyondHead, end, head)
+	}
+	blocks := min(uint64(count), feeBlocksMax, end+1)
+	out := &FeeHistory{OldestBlock: hexBig(uint256.NewInt(end + 1 - blocks))}
+	for n := end + 1 - blocks; n <= end; n++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := a.appendFees(out, n, n == end, percentiles); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func checkPercentiles(percentiles []float64) error {
+	if len(percentiles) > feePercentilesMax {
+		return fmt.Errorf("%w: over the query limit %d", errPercentile, feePercentilesMax)
+	}
+	for i, p := range percentiles {
+		if p < 0 || p > 100 {
+			return fmt.Errorf("%w: %f", errPercentile, p)
+		}
+		if i > 0 && p <= percentiles[i-1] {
+			return fmt.Errorf("%w: #%d:%f >= #%d:%f", errPercentile, i-1, percentiles[i-1], i, p)
+		}
+	}
+	return nil
+}
+
+// appendFees appends what block n charged and, if it is the last, what the one after
+// it does.
+func (a *API) appendFees(out *FeeHistory, n uint64, last bool, percentiles []float64) error {
+	header, err := a.backend.History().Header(n)
+	if err != nil {
+		return notKept(err)
+	}
+	blobs := blobFees(a.backend.ChainConfig(), header)
+	out.BaseFee = append(out.BaseFee, hexBig(header.BaseFee))
+	out.BlobBaseFee = append(out.BlobBaseFee, hexBig(blobs.fee))
+	out.GasUsedRatio = append(out.GasUsedRatio, float64(header.GasUsed)/float64(header.GasLimit))
+	out.BlobGasUsedRatio = append(out.BlobGasUsedRatio, blobs.usedRatio)
+	if last {
+		out.BaseFee = append(out.BaseFee, hexBig(a.nextBaseFee(header)))
+		out.BlobBaseFee = append(out.BlobBaseFee, hexBig(blobs.next))
+	}
+	if len(percentiles) == 0 {
+		return nil
+	}
+	tips, err := a.fees.tips(n)
+	if err != nil {
+		return notKept(err)
+	}
+	rewards := make([]*hexutil.Big, len(percentiles))
+	for i, p := range percentiles {
+		rewards[i] = hexBig(tips.at(uint64(float64(header.GasUsed) * p / 100)))
+	}
+	out.Reward = append(out.Reward, rewards)
+	return nil
+}
+
+// blobMarket is what a block's blobs cost, nil where there are none.
+type blobMarket struct {
+	fee, next *uint256.Int // wei per blob gas, in the block and after it
+	usedRatio float64
+}
+
+func blobFees(config *params.ChainConfig, h *chain.Header) (m blobMarket) {
+	schedule := fees.BlobSchedule(config, h.Timestamp)
+	if h.ExcessBlobGas == nil || schedule == nil {
+		return m
+	}
+	m.fee = fees.BlobBaseFee(config, h.Timestamp, *h.ExcessBlobGas)
+	m.next = fees.BlobBaseFee(config, h.Timestamp, fees.NextExcessBlobGas(config, h, h.Timestamp))
+	if most := schedule.Max * params.BlobTxBlobGasPerBlob; h.BlobGasUsed != nil && most > 0 {
+		m.usedRatio = float64(*h.BlobGasUsed) / float64(most)
+	}
+	return m
+}

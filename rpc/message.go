@@ -1,0 +1,238 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// What go-ethereum's server does not tell, the messages do: which methods a request
+// calls, and whether the answer is an error. They are looked at here without being
+// decoded a second time. The scan finds where values end and no more; input that is
+// not JSON makes it stop early, and then says nothing that a bound depends on: the
+// server below refuses such input by itself.
+
+// A call is an item of a request.
+type call struct {
+	method string
+	id     []byte // as it stands there, a part of the request; nil if it wants no answer
+}
+
+// answered reports whether the call gets an answer: it wants one, or is no call.
+func (c call) answered() bool { return c.id != nil || c.method == "" }
+
+// subscribes reports whether the call needs a connection that lasts.
+func (c call) subscribes() bool {
+	return c.id != nil && (strings.HasSuffix(c.method, "_subscribe") || strings.HasSuffix(c.method, "_unsubscribe"))
+}
+
+// A parsedRequest is what is known of a request.
+type parsedRequest struct {
+	calls []call
+	batch bool
+}
+
+// parseRequest looks into a request, at no more than limit calls of a batch.
+func parseRequest(body []byte, limit int) (r parsedRequest) {
+	i := skipSpace(body, 0)
+	if r.batch = i < len(body) && body[i] == '['; !r.batch {
+		r.calls = []call{parseCall(body)}
+		return r
+	}
+	elements(body, func(element []byte) bool {
+		r.calls = append(r.calls, parseCall(element))
+		return len(r.calls) < limit
+	})
+	return r
+}
+
+func parseCall(message []byte) (c call) {
+	fields(message, func(key string, rest []byte) bool {
+		if key != "method" && key != "id" {
+			return true
+		}
+		end := valueEnd(rest, 0)
+		if end < 0 {
+			return false
+		}
+		if key == "id" {
+			c.id = rest[:end]
+		} else {
+			c.method = unquote(rest[:end])
+		}
+		return true
+	})
+	return c
+}
+
+// An outcome is how a call ended: the code of its error, if it failed.
+type outcome struct {
+	code   int
+	failed bool
+}
+
+// parseAnswer returns the outcomes in an answer, one for each item of a batch.
+func parseAnswer(body []byte) (outcomes []outcome) {
+	if len(body) == 0 || body[0] != '[' {
+		return []outcome{parseOutcome(body)}
+	}
+	elements(body, func(element []byte) bool {
+		outcomes = append(outcomes, parseOutcome(element))
+		return true
+	})
+	return outcomes
+}
+
+func parseOutcome(message []byte) (o outcome) {
+	fields(message, func(key string, rest []byte) bool {
+		if key == "error" {
+			o = outcome{errorCode(rest), true}
+		}
+		return key != "error" && key != "result"
+	})
+	return o
+}
+
+func errorCode(object []byte) (code int) {
+	fields(object, func(key string, rest []byte) bool {
+		if key != "code" {
+			return true
+		}
+		if end := valueEnd(rest, 0); end > 0 {
+			code, _ = strconv.Atoi(string(rest[:end]))
+		}
+		return false
+	})
+	return code
+}
+
+// isNotification tells what a server says of its own accord from an answer. It
+// relies on how go-ethereum's server orders the fields.
+func isNotification(message []byte) bool {
+	return bytes.HasPrefix(message, []byte(`{"jsonrpc":"2.0","method":`))
+}
+
+// fields calls yield for each field of an object, with the bytes from the beginning
+// of its value on, until yield returns false or the object ends.
+func fields(data []byte, yield func(key string, rest []byte) bool) {
+	i := skipSpace(data, 0)
+	if i == len(data) || data[i] != '{' {
+		return
+	}
+	for i = skipSpace(data, i+1); i < len(data) && data[i] == '"'; i = skipSpace(data, i+1) {
+		end := stringEnd(data, i)
+		if end < 0 {
+			return
+		}
+		key := unquote(data[i:end])
+		if i = skipSpace(data, end); i == len(data) || data[i] != ':' {
+			return
+		}
+		i = skipSpace(data, i+1)
+		if !yield(key, data[i:]) {
+			return
+		}
+		if i = valueEnd(data, i); i < 0 {
+			return
+		}
+		if i = skipSpace(data, i); i == len(data) || data[i] != ',' {
+			return
+		}
+	}
+}
+
+// elements calls yield for each element of an array, until yield returns false or
+// the array ends.
+func elements(data []byte, yield func([]byte) bool) {
+	i := skipSpace(data, 0)
+	if i == len(data) || data[i] != '[' {
+		return
+	}
+	for i = skipSpace(data, i+1); i < len(data) && data[i] != ']'; i = skipSpace(data, i+1) {
+		end := valueEnd(data, i)
+		if end <= i || !yield(data[i:end]) {
+			return
+		}
+		if i = skipSpace(data, end); i == len(data) || data[i] != ',' {
+			return
+		}
+	}
+}
+
+func skipSpace(data []byte, i int) int {
+	for i < len(data) && (data[i] == ' ' || data[i] == '\t' || data[i] == '\n' || data[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// stringEnd is where the string that begins at i ends, or -1.
+func stringEnd(data []byte, i int) int {
+	for i++; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+	return -1
+}
+
+// valueEnd is where the value that begins at i ends, or -1.
+func valueEnd(data []byte, i int) int {
+	if i >= len(data) {
+		return -1
+	}
+	switch data[i] {
+	case '"':
+		return stringEnd(data, i)
+	case '{', '[':
+		return nestedEnd(data, i)
+	}
+	switch n := bytes.IndexAny(data[i:], ",:}] \t\r\n"); n {
+	case -1:
+		return len(data)
+	case 0:
+		return -1
+	default:
+		return i + n
+	}
+}
+
+// nestedEnd is where the object or array that begins at i ends, or -1.
+func nestedEnd(data []byte, i int) int {
+	for depth := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			end := stringEnd(data, i)
+			if end < 0 {
+				return -1
+			}
+			i = end - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
+
+// unquote is the text of a JSON string; empty for anything else.
+func unquote(value []byte) string {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return ""
+	}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return string(value[1 : len(value)-1])
+	}
+	var text string
+	if json.Unmarshal(value, &text) != nil {
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,114 @@
+package rpc
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseRequest(t *testing.T) {
+	type named struct {
+		method string
+		id     bool
+	}
+	for _, c := range []struct {
+		body  string
+		calls []named
+		batch bool
+	}{
+		{`{"jsonrpc":"2.0","id":1,"method":"a_b","params":[{"method":"no","x":"]}\""}]}`, []named{{"a_b", true}}, false},
+		{` { "method" : "a_b" , "id" : null } `, []named{{"a_b", true}}, false},
+		{`{"params":{"id":1},"method":"a_b"}`, []named{{"a_b", false}}, false},
+		{`{"method":"first","method":"last"}`, []named{{"last", false}}, false},
+		{`{"m\u0065thod":"a\u005fb","\u0069d":1}`, []named{{"a_b", true}}, false},
+		{`{"Method":"a_b","ID":1}`, []named{{"", false}}, false},
+		{`{"method":5}`, []named{{"", false}}, false},
+		{`[{"method":"a","id":1},5,null,[],{"method":"b"}]`, []named{{"a", true}, {}, {}, {}, {"b", false}}, true},
+		{`[]`, nil, true},
+		{`[{"method":"a"},`, []named{{"a", false}}, true},
+		{`[{"method":"a"`, nil, true},
+		{`{"method":"a`, []named{{}}, false},
+		{`{"method"`, []named{{}}, false},
+		{`{"a":"\`, []named{{}}, false},
+		{``, []named{{}}, false},
+		{`null`, []named{{}}, false},
+	} {
+		r := parseRequest([]byte(c.body), 1000)
+		var got []named
+		for _, call := range r.calls {
+			got = append(got, named{call.method, call.id != nil})
+		}
+		require.Equal(t, c.calls, got, c.body)
+		require.Equal(t, c.batch, r.batch, c.body)
+	}
+	require.Len(t, parseRequest([]byte("["+strings.Repeat("{},", 1e5)+"{}]"), 7).calls, 7)
+}
+
+func TestParseAnswer(t *testing.T) {
+	for body, want := range map[string][]outcome{
+		`{"jsonrpc":"2.0","id":1,"result":{"error":{"code":5}}}`:                        {{}},
+		`{"jsonrpc":"2.0","id":{"error":1},"error":{"message":"x","code":-32601}}`:      {{-32601, true}},
+		`[{"jsonrpc":"2.0","id":1,"result":[]},{"jsonrpc":"2.0","error":{"code":3}},5]`: {{}, {3, true}, {}},
+		`{"error":{}}`: {{0, true}},
+		`[]`:           nil,
+	} {
+		require.Equal(t, want, parseAnswer([]byte(body)), body)
+	}
+}
+
+// reference is parseRequest by encoding/json: what go-ethereum's server makes of a
+// request.
+func reference(body []byte) (calls []call, batch bool) {
+	var elements []json.RawMessage
+	if json.Unmarshal(body, &elements) == nil && elements != nil {
+		for _, element := range elements {
+			calls = append(calls, referenceCall(element))
+		}
+		return calls, true
+	}
+	return []call{referenceCall(body)}, false
+}
+
+func referenceCall(message []byte) (c call) {
+	decoder := json.NewDecoder(strings.NewReader(string(message)))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return call{}
+	}
+	for decoder.More() {
+		key, _ := decoder.Token()
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			return c
+		}
+		switch key {
+		case "id":
+			c.id = value
+		case "method":
+			c.method = ""
+			if value[0] == '"' {
+				_ = json.Unmarshal(value, &c.method)
+			}
+		}
+	}
+	return c
+}
+
+// On any JSON the scan sees what a decoder sees; on anything else it ends.
+func FuzzParseRequest(f *testing.F) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := parseRequest(body, 1<<20)
+		parseAnswer(body)
+		if !json.Valid(body) {
+			return
+		}
+		want, batch := reference(body)
+		require.Equal(t, batch, r.batch)
+		require.Equal(t, len(want), len(r.calls))
+		for i := range want {
+			require.Equal(t, []byte(want[i].id), r.calls[i].id)
+			require.Equal(t, want[i].method, string([]rune(r.calls[i].method))) // invalid UTF-8 replaced
+		}
+	})
+}

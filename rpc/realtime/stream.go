@@ -1,0 +1,163 @@
+package realtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
+)
+
+// codeLagged is the code of the error of who fell behind what is kept, or asks for
+// it. The data is a lagData.
+const codeLagged = -32050
+
+type lagData struct {
+	Missed hexutil.Uint64 `json:"missed"` // events
+	Oldest hexutil.Uint64 `json:"oldest"` // sequence of the oldest mini-block kept
+}
+
+func lagged(lag *history.LagError, text string) *wire.Error {
+	return &wire.Error{
+		Code:    codeLagged,
+		Message: fmt.Sprintf("%s; the oldest mini-block kept is %#x", text, uint64(lag.Oldest)),
+		Data:    lagData{hexutil.Uint64(lag.Missed), hexutil.Uint64(lag.Oldest)},
+		Err:     lag,
+	}
+}
+
+// A stream is what one subscriber gets.
+type stream struct {
+	service *Service
+	feed    *history.Subscription
+	// events turns an event into notifications.
+	events func(history.Event, send) error
+	// minis: the notifications are of mini-blocks, so the subscriber has to know
+	// when some were dropped.
+	minis bool
+	// sealed is the newest block that the subscriber knows to be sealed.
+	sealed uint64
+}
+
+// send sends one notification. An error says that the connection is gone.
+type send func(json.RawMessage) error
+
+// start subscribes the caller of ctx to st, which lacks only service and feed.
+func (s *Service) start(ctx context.Context, resume *Resume, st *stream) (*rpc.Subscription, error) {
+	notifier, ok := rpc.NotifierFromContext(ctx)
+	if !ok {
+		return nil, rpc.ErrNotificationsUnsupported
+	}
+	conn, _ := rpc.ClientFromContext(ctx) // one for each connection
+	release, err := s.slots.take(conn)
+	if err != nil {
+		return nil, err
+	}
+	st.service = s
+	if err := st.open(resume); err != nil {
+		release()
+		return nil, err
+	}
+	sub := notifier.CreateSubscription()
+	alive, cancel := whileSubscribed(sub)
+	go func() {
+		defer release()
+		defer cancel()
+		st.run(alive, func(text json.RawMessage) error { return notifier.Notify(sub.ID, text) })
+	}()
+	return sub, nil
+}
+
+// open begins to read the feed, from the place that the caller names or from now.
+func (st *stream) open(resume *Resume) (err error) {
+	store := st.service.backend.History()
+	if resume == nil {
+		// First the feed: a block sealed in between is an event, too.
+		st.feed, st.sealed = store.Subscribe(), store.Head().Number
+		return nil
+	}
+	if block := uint64(resume.From) >> 24; block > 0 {
+		st.sealed = block - 1
+	}
+	st.feed, err = store.SubscribeFrom(resume.From)
+	var lag *history.LagError
+	if errors.As(err, &lag) {
+		return lagged(lag, fmt.Sprintf("mini-block %#x is not kept any more", uint64(resume.From)))
+	}
+	return err
+}
+
+// whileSubscribed is a context that ends when the client unsubscribes or is gone.
+func whileSubscribed(sub *rpc.Subscription) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-sub.Err():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// run sends what comes, until ctx ends, the subscriber is gone or has to be told
+// that the stream ends here.
+func (st *stream) run(ctx context.Context, out send) {
+	for {
+		event, err := st.feed.Next(ctx)
+		if err == nil {
+			if event.Sealed != nil {
+				st.sealed = max(st.sealed, event.Sealed.Number())
+			}
+			err = st.events(event, out)
+		}
+		if errors.Is(err, history.ErrDropped) {
+			err = st.dropped(out)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				st.end(err, out)
+			}
+			return
+		}
+	}
+}
+
+// dropped tells the subscriber to forget all mini-blocks after the newest block
+// that is sealed.
+func (st *stream) dropped(out send) error {
+	if !st.minis {
+		return nil
+	}
+	text := fmt.Appendf(nil, `{"dropped":{"sequence":"%#x"}}`, uint64(history.SeqOf(st.sealed+1, 0)))
+	return out(text)
+}
+
+// end sends why the stream ends, as its last notification. If the connection is what
+// failed, so does this.
+func (st *stream) end(err error, out send) {
+	var (
+		lag   *history.LagError
+		coded *wire.Error
+	)
+	switch {
+	case errors.As(err, &lag):
+		coded = lagged(lag, fmt.Sprintf("subscriber lags: %d events missed", lag.Missed))
+	case !errors.As(err, &coded):
+		coded = wire.Errorf(wire.CodeInternal, "subscription ended: %w", err)
+	}
+	type jsonError struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+		Data    any    `json:"data,omitempty"`
+	}
+	text, err := json.Marshal(map[string]jsonError{"error": {coded.Code, coded.Message, coded.Data}})
+	if err == nil {
+		_ = out(text) // nothing is left to do for who does not hear
+	}
+}

@@ -1,0 +1,247 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	pingInterval = 30 * time.Second
+	// silence is how long a WebSocket may say nothing, not even that it is there.
+	silence = 75 * time.Second
+	// closeTimeout is how long the frame that ends a WebSocket may take.
+	closeTimeout = time.Second
+)
+
+var upgrader = websocket.Upgrader{
+	ReadBufferSize:  4096,
+	WriteBufferSize: 4096,
+	WriteBufferPool: new(sync.Pool),
+	CheckOrigin:     func(*http.Request) bool { return true }, // route has
+	Error: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
+		http.Error(w, "WebSocket handshake failed", status)
+	},
+}
+
+// A socket is an open WebSocket. One goroutine reads it; each message is answered by
+// one of its own, of which there are as many as there are slots.
+type socket struct {
+	endpoint *endpoint
+	conn     *websocket.Conn
+	cancel   func()
+	request  *http.Request // what the messages are as HTTP requests, without a body
+	slots    chan struct{}
+	flying   sync.WaitGroup
+
+	writing sync.Mutex // around writes of messages
+	status  atomic.Int32
+	ending  atomic.Bool
+	ended   chan struct{} // closed in the end
+
+	subscribing sync.Mutex // around subscriber and calls of it
+	subscriber  *subscriber
+}
+
+// serveSocket turns a request into a WebSocket, and returns when that is closed.
+func (e *endpoint) serveSocket(w http.ResponseWriter, r *http.Request) {
+	limits := &e.door.cfg.Limits
+	defer e.door.counters.webSockets.Add(-1)
+	if e.door.counters.webSockets.Add(1) > int64(limits.WebSockets) {
+		w.Header().Set("Retry-After", "1")
+		e.door.refuse(w, http.StatusServiceUnavailable, "too many WebSockets")
+		return
+	}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		e.door.counters.refused.Add(1)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	s := &socket{
+		endpoint: e, conn: conn, cancel: cancel, ended: make(chan struct{}), slots: make(chan struct{}, limits.InFlight),
+		request: (&http.Request{
+			Method: http.MethodPost, URL: &url.URL{Path: r.URL.Path}, Proto: r.Proto, Host: r.Host, RemoteAddr: r.RemoteAddr,
+			Header: http.Header{
+				"Content-Type": {"application/json"}, "Origin": r.Header["Origin"], "User-Agent": r.Header["User-Agent"],
+			},
+		}).WithContext(ctx),
+	}
+	if !e.door.enter(s) {
+		s.close(websocket.CloseGoingAway)
+		return
+	}
+	defer e.door.leave(s)
+	s.run()
+}
+
+// run serves the WebSocket until it ends.
+func (s *socket) run() {
+	pinging := make(chan struct{})
+	stop := make(chan struct{})
+	go func() { defer close(pinging); s.ping(stop) }()
+	code := s.readAll()
+	if !s.ending.Load() {
+		s.cancel() // nobody waits for answers any more
+	}
+	s.flying.Wait()
+	s.closeSubscriber()
+	s.close(code)
+	close(stop)
+	<-pinging
+}
+
+// close ends the connection with a close frame.
+func (s *socket) close(code int) {
+	if code != 0 {
+		frame := websocket.FormatCloseMessage(code, "")
+		_ = s.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(closeTimeout))
+	}
+	_ = s.conn.Close() // there is nothing to do for one that is broken
+}
+
+// drain makes the socket end when what is in flight is answered.
+func (s *socket) drain() {
+	s.ending.Store(true)
+	_ = s.conn.SetReadDeadline(time.Now())
+}
+
+// readAll starts an answer to each message. It returns the code of the close frame
+// that is due, 0 for none.
+func (s *socket) readAll() int {
+	limits := &s.endpoint.door.cfg.Limits
+	s.conn.SetReadLimit(int64(limits.Message)) // it answers with CloseMessageTooBig itself
+	s.conn.SetPongHandler(func(string) error { return s.alive() })
+	for {
+		s.slots <- struct{}{}
+		if s.alive() != nil {
+			return 0
+		}
+		body, give, err := s.read(limits.Message)
+		if err != nil {
+			give()
+			return s.farewell(err)
+		}
+		s.flying.Add(1)
+		go func() {
+			defer s.flying.Done()
+			defer give()
+			s.handle(body)
+			<-s.slots
+		}()
+	}
+}
+
+func (s *socket) read(limit int) (body []byte, give func(), err error) {
+	_, r, err := s.conn.NextReader()
+	if err != nil {
+		return nil, func() {}, err
+	}
+	return s.endpoint.door.memory.read(r, limit)
+}
+
+// farewell is the code with which to answer what ended the reading.
+func (s *socket) farewell(err error) int {
+	switch status := s.status.Load(); {
+	case s.ending.Load():
+		return websocket.CloseGoingAway
+	case errors.Is(err, errMemory) || status == http.StatusServiceUnavailable:
+		s.endpoint.door.counters.refused.Add(1)
+		return websocket.CloseTryAgainLater
+	case errors.Is(err, errTooLarge), errors.Is(err, websocket.ErrReadLimit):
+		s.endpoint.door.counters.refused.Add(1)
+		return websocket.CloseMessageTooBig
+	}
+	return 0
+}
+
+// alive gives the client another while to say something.
+func (s *socket) alive() error {
+	if err := s.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		return err
+	}
+	if s.ending.Load() { // drain came first, or its deadline is now gone
+		return s.conn.SetReadDeadline(time.Now())
+	}
+	return nil
+}
+
+func (s *socket) ping(stop chan struct{}) {
+	ticker := time.NewTicker(pingInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+			if s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(closeTimeout)) != nil {
+				return // the reader sees the silence
+			}
+		}
+	}
+}
+
+// handle answers a message.
+func (s *socket) handle(body []byte) {
+	request := parseRequest(body, s.endpoint.door.cfg.Limits.BatchItems)
+	if slices.ContainsFunc(request.calls, call.subscribes) && len(body) <= subscriptionSize && json.Valid(body) {
+		s.subscribe(request, body)
+		return
+	}
+	s.endpoint.exchange(&socketWriter{socket: s}, s.request, body)
+}
+
+// send writes a message. A client that does not take it in time is cut off.
+func (s *socket) send(message []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.endpoint.door.cfg.Limits.WriteTimeout)); err != nil {
+		return err
+	}
+	err := s.conn.WriteMessage(websocket.TextMessage, message)
+	if err != nil {
+		_ = s.conn.Close()
+	}
+	return err
+}
+
+// A socketWriter is the ResponseWriter of the answer to one message.
+type socketWriter struct {
+	socket *socket
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter; nobody sees it.
+func (w *socketWriter) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+
+// WriteHeader implements http.ResponseWriter. A status that says that there is no
+// answer ends the socket.
+func (w *socketWriter) WriteHeader(status int) {
+	if w.status = status; status >= http.StatusBadRequest {
+		w.socket.status.Store(int32(status))
+		_ = w.socket.conn.SetReadDeadline(time.Now())
+	}
+}
+
+// Write sends the answer.
+func (w *socketWriter) Write(p []byte) (int, error) {
+	if w.status >= http.StatusBadRequest {
+		return len(p), nil
+	}
+	return len(p), w.socket.send(p)
+}
