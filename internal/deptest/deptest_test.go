@@ -82,11 +82,12 @@ var bans = []struct {
 	},
 	{
 		"core/vm only under execution",
-		notIn("execution", "internal/oracle", "bench", "examples", "chain/chaintest/exectest"),
+		notIn("execution", "rpc/tracers", "internal/oracle", "bench", "examples", "chain/chaintest/exectest", "rpc/internal/rpctest"),
 		anyUnder(geth + "/core/vm"),
-		anyUnder("execution"),
+		anyUnder("execution", "rpc/tracers"),
 		// (the kit for executors writes its contracts with the names of the opcodes,
-		// and is a package of its own so that the other kits need not)
+		// and is a package of its own so that the other kits need not; tracers of
+		// go-ethereum come with its opcodes)
 		"the engine is replaced behind chain.Executor; who reaches around it keeps go-ethereum's for ever",
 	},
 	{
@@ -103,6 +104,27 @@ var bans = []struct {
 		"kits and data finders only in tests",
 		in("chain", "execution", "state", "trie", "statediff", "da", "sequencer", "prover", "fullnode"), anyUnder("chain/chaintest", "internal/testdata"), anyUnder("chain/chaintest"),
 		"they import package testing",
+	},
+	{
+		"kits only in tests of the door",
+		func(pkg string) bool { return under(pkg, "rpc") && pkg != "rpc/internal/rpctest" },
+		anyUnder("chain/chaintest", "internal/testdata", "rpc/internal/rpctest"), nothing,
+		"they import package testing",
+	},
+	{
+		"nothing below the door knows of it",
+		in("chain", "execution", "state", "trie", "statediff", "da", "sequencer", "prover", "fullnode"), anyUnder("rpc", geth+"/rpc"), nothing,
+		"roles are embedded without a server; the door is put in front of them",
+	},
+	{
+		"a history only where it is asked for",
+		in("sequencer", "prover"), anyUnder("fullnode/history", "go.etcd.io/bbolt"), nothing,
+		"a sequencer tells whoever wants to know, and needs no database for that",
+	},
+	{
+		"no metrics library",
+		notIn("examples", "internal/oracle"), anyUnder("github.com/prometheus"), nothing,
+		"libraries count and have Stats; the binaries make metrics of them",
 	},
 	{
 		"no C compiler for a hash",
@@ -171,7 +193,7 @@ var directBans = []struct {
 	why  string
 }{
 	{exactly("chain"), []string{"os", "io", "io/fs", "net", "net/http", "log", "log/slog", "time"}, "package chain has no services and does no I/O"},
-	{in("chain", "execution", "state", "trie", "statediff", "da", "sequencer", "prover", "fullnode"), []string{"flag", "os/signal", "log"}, "flags, signals and the global logger belong to the binaries"},
+	{in("chain", "execution", "state", "trie", "statediff", "da", "sequencer", "prover", "fullnode", "rpc"), []string{"flag", "os/signal", "log"}, "flags, signals and the global logger belong to the binaries"},
 	{notIn("internal/oracle", "bench", "chain/chaintest"), []string{"reflect"}, "the compiler checks types better"},
 	{notIn(), []string{"C"}, "CGO_ENABLED=0 builds everything"},
 	{notIn("bench", "internal/oracle"), []string{"math/rand"}, "math/rand/v2 has explicit seeds"},

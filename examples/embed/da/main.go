@@ -1,4 +1,4 @@
-// A data-availability layer of one's own: anything with Put and Get.
+// Command da uses a data-availability layer of one's own: anything with Put and Get.
 package main
 
 import (

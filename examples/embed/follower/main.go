@@ -1,4 +1,4 @@
-// A full node that prints what each mini-block changes, next to a sequencer that gives
+// Command follower prints what each mini-block changes, next to a sequencer that gives
 // it something to print.
 package main
 

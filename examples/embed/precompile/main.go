@@ -1,5 +1,5 @@
-// A precompile of one's own: SHA3-512 at an address of the rollup's choice, called by
-// a contract that anybody could have deployed.
+// Command precompile calls a precompile of one's own: SHA3-512 at an address of the
+// rollup's choice.
 package main
 
 import (

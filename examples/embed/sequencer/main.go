@@ -1,4 +1,5 @@
-// A sequencer in this process, in memory but for its log, and a transaction sent to it.
+// Command sequencer runs a sequencer in this process, in memory but for its log, and
+// sends a transaction to it.
 package main
 
 import (

@@ -1,0 +1,183 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// doorImpls are those who take the same transactions over the same HTTP.
+var doorImpls = []string{"geth", "anvil", "vivace"}
+
+const (
+	doorWorkers = 16  // connections
+	doorBatch   = 100 // transactions in a batch
+)
+
+// BenchmarkDoor sends signed transfers by HTTP, one in a request or 100, and waits
+// until all have executed. tx/s is end to end; of-ceiling compares it with what the
+// cores that the client leaves could do if all they did was to recover senders.
+func BenchmarkDoor(b *testing.B) {
+	for _, impl := range doorImpls {
+		for mode, batch := range map[string]int{"single": 1, "batch": doorBatch} {
+			b.Run("impl="+impl+"/mode="+mode, func(b *testing.B) { doorThroughput(b, impl, batch, 40) })
+		}
+	}
+}
+
+// BenchmarkDoorLatency sends 1,000 transactions a second with
+// realtime_sendRawTransaction, whose answer is the receipt. Latency counts from when a
+// transaction was due.
+func BenchmarkDoorLatency(b *testing.B) {
+	for impl, durability := range map[string]string{"vivace": "none", "vivace-fsync": "fsync"} {
+		b.Run("impl=vivace/durability="+durability, func(b *testing.B) { doorLatency(b, impl, 1000, 5*time.Second) })
+	}
+}
+
+func TestDoorSmall(t *testing.T) {
+	for _, impl := range doorImpls {
+		t.Run(impl, func(t *testing.T) {
+			if _, err := anvilPath(); impl == "anvil" && err != nil {
+				t.Skip(err)
+			}
+			requireMetrics(t, once(t, func(b *testing.B) { doorThroughput(b, impl, 10, 2) }), "tx/s")
+		})
+	}
+	requireMetrics(t, once(t, func(b *testing.B) { doorLatency(b, "vivace-fsync", 500, time.Second/2) }), "p50-µs", "p99-µs")
+}
+
+func startDoorFor(b *testing.B, impl string) *doorServer {
+	b.Helper()
+	s, err := startDoor(context.Background(), impl, b.TempDir())
+	if errors.Is(err, errNoAnvil) {
+		b.Skip(err)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+// split gives each worker senders of its own.
+func split(senders []*doorSender, workers int) [][]*doorSender {
+	out := make([][]*doorSender, workers)
+	for i, s := range senders {
+		out[i%workers] = append(out[i%workers], s)
+	}
+	return out
+}
+
+func doorWork(senders []*doorSender, workers, perSender, batch int, method string) (work [][][]byte) {
+	for _, mine := range split(senders, workers) {
+		work = append(work, bodies(mine, perSender, batch, method))
+	}
+	return work
+}
+
+func doorThroughput(b *testing.B, impl string, batch, perSender int) {
+	var (
+		server   = startDoorFor(b, impl)
+		senders  = newDoorSenders()
+		ctx      = b.Context()
+		recovery = recoveryTime(senders[0])
+		elapsed  time.Duration
+		client   time.Duration
+		served   time.Duration
+	)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	for range b.N {
+		b.StopTimer()
+		work := doorWork(senders, doorWorkers, perSender, batch, "eth_sendRawTransaction")
+		runtime.GC()
+		own, _ := cpuTime(os.Getpid())
+		theirs, _ := cpuTime(server.cmd.Process.Pid)
+		began := time.Now()
+		b.StartTimer()
+		if err := flood(ctx, server.url, work, senders); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		elapsed += time.Since(began)
+		after, _ := cpuTime(os.Getpid())
+		client += after - own
+		after, _ = cpuTime(server.cmd.Process.Pid)
+		served += after - theirs
+		b.StartTimer()
+	}
+	b.StopTimer()
+	if err := checkBalances(ctx, server.url, senders); err != nil {
+		b.Fatal(err)
+	}
+	txs := float64(b.N * perSender * len(senders))
+	rate := txs / elapsed.Seconds()
+	b.ReportMetric(rate, "tx/s")
+	if client > 0 {
+		left := float64(runtime.NumCPU()) - client.Seconds()/elapsed.Seconds()
+		b.ReportMetric(float64(client.Microseconds())/txs, "client-µs/tx")
+		b.ReportMetric(float64(served.Microseconds())/txs, "server-µs/tx")
+		b.ReportMetric(rate*recovery.Seconds()/left, "of-ceiling")
+	}
+}
+
+// recoveryTime is what one recovery of a sender takes on one core.
+func recoveryTime(s *doorSender) time.Duration {
+	const n = 500
+	nonce := s.nonce
+	var txs []*types.Transaction
+	for _, raw := range s.sign(n) {
+		tx := new(types.Transaction)
+		if err := tx.UnmarshalBinary(raw); err != nil {
+			panic(err)
+		}
+		txs = append(txs, tx)
+	}
+	s.nonce = nonce // they are not sent
+	signer := types.LatestSignerForChainID(txs[0].ChainId())
+	began := time.Now()
+	for _, tx := range txs {
+		if _, err := types.Sender(signer, tx); err != nil {
+			panic(err)
+		}
+	}
+	return time.Since(began) / n
+}
+
+func doorLatency(b *testing.B, impl string, rate int, duration time.Duration) {
+	var (
+		server  = startDoorFor(b, impl)
+		senders = newDoorSenders()
+		all     []time.Duration
+	)
+	for range b.N {
+		b.StopTimer()
+		perSender := max(1, int(float64(rate)*duration.Seconds())/len(senders))
+		work := doorWork(senders, len(senders)/4, perSender, 1, "realtime_sendRawTransaction")
+		runtime.GC()
+		b.StartTimer()
+		took, err := paced(b.Context(), server.url, work, rate)
+		if err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, took...)
+	}
+	b.StopTimer()
+	slices.Sort(all)
+	if err := checkBalances(b.Context(), server.url, senders); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(percentile(all, 50).Microseconds()), "p50-µs")
+	b.ReportMetric(float64(percentile(all, 99).Microseconds()), "p99-µs")
+	b.ReportMetric(float64(percentile(all, 100).Microseconds()), "max-µs")
+}
