@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet
+.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill
 
 check:
 	.ci/run
@@ -40,6 +40,15 @@ fixtures-slow:
 # Ours beside others: make bench BENCH=Commit COUNT=10 | benchstat -col /impl -
 bench:
 	go test ./bench -run '^$$' -bench '$(BENCH)' -count $(COUNT) -timeout 0
+
+# The clients that people use, unmodified, against sequencer and full node. Needs npm
+# and Python 3.
+clients:
+	VIVACE_INTEROP=1 go test -count=1 -v ./internal/interop
+
+# The sequencer is killed a hundred times under load.
+kill:
+	VIVACE_KILLS=100 go test -count=1 -v ./examples/sequencer -run TestKill -timeout 0
 
 devnet:
 	go run ./examples/devnet
