@@ -324,6 +324,23 @@ func TestCommittedState(t *testing.T) {
 	require.Equal(t, []common.Hash{{8}, {8}}, []common.Hash{now, before})
 }
 
+// The accesses may be asked for more than once, also when an account had a slot in
+// two of its lives.
+func TestAccessSetAgain(t *testing.T) {
+	s, m := newState(), newModel()
+	addr, key := common.Address{1}, common.Hash{9}
+	m.write(addr, func(a *modelAccount) { a.slots[key] = common.Hash{7}; a.Nonce = 1 })
+	s.open(m, true, func() {})
+	want := &chain.AccessSet{Accounts: []chain.AccountAccess{{Address: addr, Slots: []common.Hash{key}}}}
+	for range 3 {
+		s.GetState(addr, key)
+		s.SetNonce(addr, 1, tracing.NonceChangeUnspecified)
+		s.SelfDestruct(addr)
+		s.finalise(false)
+		require.Empty(t, s.accesses.accessSet(1).Diff(want))
+	}
+}
+
 // failing knows nothing.
 type failing struct{ asked int }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"time"
 
@@ -77,9 +78,13 @@ type Limits struct {
 	Connections int
 	// WebSockets is how many WebSockets may be open. Default 1024.
 	WebSockets int
-	// InFlight is how many requests of one WebSocket execute at a time; further ones
-	// are not read yet. Default 64.
+	// InFlight is how many calls of one WebSocket execute at a time; further ones are
+	// not read yet. A batch counts its calls, up to InFlight. Default 64.
 	InFlight int
+	// Bulk is how many bulk requests, which are batches and those above 32 KiB, have
+	// a core at a time; others wait in line. Default: GOMAXPROCS less one, at least
+	// one, so that small requests find a core free.
+	Bulk int
 	// ReadTimeout is how long a client may take to send a request. Default 15 s.
 	ReadTimeout time.Duration
 	// Timeout is how long a request may execute; then it is answered with an error.
@@ -112,6 +117,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Connections, 4096)
 	setDefault(&l.WebSockets, 1024)
 	setDefault(&l.InFlight, 64)
+	setDefault(&l.Bulk, max(1, runtime.GOMAXPROCS(0)-1))
 	setDefault(&l.ReadTimeout, 15*time.Second)
 	setDefault(&l.Timeout, 2*time.Minute)
 	setDefault(&l.IdleTimeout, 2*time.Minute)
@@ -128,15 +134,16 @@ func (l *Limits) validate() error {
 		{"BatchItems", int64(l.BatchItems)}, {"BatchBytes", int64(l.BatchBytes)}, {"Body", int64(l.Body)},
 		{"Message", int64(l.Message)}, {"Header", int64(l.Header)}, {"Memory", l.Memory},
 		{"Connections", int64(l.Connections)}, {"WebSockets", int64(l.WebSockets)}, {"InFlight", int64(l.InFlight)},
+		{"Bulk", int64(l.Bulk)},
 		{"ReadTimeout", int64(l.ReadTimeout)}, {"Timeout", int64(l.Timeout)}, {"IdleTimeout", int64(l.IdleTimeout)},
 		{"WriteTimeout", int64(l.WriteTimeout)}, {"Drain", int64(l.Drain)},
 	} {
 		if field.value < 0 {
-			return fmt.Errorf("Limits.%s is negative", field.name)
+			return fmt.Errorf("field %s of Limits is negative", field.name)
 		}
 	}
 	if most := 2 * int64(max(l.Body, l.Message)); l.Memory < most {
-		return fmt.Errorf("Limits.Memory is %d, too little for one message, which takes up to %d", l.Memory, most)
+		return fmt.Errorf("field Memory of Limits is %d, too little for one message, which takes up to %d", l.Memory, most)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type endpoint struct {
 
 // exchange answers one request, whose body was read: over w, in one Write, unless
 // nothing in it wants an answer.
-func (e *endpoint) exchange(w http.ResponseWriter, r *http.Request, body []byte) {
+func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request, body []byte) {
 	limits := &e.door.cfg.Limits
 	request := parseRequest(body, limits.BatchItems+1)
 	if len(request.calls) > limits.BatchItems {
@@ -29,9 +29,13 @@ func (e *endpoint) exchange(w http.ResponseWriter, r *http.Request, body []byte)
 		refuseBatch(w, request)
 		return
 	}
+	if len(request.calls) > 1 && in.bulk(r.Context()) != nil {
+		e.door.busy(w, errTurn)
+		return
+	}
 	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, e.door.timer))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	answer := &answer{ResponseWriter: w, memory: &e.door.memory, timeout: limits.WriteTimeout, began: time.Now()}
+	answer := &answer{ResponseWriter: w, in: in, began: time.Now()}
 	e.server.ServeHTTP(answer, r)
 	if answer.refused {
 		e.door.counters.refused.Add(1)
@@ -61,8 +65,7 @@ func refuseBatch(w http.ResponseWriter, request parsedRequest) {
 // An answer notes what is written to a client, and how long it took to have it.
 type answer struct {
 	http.ResponseWriter
-	memory   *memory
-	timeout  time.Duration // for the client to take it
+	in       *intake
 	began    time.Time
 	took     time.Duration
 	outcomes []outcome
@@ -76,23 +79,25 @@ func (a *answer) WriteHeader(status int) {
 }
 
 // Write sends the answer, if there is memory for it to wait in until the client has
-// taken it.
+// taken it. Meanwhile it is another's turn.
 func (a *answer) Write(p []byte) (int, error) {
 	if a.refused {
 		return a.ResponseWriter.Write(p)
 	}
 	a.took = time.Since(a.began)
+	a.in.turn.end()
+	memory, timeout := &a.in.door.memory, a.in.door.cfg.Limits.WriteTimeout
 	if n := 2 * int64(len(p)); n > freeBytes { // with the result that it was made of
-		if !a.memory.take(n) {
+		if !memory.take(n) {
 			a.Header().Del("Content-Length")
 			http.Error(a, errMemory.Error(), http.StatusServiceUnavailable)
 			return len(p), nil
 		}
-		defer a.memory.give(n)
+		defer memory.give(n)
 	}
 	a.outcomes = parseAnswer(p)
 	// Not every writer has a deadline; http.Server's own comes later.
-	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(a.timeout))
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(timeout))
 	return a.ResponseWriter.Write(p)
 }
 
@@ -118,19 +123,26 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.door.refuse(w, http.StatusRequestEntityTooLarge, "content length too large")
 		return
 	}
-	body, give, err := e.door.memory.read(r.Body, limits.Body)
-	defer give()
+	in := &intake{door: e.door}
+	defer in.done()
+	body, err := in.read(r.Context(), r.Body, limits.Body)
 	switch {
 	case errors.Is(err, errTooLarge):
 		e.door.refuse(w, http.StatusRequestEntityTooLarge, "content length too large")
-	case errors.Is(err, errMemory):
-		w.Header().Set("Retry-After", "1")
-		e.door.refuse(w, http.StatusServiceUnavailable, err.Error())
+	case errors.Is(err, errMemory), errors.Is(err, errTurn):
+		e.door.busy(w, err)
 	case err != nil:
 		e.door.refuse(w, http.StatusBadRequest, "request cannot be read")
 	default:
-		e.exchange(w, r, body)
+		defer e.door.connections.serving(r.Context())()
+		e.exchange(in, w, r, body)
 	}
+}
+
+// busy refuses what may succeed later.
+func (s *Server) busy(w http.ResponseWriter, why error) {
+	w.Header().Set("Retry-After", "1")
+	s.refuse(w, http.StatusServiceUnavailable, why.Error())
 }
 
 // refuse answers what is turned away before any work.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -25,9 +26,11 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // heapMax is what the process may have on its heap in a flood, after a collection:
@@ -51,7 +54,9 @@ func junkTxs(t *testing.T) int64 {
 
 // TestFloods serves an honest client, who reads a balance every millisecond over a
 // WebSocket, first alone and then beside one flood after the other. He gets all his
-// answers, and the heap stays below heapMax.
+// answers, and the heap stays below heapMax. With VIVACE_QUIET=1, on a machine that
+// does nothing else, his 99th percentile stays within twice what it was, or a
+// millisecond.
 func TestFloods(t *testing.T) {
 	node := rpctest.Dev(t, rpctest.Options{Hold: true})
 	door, err := rpc.New(rpc.Config{
@@ -65,28 +70,22 @@ func TestFloods(t *testing.T) {
 	if testing.Short() {
 		period = 300 * time.Millisecond
 	}
-	for range 4 {
-		node.Seal(node.Transfer(0, common.Address{1}, 1))
-	}
+	produce(t, node)
 	alone := honest(t, url, period, nil)
 	t.Logf("%-14s %5d requests, p50 %8v, p99 %8v", "alone", len(alone), percentile(alone, 50), percentile(alone, 99))
 	for _, flood := range []struct {
 		name string
-		run  func(ctx context.Context, url string) (sent int64)
+		size string
 	}{
-		{"junk", junkFlood(t, node, junkTxs(t))},
-		{"large batches", batchFlood},
-		{"connections", connectionFlood},
-		{"slow readers", slowFlood},
+		{"junk", fmt.Sprint(junkTxs(t))},
+		{"large batches", period.String()},
+		{"connections", period.String()},
+		{"slow readers", period.String()},
 	} {
 		runtime.GC()
-		ctx, cancel := context.WithTimeout(t.Context(), period)
-		if flood.name == "junk" { // which has an end
-			ctx, cancel = context.WithCancel(t.Context())
-		}
 		peak, done := watchHeap()
 		flooded := make(chan int64, 1)
-		go func() { flooded <- flood.run(ctx, url) }()
+		go func() { flooded <- runFlood(t, flood.name, url, flood.size) }()
 		var sent int64
 		times := honest(t, url, 10*time.Minute, func() bool {
 			select {
@@ -96,7 +95,6 @@ func TestFloods(t *testing.T) {
 				return false
 			}
 		})
-		cancel()
 		done()
 		stats := door.Stats()
 		t.Logf("%-14s %5d requests, p50 %8v, p99 %8v (%.1f times), %d sent, live heap up to %d MiB, in flight up to %d MiB, %d refused so far",
@@ -105,9 +103,32 @@ func TestFloods(t *testing.T) {
 		require.Less(t, peak.Load(), uint64(heapMax), flood.name)
 		require.LessOrEqual(t, stats.MemoryPeak, int64(128<<20))
 		require.NotEmpty(t, times)
+		if os.Getenv("VIVACE_QUIET") == "1" {
+			require.LessOrEqual(t, percentile(times, 99), max(2*percentile(alone, 99), time.Millisecond), flood.name)
+		}
 		require.Positive(t, sent, flood.name)
 	}
-	require.Eventually(t, func() bool { s := door.Stats(); return s.WebSockets == 0 && s.MemoryBytes == 0 }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { s := door.Stats(); return s.WebSockets == 0 && s.MemoryBytes == 0 }, time.Minute, 10*time.Millisecond)
+}
+
+// produce makes mini-blocks and blocks until the test ends.
+func produce(t *testing.T, node *rpctest.Node) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(stop); <-stopped })
+	node.Seal(node.Transfer(0, common.Address{1}, 1))
+	go func() {
+		defer close(stopped)
+		for i := 1; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			if node.Mini(node.Transfer(0, common.Address{1}, 1)); i%20 == 0 {
+				node.Seal()
+			}
+		}
+	}()
 }
 
 // honest asks once in a millisecond, until the time is over or stop says so, and
@@ -157,55 +178,104 @@ func watchHeap() (peak *atomic.Uint64, done func()) {
 	return peak, func() { close(stop); <-stopped }
 }
 
-// junkFlood sends transactions that will never execute, in batches over several
-// WebSockets, as fast as they are answered.
-func junkFlood(t *testing.T, node *rpctest.Node, total int64) func(context.Context, string) int64 {
-	kinds := junk(t, node)
-	return func(ctx context.Context, url string) int64 {
-		var left, sent atomic.Int64
-		left.Store(total)
-		crowd(4, func(i int) {
-			conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			rng := rand.New(rand.NewPCG(1, uint64(i)))
-			for left.Add(-100) > -100 && ctx.Err() == nil {
-				var batch bytes.Buffer
-				for j := range 100 {
-					fmt.Fprintf(&batch, `%c{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x%x"]}`, "[,"[min(j, 1)], kinds[rng.IntN(len(kinds))](rng))
-				}
-				batch.WriteByte(']')
-				if conn.WriteMessage(websocket.TextMessage, batch.Bytes()) != nil {
-					return
-				}
-				if _, _, err := conn.ReadMessage(); err != nil {
-					return
-				}
-				sent.Add(100)
-			}
-		})
-		return sent.Load()
+// runFlood floods from a process of its own, as floods come, and returns what it sent.
+func runFlood(t *testing.T, name, url, size string) int64 {
+	self, err := os.Executable()
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), "VIVACE_FLOOD="+strings.Join([]string{name, url, size}, ";"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("flood of %s: %v", name, err)
+	}
+	sent, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		t.Errorf("flood of %s: %v", name, err)
+	}
+	return sent
+}
+
+// TestMain is the other process, if VIVACE_FLOOD says which flood, where to and how
+// much.
+func TestMain(m *testing.M) {
+	order := strings.Split(os.Getenv("VIVACE_FLOOD"), ";")
+	if len(order) != 3 {
+		os.Exit(runTests(m))
+	}
+	name, url, size := order[0], order[1], order[2]
+	ctx := context.Background()
+	period, err := time.ParseDuration(size)
+	if err == nil {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, period)
+		defer cancel()
+	}
+	total, _ := strconv.ParseInt(size, 10, 64)
+	switch name {
+	case "junk":
+		fmt.Println(junkFlood(ctx, url, total))
+	case "large batches":
+		fmt.Println(batchFlood(ctx, url))
+	case "connections":
+		fmt.Println(connectionFlood(ctx, url))
+	case "slow readers":
+		fmt.Println(slowFlood(ctx, url))
 	}
 }
 
-// junk are ways to make a transaction that is not worth anything.
-func junk(t *testing.T, node *rpctest.Node) []func(*rand.Rand) []byte {
-	poor, err := crypto.ToECDSA(bytes.Repeat([]byte{7}, 32))
-	require.NoError(t, err)
-	sign := func(id *big.Int, nonce uint64) []byte {
-		tx, err := types.SignNewTx(poor, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
-			ChainID: id, Nonce: nonce, Gas: 21000, GasFeeCap: big.NewInt(1e12), To: &common.Address{},
-		})
-		require.NoError(t, err)
-		raw, err := tx.MarshalBinary()
-		require.NoError(t, err)
-		return raw
+// runTests runs the tests and looks for goroutines that are left.
+func runTests(m *testing.M) int {
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
+	return code
+}
+
+// junkFlood sends transactions that will never execute, in batches over several
+// WebSockets, as fast as they are answered.
+func junkFlood(ctx context.Context, url string, total int64) int64 {
+	var left, sent atomic.Int64
+	left.Store(total)
+	kinds := junk()
+	crowd(4, func(i int) {
+		conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		rng := rand.New(rand.NewPCG(1, uint64(i)))
+		for left.Add(-100) > -100 {
+			var batch bytes.Buffer
+			for j := range 100 {
+				fmt.Fprintf(&batch, `%c{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x%x"]}`, "[,"[min(j, 1)], kinds[rng.IntN(len(kinds))](rng))
+			}
+			batch.WriteByte(']')
+			if conn.WriteMessage(websocket.TextMessage, batch.Bytes()) != nil {
+				return
+			}
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+			sent.Add(100)
+		}
+	})
+	return sent.Load()
+}
+
+// junk are ways to make a transaction that is not worth anything.
+func junk() []func(*rand.Rand) []byte {
 	var (
-		valid   = sign(node.ChainConfig().ChainID, 0)
-		foreign = sign(big.NewInt(1), 0)
+		valid   = poor(genesis.DevChainID)
+		foreign = poor(1)
 	)
 	altered := func(rng *rand.Rand) []byte { // another signature, so another sender
 		raw := bytes.Clone(valid)
@@ -218,6 +288,26 @@ func junk(t *testing.T, node *rpctest.Node) []func(*rand.Rand) []byte {
 		func(*rand.Rand) []byte { return valid },
 		altered, altered,
 	}
+}
+
+// poor is a transaction of somebody who has nothing.
+func poor(chainID int64) []byte {
+	key, err := crypto.ToECDSA(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		panic(err)
+	}
+	id := big.NewInt(chainID)
+	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+		ChainID: id, Gas: 21000, GasFeeCap: big.NewInt(1e12), To: &common.Address{},
+	})
+	if err != nil {
+		panic(err)
+	}
+	raw, err := tx.MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }
 
 // crowd runs n clients and waits for them.
@@ -245,10 +335,10 @@ func batchFlood(ctx context.Context, url string) int64 {
 				return
 			}
 			request.Header.Set("Content-Type", "application/json")
+			sent.Add(1)
 			if response, err := client.Do(request); err == nil {
 				_, _ = io.Copy(io.Discard, response.Body)
 				_ = response.Body.Close()
-				sent.Add(1)
 			}
 		}
 	})
@@ -273,7 +363,8 @@ func connectionFlood(ctx context.Context, url string) int64 {
 	return sent.Load()
 }
 
-// slowFlood asks for much over many WebSockets and reads nothing.
+// slowFlood opens many WebSockets, asks each for much, now and from now on, and reads
+// nothing.
 func slowFlood(ctx context.Context, url string) int64 {
 	var (
 		sent  atomic.Int64
@@ -281,19 +372,24 @@ func slowFlood(ctx context.Context, url string) int64 {
 		batch = []byte("[" + strings.Repeat(block+",", 999) + block + "]")
 	)
 	crowd(100, func(int) {
-		conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
-		if err != nil {
-			return
-		}
-		defer conn.Close()
 		for ctx.Err() == nil {
-			_ = conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-			if conn.WriteMessage(websocket.TextMessage, batch) != nil {
-				break
+			conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
+			if err != nil {
+				return
 			}
-			sent.Add(1)
+			for _, stream := range []string{"newHeads", "logs", "miniBlocks", "stateChanges", "newPendingTransactions"} {
+				subscribe := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":[%q]}`, stream)
+				_ = conn.WriteMessage(websocket.TextMessage, []byte(subscribe))
+			}
+			if conn.WriteMessage(websocket.TextMessage, batch) == nil {
+				sent.Add(1)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(1500 * time.Millisecond):
+			}
+			_ = conn.Close()
 		}
-		<-ctx.Done()
 	})
 	return sent.Load()
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,37 @@ func TestBodyLimit(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, status, response.StatusCode, "%d, chunked", size)
 	}
+}
+
+// A size that is announced is refused before anything of it has come.
+func TestAnnouncedBody(t *testing.T) {
+	url := serve(t, config(t))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000000000\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+}
+
+// A batch with too many calls takes no memory for them.
+func TestBatchMemory(t *testing.T) {
+	door, err := rpc.New(config(t))
+	require.NoError(t, err)
+	defer door.Close()
+	batch := "[" + strings.Repeat("{},", 1_600_000) + chainID + "]"
+	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(batch))
+	request.Host = "localhost"
+	recorder := httptest.NewRecorder()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	door.Handler().ServeHTTP(recorder, request)
+	runtime.ReadMemStats(&after)
+	require.Contains(t, recorder.Body.String(), "batch too large")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*len(batch)))
 }
 
 func TestHeaderLimit(t *testing.T) {

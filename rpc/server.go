@@ -40,6 +40,7 @@ type Server struct {
 	// looks for an http.Server in the context.
 	timer       *http.Server
 	memory      memory
+	turns       *turns
 	counters    counters
 	connections *connections
 	draining    atomic.Bool
@@ -59,6 +60,7 @@ func New(config Config) (*Server, error) {
 		origins: newOrigins(cfg.Origins), sockets: newOrigins(cfg.Origins),
 		timer:  &http.Server{WriteTimeout: cfg.Limits.Timeout},
 		memory: memory{limit: cfg.Limits.Memory},
+		turns:  newTurns(cfg.Limits.Bulk),
 		open:   make(map[*socket]struct{}),
 	}
 	if len(cfg.Origins) == 0 {
@@ -115,21 +117,28 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusForbidden, "invalid host specified")
 		return
 	}
-	switch r.URL.Path {
-	case PathStandard:
+	switch {
+	case r.URL.Path == PathStandard:
 		s.serve(s.standard, w, r)
-	case PathRealtime:
+	case r.URL.Path == PathRealtime:
 		s.serve(s.realtime, w, r)
+	case r.URL.Path == PathAdmin && s.admin != nil:
+		s.guard(s.admin).ServeHTTP(w, r)
+	default:
+		defer s.connections.serving(r.Context())()
+		s.page(w, r)
+	}
+}
+
+// page serves what is no JSON-RPC.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
 	case PathLive:
 		serveLive(w, r)
 	case PathReady, PathHealth:
 		s.serveReady(w, r)
 	case PathAdmin:
-		if s.admin == nil {
-			http.NotFound(w, r)
-			return
-		}
-		s.guard(s.admin).ServeHTTP(w, r)
+		http.NotFound(w, r)
 	default:
 		s.cfg.Pages.ServeHTTP(w, r)
 	}
@@ -149,7 +158,8 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path == PathStandard && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		s.cfg.Pages.ServeHTTP(w, r)
+		defer s.connections.serving(r.Context())()
+		s.page(w, r)
 		return
 	}
 	e.ServeHTTP(w, r)
@@ -168,6 +178,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       limits.IdleTimeout,
 		MaxHeaderBytes:    limits.Header,
 		ConnState:         s.connections.change,
+		ConnContext:       s.connections.context,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)

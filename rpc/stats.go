@@ -81,9 +81,8 @@ const (
 
 // counters are behind Stats.
 type counters struct {
-	webSockets    atomic.Int64
-	subscriptions atomic.Int64
-	refused       atomic.Uint64
+	webSockets atomic.Int64
+	refused    atomic.Uint64
 
 	mu      sync.Mutex
 	methods map[string]*MethodStats

@@ -107,6 +107,7 @@ func (u *subscriber) Read(p []byte) (int, error) {
 func (u *subscriber) Write(p []byte) (int, error) {
 	message := bytes.TrimSuffix(p, []byte{'\n'})
 	if err := u.socket.send(message); err != nil {
+		_ = u.Close() // nobody shall wait for a reply that is lost
 		return 0, err
 	}
 	if !isNotification(message) {

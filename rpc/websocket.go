@@ -126,27 +126,40 @@ func (s *socket) readAll() int {
 		if s.alive() != nil {
 			return 0
 		}
-		body, give, err := s.read(limits.Message)
+		in := &intake{door: s.endpoint.door}
+		body, err := s.read(in)
 		if err != nil {
-			give()
+			in.done()
 			return s.farewell(err)
+		}
+		weight := s.weigh(body)
+		for range weight - 1 {
+			s.slots <- struct{}{}
 		}
 		s.flying.Add(1)
 		go func() {
 			defer s.flying.Done()
-			defer give()
-			s.handle(body)
-			<-s.slots
+			defer in.done()
+			s.handle(in, body)
+			for range weight {
+				<-s.slots
+			}
 		}()
 	}
 }
 
-func (s *socket) read(limit int) (body []byte, give func(), err error) {
+// weigh is how many slots a message takes: one for each of its calls, if there are
+// so many.
+func (s *socket) weigh(body []byte) int {
+	return max(1, len(parseRequest(body, cap(s.slots)).calls))
+}
+
+func (s *socket) read(in *intake) ([]byte, error) {
 	_, r, err := s.conn.NextReader()
 	if err != nil {
-		return nil, func() {}, err
+		return nil, err
 	}
-	return s.endpoint.door.memory.read(r, limit)
+	return in.read(s.request.Context(), r, s.endpoint.door.cfg.Limits.Message)
 }
 
 // farewell is the code with which to answer what ended the reading.
@@ -154,7 +167,7 @@ func (s *socket) farewell(err error) int {
 	switch status := s.status.Load(); {
 	case s.ending.Load():
 		return websocket.CloseGoingAway
-	case errors.Is(err, errMemory) || status == http.StatusServiceUnavailable:
+	case errors.Is(err, errMemory), errors.Is(err, errTurn), status == http.StatusServiceUnavailable:
 		s.endpoint.door.counters.refused.Add(1)
 		return websocket.CloseTryAgainLater
 	case errors.Is(err, errTooLarge), errors.Is(err, websocket.ErrReadLimit):
@@ -191,13 +204,13 @@ func (s *socket) ping(stop chan struct{}) {
 }
 
 // handle answers a message.
-func (s *socket) handle(body []byte) {
+func (s *socket) handle(in *intake, body []byte) {
 	request := parseRequest(body, s.endpoint.door.cfg.Limits.BatchItems)
 	if slices.ContainsFunc(request.calls, call.subscribes) && len(body) <= subscriptionSize && json.Valid(body) {
 		s.subscribe(request, body)
 		return
 	}
-	s.endpoint.exchange(&socketWriter{socket: s}, s.request, body)
+	s.endpoint.exchange(in, &socketWriter{socket: s}, s.request, body)
 }
 
 // send writes a message. A client that does not take it in time is cut off.
@@ -209,6 +222,7 @@ func (s *socket) send(message []byte) error {
 	}
 	err := s.conn.WriteMessage(websocket.TextMessage, message)
 	if err != nil {
+		s.cancel() // whoever works for this client may stop
 		_ = s.conn.Close()
 	}
 	return err

@@ -18,16 +18,17 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 )
 
-// fileName is the name of the store's file in its directory.
-const fileName = "history.db"
+const (
+	fileName    = "history.db" // in the store's directory
+	fileSizeMin = 4 * 4096     // of a file with nothing in it
+)
 
-// The buckets. Keys of heads are block numbers, big-endian; those of bodies and
-// receipts have the chunk's number after it (4 bytes).
+// The buckets. Keys of heads are block numbers, big-endian; those of chunks have the
+// chunk's number in the block after it (4 bytes).
 var (
-	bucketState    = []byte("state")
-	bucketHeads    = []byte("heads")
-	bucketBodies   = []byte("bodies")
-	bucketReceipts = []byte("receipts")
+	bucketState  = []byte("state")
+	bucketHeads  = []byte("heads")
+	bucketChunks = []byte("chunks")
 	// The indexes, of runs: of transactions and blocks by hash, of logs by address and
 	// by topic.
 	bucketTxs    = []byte("txs")
@@ -52,8 +53,11 @@ func openDisk(dir string, genesis *chain.Header) (d *disk, err error) {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	name := filepath.Join(dir, fileName)
-	_, err = os.Stat(name)
+	info, err := os.Stat(name)
 	isNew := errors.Is(err, fs.ErrNotExist)
+	if err == nil && info.Size() > 0 && info.Size() < fileSizeMin {
+		return nil, corrupt(fmt.Sprintf("history: %s", name), fmt.Errorf("it has %d bytes", info.Size()))
+	}
 	d = new(disk)
 	if err := guard("file", func() (err error) {
 		d.db, err = bbolt.Open(name, 0o600, &bbolt.Options{
@@ -144,7 +148,7 @@ func (d *disk) create(genesis *chain.Header) error {
 		return fmt.Errorf("history: %w", err)
 	}
 	return d.write(func(tx *bbolt.Tx) (*state, error) {
-		for _, name := range [][]byte{bucketState, bucketHeads, bucketBodies, bucketReceipts, bucketTxs, bucketHashes, bucketLogs} {
+		for _, name := range [][]byte{bucketState, bucketHeads, bucketChunks, bucketTxs, bucketHashes, bucketLogs} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return nil, err
 			}
@@ -249,9 +253,4 @@ func dbError(err error) error {
 }
 
 // close waits for readers.
-func (d *disk) close() error {
-	if d.codec != nil {
-		d.codec.close()
-	}
-	return guard("file", d.db.Close)
-}
+func (d *disk) close() error { return guard("file", d.db.Close) }

@@ -138,3 +138,36 @@ func TestClosed(t *testing.T) {
 		require.True(t, errors.Is(err, chain.ErrClosed), "%v", err)
 	}
 }
+
+// What was read before blocks were taken back is not kept after.
+func TestCache(t *testing.T) {
+	w := newWorld(t, small, nil)
+	a, b, other := w.blockAt(1), w.blockAt(2), w.blockAt(3)
+	c := newCache(a.bytes() + b.bytes())
+	_, age := c.get(1)
+	c.add(a, age)
+	c.add(b, age)
+	c.add(b, age)
+	got, _ := c.get(1)
+	require.Same(t, a, got)
+	require.Equal(t, a.bytes()+b.bytes(), c.size())
+	c.add(other, age) // 2 was not used for longest
+	got, _ = c.get(2)
+	require.Nil(t, got)
+	require.LessOrEqual(t, c.size(), a.bytes()+b.bytes())
+
+	c.rewind(1)
+	got, _ = c.get(3)
+	require.Nil(t, got)
+	c.add(other, age)
+	got, age = c.get(3)
+	require.Nil(t, got, "it was read before")
+	c.add(other, age)
+	got, _ = c.get(3)
+	require.Same(t, other, got)
+	c.prune(3)
+	require.Equal(t, other.bytes(), c.size())
+	c = newCache(1)
+	c.add(a, 0)
+	require.Zero(t, c.size())
+}

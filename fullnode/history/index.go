@@ -96,7 +96,7 @@ func (d *disk) number(hash common.Hash) (number uint64, ok bool, err error) {
 		}
 		places, err := st.hashes.lookup(b, keyOf(hash[:]))
 		for _, p := range places {
-			if tx.Bucket(bucketHeads).Get(blockKey(p.Block)) == nil {
+			if !keeps(st.heads, p.Block) {
 				continue // taken back
 			}
 			h, err := d.loadHead(tx, p.Block)
@@ -111,65 +111,4 @@ func (d *disk) number(hash common.Hash) (number uint64, ok bool, err error) {
 		return err
 	})
 	return number, ok, err
-}
-
-// loadHead reads a head, which is there.
-func (d *disk) loadHead(tx *bbolt.Tx, number uint64) (*head, error) {
-	value, err := get(tx, bucketHeads, blockKey(number))
-	if err != nil {
-		return nil, err
-	}
-	return d.codec.decodeHead(number, value)
-}
-
-// head reads the head of a block that is not in memory.
-func (d *disk) head(number uint64) (h *head, err error) {
-	err = d.view(func(tx *bbolt.Tx, st *state) error {
-		if !keeps(st.spans, number) && tx.Bucket(bucketHeads).Get(blockKey(number)) == nil {
-			return notKept(number)
-		}
-		h, err = d.loadHead(tx, number)
-		return err
-	})
-	return h, err
-}
-
-// block reads a block that is not in memory.
-func (d *disk) block(number uint64) (*Block, error) {
-	r := &record{number: number}
-	err := d.view(func(tx *bbolt.Tx, st *state) error {
-		if !keeps(st.spans, number) {
-			return notKept(number)
-		}
-		return d.load(tx, r)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return d.codec.decode(r) // which takes long
-}
-
-// load copies the record from the file.
-func (d *disk) load(tx *bbolt.Tx, r *record) error {
-	h, err := d.loadHead(tx, r.number)
-	if err != nil {
-		return err
-	}
-	if r.head, err = get(tx, bucketHeads, blockKey(r.number)); err != nil {
-		return err
-	}
-	r.head = common.CopyBytes(r.head)
-	for i := range h.chunks {
-		body, err := get(tx, bucketBodies, chunkKey(r.number, i))
-		if err != nil {
-			return err
-		}
-		receipts, err := get(tx, bucketReceipts, chunkKey(r.number, i))
-		if err != nil {
-			return err
-		}
-		r.bodies = append(r.bodies, common.CopyBytes(body))
-		r.receipts = append(r.receipts, common.CopyBytes(receipts))
-	}
-	return nil
 }

@@ -155,7 +155,7 @@ func (d *disk) save(blocks []*Block, keep uint64) (kept []span, err error) {
 // include takes a block into the sums.
 func (st *state) include(b *Block) {
 	st.head = chain.BlockID{Number: b.Number(), Hash: b.Hash}
-	st.spans = extend(st.spans, b.Number())
+	st.heads, st.spans = extend(st.heads, b.Number()), extend(st.spans, b.Number())
 	st.counts.blocks++
 	st.counts.txs += uint64(len(b.Txs))
 	for _, r := range b.Receipts {
@@ -220,10 +220,8 @@ func (d *disk) prune(tx *bbolt.Tx, st *state, keep uint64, most int) error {
 			return err
 		}
 		for i := range h.chunks {
-			for _, bucket := range [][]byte{bucketBodies, bucketReceipts} {
-				if err := tx.Bucket(bucket).Delete(chunkKey(number, i)); err != nil {
-					return err
-				}
+			if err := tx.Bucket(bucketChunks).Delete(chunkKey(number, i)); err != nil {
+				return err
 			}
 		}
 		st.exclude(h)
@@ -249,7 +247,7 @@ func (d *disk) rewind(number uint64) (id chain.BlockID, err error) {
 				st.exclude(h)
 			}
 		}
-		for _, name := range [][]byte{bucketHeads, bucketBodies, bucketReceipts} {
+		for _, name := range [][]byte{bucketHeads, bucketChunks} {
 			b := tx.Bucket(name)
 			for _, key := range keysFrom(b, blockKey(number+1)) {
 				if err := b.Delete(key); err != nil {
@@ -257,7 +255,7 @@ func (d *disk) rewind(number uint64) (id chain.BlockID, err error) {
 				}
 			}
 		}
-		st.spans = cutAfter(st.spans, number)
+		st.heads, st.spans = cutAfter(st.heads, number), cutAfter(st.spans, number)
 		for _, r := range []*runs{&st.txs, &st.hashes, &st.logs} {
 			r.rewind(number)
 		}
@@ -272,11 +270,10 @@ func (d *disk) rewind(number uint64) (id chain.BlockID, err error) {
 
 // newest is the newest block that has a head.
 func (d *disk) newest(tx *bbolt.Tx, st *state) (chain.BlockID, error) {
-	key, _ := tx.Bucket(bucketHeads).Cursor().Last()
-	if key == nil {
+	if len(st.heads) == 0 {
 		return chain.BlockID{Hash: st.genesis}, nil
 	}
-	h, err := d.loadHead(tx, binary.BigEndian.Uint64(key))
+	h, err := d.loadHead(tx, st.heads[len(st.heads)-1].last)
 	if err != nil {
 		return chain.BlockID{}, err
 	}
@@ -302,11 +299,8 @@ func (r *record) put(tx *bbolt.Tx) error {
 	if err := put(tx, bucketHeads, blockKey(r.number), r.head); err != nil {
 		return err
 	}
-	for i := range r.bodies {
-		if err := put(tx, bucketBodies, chunkKey(r.number, i), r.bodies[i]); err != nil {
-			return err
-		}
-		if err := put(tx, bucketReceipts, chunkKey(r.number, i), r.receipts[i]); err != nil {
+	for i, packed := range r.chunks {
+		if err := put(tx, bucketChunks, chunkKey(r.number, i), packed); err != nil {
 			return err
 		}
 	}

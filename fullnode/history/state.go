@@ -22,7 +22,8 @@ type state struct {
 	genesis common.Hash
 	seed    [16]byte      // of the keys of logs
 	head    chain.BlockID // newest block
-	spans   []span        // blocks that are kept whole, ascending, with gaps between
+	heads   []span        // blocks that have a head, ascending, with gaps between
+	spans   []span        // of them those that are kept whole
 	counts  counts        // of what is kept whole
 
 	txs, hashes, logs runs
@@ -37,7 +38,7 @@ type counts struct{ blocks, txs, logs uint64 }
 // writable is a copy that the next write may change.
 func (st *state) writable() *state {
 	next := *st
-	next.spans = slices.Clone(st.spans)
+	next.heads, next.spans = slices.Clone(st.heads), slices.Clone(st.spans)
 	for _, r := range []*runs{&next.txs, &next.hashes, &next.logs} {
 		r.live, r.merges, r.dead = slices.Clone(r.live), slices.Clone(r.merges), slices.Clone(r.dead)
 	}
@@ -51,10 +52,8 @@ func (st *state) append(dst []byte) []byte {
 	dst = rlp.AppendBytes(dst, st.seed[:])
 	dst = rlp.AppendUint64(dst, st.head.Number)
 	dst = rlp.AppendBytes(dst, st.head.Hash[:])
-	dst = appendList(dst, st.spans, func(dst []byte, s span) []byte {
-		at := len(dst)
-		return rlp.WrapList(rlp.AppendUint64(rlp.AppendUint64(dst, s.first), s.last), at)
-	})
+	dst = appendList(dst, st.heads, appendSpan)
+	dst = appendList(dst, st.spans, appendSpan)
 	for _, n := range []uint64{st.counts.blocks, st.counts.txs, st.counts.logs} {
 		dst = rlp.AppendUint64(dst, n)
 	}
@@ -78,12 +77,8 @@ func readState(src []byte) (*state, error) {
 	r.Fixed(st.seed[:])
 	st.head.Number = r.Uint64()
 	r.Fixed(st.head.Hash[:])
-	st.spans = readList(r, func(in *rlp.Reader) span {
-		item := in.List()
-		s := span{item.Uint64(), item.Uint64()}
-		in.Close(item)
-		return s
-	})
+	st.heads = readList(r, readSpan)
+	st.spans = readList(r, readSpan)
 	for _, n := range []*uint64{&st.counts.blocks, &st.counts.txs, &st.counts.logs} {
 		*n = r.Uint64()
 	}
@@ -92,6 +87,18 @@ func readState(src []byte) (*state, error) {
 	}
 	in.Close(r)
 	return st, in.End()
+}
+
+func appendSpan(dst []byte, s span) []byte {
+	start := len(dst)
+	return rlp.WrapList(rlp.AppendUint64(rlp.AppendUint64(dst, s.first), s.last), start)
+}
+
+func readSpan(in *rlp.Reader) (s span) {
+	r := in.List()
+	s.first, s.last = r.Uint64(), r.Uint64()
+	in.Close(r)
+	return s
 }
 
 func loadState(tx *bbolt.Tx) (*state, error) {

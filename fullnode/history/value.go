@@ -46,7 +46,7 @@ func openValue(bucket, key, sealed []byte) ([]byte, error) {
 }
 
 // A codec packs values: a byte that says how, then the bytes. It may be used
-// concurrently.
+// concurrently, and has nothing to close.
 type codec struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
@@ -65,11 +65,6 @@ func newCodec() (*codec, error) {
 	}
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.IgnoreChecksum(true))
 	return &codec{encoder, decoder}, err
-}
-
-func (c *codec) close() {
-	c.encoder.Close()
-	c.decoder.Close()
 }
 
 // unpackedMax bounds what a packed value may become. What would exceed it is not

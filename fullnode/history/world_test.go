@@ -19,7 +19,8 @@ import (
 // the twin that the store is compared with.
 type world struct {
 	tb     testing.TB
-	rng    *rand.Rand
+	rng    *rand.Rand // what blocks are like
+	pace   *rand.Rand // how they come
 	store  *Store
 	cfg    Config
 	blocks map[uint64]*Block // sealed
@@ -49,7 +50,7 @@ func newWorld(tb testing.TB, s shape, change func(*Config)) *world {
 	if change != nil {
 		change(&cfg)
 	}
-	w := &world{tb: tb, rng: rand.New(rand.NewPCG(1, 2)), cfg: cfg, blocks: make(map[uint64]*Block), parent: cfg.Genesis.ID(), shape: s}
+	w := &world{tb: tb, rng: rand.New(rand.NewPCG(1, 2)), pace: rand.New(rand.NewPCG(3, 4)), cfg: cfg, blocks: make(map[uint64]*Block), parent: cfg.Genesis.ID(), shape: s}
 	w.open()
 	tb.Cleanup(func() { w.store.Close() })
 	return w
@@ -148,9 +149,9 @@ func (w *world) giveUnsealed(b *Block, n int) {
 	w.tb.Helper()
 	require.NoError(w.tb, w.store.OpenBlock(b.Env))
 	for from, mini := 0, uint32(0); ; mini++ {
-		to := min(from+1+w.rng.IntN(3), n)
+		to := min(from+1+w.pace.IntN(3), n)
 		for at := from; at < to; { // commit groups
-			group := min(at+1+w.rng.IntN(2), to)
+			group := min(at+1+w.pace.IntN(2), to)
 			require.NoError(w.tb, w.store.Acknowledge(b.Number(), b.Txs[at:group], b.Receipts[at:group]))
 			at = group
 		}
@@ -180,7 +181,7 @@ func (w *world) grow(n int, persist float64) {
 	w.tb.Helper()
 	for range n {
 		w.give(w.block())
-		if w.rng.Float64() < persist {
+		if w.pace.Float64() < persist {
 			w.persist()
 		}
 	}

@@ -129,7 +129,7 @@ func start(t *testing.T, cmd *exec.Cmd, ready string) []string {
 		_ = cmd.Process.Signal(os.Interrupt)
 		lines := <-all
 		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Logf("%s ended with %v; its last lines:\n%s", cmd.Path, err, strings.Join(lines[max(0, len(lines)-20):], "\n"))
+			t.Logf("%s ended with %v; its last lines:\n%s", cmd.Path, err, strings.Join(lines[max(0, len(lines)-10):], "\n"))
 		}
 	})
 	select {

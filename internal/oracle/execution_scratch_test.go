@@ -37,6 +37,9 @@ func TestScratch(t *testing.T) {
 				}
 			}
 			t.Log(sum)
+			if testing.Short() {
+				return // too few to come to everything
+			}
 			for _, want := range []string{"", "execution reverted", "out of gas", "nonce too", "insufficient funds", "intrinsic gas"} {
 				if !sum.has(want) && (want != "execution reverted" || newWorld(0, fork, nil).rules.IsByzantium) {
 					t.Errorf("no message came to %q", want)
@@ -151,7 +154,9 @@ func testScratch(t *testing.T, w *world, sum callOutcomes) {
 		sum.add(got.Err)
 		changes = append(changes, got.Changes)
 	}
-	if !refused { // what a refused message reads is no access of ours
+	// What a refused message reads is no access of ours; and go-ethereum reads the code
+	// of a recipient that is a precompile now.
+	if !refused && how.Moved == nil {
 		checkAccesses(t, ours, theirs)
 	}
 	if whole {

@@ -124,12 +124,13 @@ func (b *simulatedBody) add(tx *chain.Tx, sender common.Address, kind uint8) {
 // settle makes what the block did agree with its transactions. One with a gas price
 // is a legacy transaction even if the call had blobs or authorizations.
 func (b *simulatedBody) settle(result *chain.Result) {
+	result.BlobGasUsed = 0
 	for i, r := range result.Receipts {
 		r.TxHash, r.Type = b.txs[i].Hash(), b.kinds[i]
 		if r.Type != types.BlobTxType {
-			result.BlobGasUsed -= r.BlobGasUsed
 			r.BlobGasUsed, r.BlobGasPrice = 0, nil
 		}
+		result.BlobGasUsed += r.BlobGasUsed
 	}
 }
 

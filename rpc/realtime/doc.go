@@ -108,8 +108,8 @@
 //
 //	{"error":{"code":-32050,"message":"…","data":{"missed":"0x…","oldest":"0x…"}}}
 //
-// and the subscription is over. One whose connection takes nothing for 10 s is cut
-// off without.
+// and the subscription is over. One whose connection takes nothing until the server
+// gives up writing is cut off without.
 //
 // A full node gives mini-blocks up if the sealed header does not bear them out.
 // Streams of mini-blocks then say
@@ -134,8 +134,12 @@
 //
 // A subscriber is a goroutine that pulls from history's feed and writes to its
 // connection, and one that sleeps until the client goes. What a mini-block looks
-// like as JSON is written once and shared (see cache). Rejected: a broadcaster with
-// a channel for each subscriber. It has to choose between waiting for the slowest,
-// an unbounded queue, and a bounded one that drops what it cannot account for; a
-// subscriber who pulls falls behind alone, and knows exactly what was missed.
+// like as JSON is written once and shared (see cache): with a hundred subscribers
+// that spares two thirds of the memory and a quarter of the time. Most of the rest is
+// go-ethereum's notifier, which goes over the text once for each of them.
+//
+// Rejected: a broadcaster with a channel for each subscriber. It has to choose
+// between waiting for the slowest, an unbounded queue, and a bounded one that drops
+// what it cannot account for; a subscriber who pulls falls behind alone, and knows
+// exactly what was missed.
 package realtime

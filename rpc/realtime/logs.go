@@ -42,15 +42,11 @@ func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit 
 	if limit != nil && *limit > 0 {
 		q.Max = int(min(uint64(*limit), uint64(s.cfg.LogPage)))
 	}
-	switch {
-	case filter.Cursor != nil && filter.Cursor.Block >= q.From:
-		q.From, q.After = filter.Cursor.Block, filter.Cursor
-		if q.After.Index == wholeBlock && q.From < beyond {
+	if c := filter.Cursor; c != nil && c.Block >= q.From {
+		q.From, q.After = c.Block, c
+		if c.Index == wholeBlock && c.Block < beyond {
 			q.From++
 		}
-	case q.From > 0:
-		// Blocks that are not sealed have no range of their own.
-		q.After = &history.LogPosition{Block: q.From - 1, Index: wholeBlock}
 	}
 	cut := s.cut(q)
 	found, more, err := s.backend.History().Logs(ctx, q)

@@ -101,7 +101,11 @@ func pages(t *testing.T, client *rpc.Client, filter map[string]any, limit any) (
 // TestPagesAreTheWhole: whatever the filter, the limit and how much a call may
 // search, the pages one after the other are what eth_getLogs answers.
 func TestPagesAreTheWhole(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		for _, realtime := range []bool{false, true} {
 			d := open(t, rpctest.Options{}, Config{LogPage: 1 + r.IntN(8), LogBlocks: 1 + r.Uint64N(14)}, realtime)

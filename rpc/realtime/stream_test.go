@@ -160,15 +160,15 @@ func (r *reader) next() map[string]any {
 func TestLag(t *testing.T) {
 	for name, args := range resumable() {
 		t.Run(name, func(t *testing.T) {
-			d := open(t, rpctest.Options{History: func(c *history.Config) { c.FeedBytes = 60 << 10 }}, Config{}, false)
+			d := open(t, rpctest.Options{History: func(c *history.Config) { c.FeedBytes = 30 << 10 }}, Config{}, false)
 			lazy := d.slow(t, args...)
 			eager := d.subscribe(d.dial(), args...)
 			var newest uint64
-			for i := range uint64(300) {
+			for i := range uint64(150) {
 				// Whatever the kernel buffers is exceeded by what comes in any stream.
 				txs := []*chain.Tx{d.emit(0, i, 1, 20)}
 				if name == "stateChanges" {
-					for j := range uint64(10) {
+					for j := range uint64(5) {
 						txs = append(txs, d.emit(0, 1000*i+j, 1, 0))
 					}
 				}

@@ -34,11 +34,11 @@ func TestSceneHasEverything(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"CALL"`, `"CALLCODE"`, `"DELEGATECALL"`, `"STATICCALL"`, `"CREATE"`, `"CREATE2"`, `"SELFDESTRUCT"`,
-		`"execution reverted"`, `"revertReason":"no"`, `"out of gas"`, `"write protection"`, `"invalid opcode: INVALID"`,
+		`"execution reverted"`, `"revertReason":"no"`, `"out of gas"`, `write protection"`, `"invalid opcode: INVALID"`,
 		`"to":"0x0000000000000000000000000000000000000004"`, `"index":"0x7"`,
 		strings.ToLower(addressOf(2).Hex()),
 	} {
-		if !strings.Contains(seen.String(), want) { t.Error(want) }
+		require.True(t, strings.Contains(seen.String(), want), want)
 	}
 }
 
@@ -120,19 +120,23 @@ func TestStateIsGone(t *testing.T) {
 func TestUnknownTracers(t *testing.T) {
 	n := rpctest.Dev(t, rpctest.Options{})
 	api := client(t, New(n, n.Engine(), Config{}))
-	many := strings.Repeat(`{"muxTracer":`, muxMax) + `{}` + strings.Repeat(`}`, muxMax)
+	wide := `{"callTracer":{},"prestateTracer":{},"4byteTracer":{},"noopTracer":{},"flatCallTracer":{},"erc7562Tracer":{}`
+	deep := strings.Repeat(`{"muxTracer":`, muxMax) + `{}` + strings.Repeat(`}`, muxMax)
 	for config, want := range map[string]string{
 		`{"tracer":"callTraecr"}`: `tracer "callTraecr" is not known: only native tracers are supported, no JavaScript`,
 		`{"tracer":""}`:           `tracer "" is not known`,
-		`{"tracer":"{data: [], fault: function(log) {}, result: function() { return 1 }}"}`:  `no JavaScript`,
-		`{"tracer":"muxTracer","tracerConfig":{"callTracer":{},"nobodyTracer":{}}}`:          `tracer "nobodyTracer" is not known`,
-		`{"tracer":"muxTracer","tracerConfig":{"muxTracer":{"{step: function() {}}":null}}}`: `no JavaScript`,
-		`{"tracer":"muxTracer","tracerConfig":` + many + `}`:                                 `more than 16 tracers`,
-		`{"tracer":"muxTracer","tracerConfig":[]}`:                                           `tracerConfig of muxTracer`,
+		`{"tracer":"{data: [], fault: function(log) {}, result: function() { return 1 }}"}`:                       `no JavaScript`,
+		`{"tracer":"muxTracer","tracerConfig":{"callTracer":{},"nobodyTracer":{}}}`:                               `tracer "nobodyTracer" is not known`,
+		`{"tracer":"muxTracer","tracerConfig":{"muxTracer":{"{step: function() {}}":null}}}`:                      `no JavaScript`,
+		`{"tracer":"muxTracer","tracerConfig":` + deep + `}`:                                                      `more than 16 tracers`,
+		`{"tracer":"muxTracer","tracerConfig":` + wide + `,"muxTracer":` + wide + `,"muxTracer":` + wide + `}}}}`: `more than 16 tracers`,
+		`{"tracer":"muxTracer","tracerConfig":[]}`:                                                                `tracerConfig of muxTracer`,
 	} {
 		require.Contains(t, ask(t, api, "traceCall", map[string]any{}, "latest", json.RawMessage(config)).Error, want)
 	}
 	require.Equal(t, -32602, ask(t, api, "traceCall", map[string]any{}, "latest", map[string]any{"tracer": 7}).Code)
+	two := `{"tracer":"muxTracer","tracerConfig":` + wide + `,"muxTracer":` + wide + `}}}`
+	require.Empty(t, ask(t, api, "traceCall", map[string]any{}, "latest", json.RawMessage(two)).Error)
 }
 
 // heavy is a call of code, which needs no account.
@@ -183,11 +187,23 @@ func TestCancel(t *testing.T) {
 	require.ErrorIs(t, err, errTxNotFound)
 }
 
+func TestMeter(t *testing.T) {
+	exceeded := 0
+	m := meter{left: 100, factor: 3, exceeded: func() { exceeded++ }}
+	require.True(t, m.take(30))
+	require.True(t, m.take(3))
+	require.True(t, m.take(0))
+	require.Zero(t, exceeded)
+	require.False(t, m.take(1))
+	require.False(t, m.take(0), "after the end")
+	require.Equal(t, 1, exceeded)
+}
+
 // codes that gather megabytes for little gas, and what gathers them.
 func TestResultMax(t *testing.T) {
 	const large = 1 << 16
 	copier := func(body func(*program.Program)) []byte {
-		p := program.New().Push(1).Push(1<<20 - 1).Op(vm.MSTORE8).Push(8) // a counter
+		p := program.New().Push(1).Push(large - 1).Op(vm.MSTORE8).Push(8) // a counter
 		p, top := p.Jumpdest()
 		body(p)
 		return p.Push(1).Op(vm.SWAP1, vm.SUB, vm.DUP1).Push(top).Op(vm.JUMPI).Bytes()
@@ -196,7 +212,7 @@ func TestResultMax(t *testing.T) {
 		p.StaticCall(nil, common.Address{19: 4}, 0, large, 0, 0).Op(vm.POP)
 	})
 	hasher := copier(func(p *program.Program) {
-		p.Op(vm.DUP1).Push(0).Op(vm.MSTORE).Push(1<<20).Push(0).Op(vm.KECCAK256, vm.POP)
+		p.Op(vm.DUP1).Push(0).Op(vm.MSTORE).Push(large).Push(0).Op(vm.KECCAK256, vm.POP)
 	})
 	logger := copier(func(p *program.Program) {
 		p.Push(large).Push(0).Op(vm.LOG0)
@@ -231,7 +247,11 @@ func TestResultMax(t *testing.T) {
 // An answer has the code of every account, however often it is the same.
 func TestResultMaxOfCodes(t *testing.T) {
 	s := newScene(t, "Osaka", rpctest.Options{}, Config{})
-	readers := program.New().Push(twins[0]).Op(vm.EXTCODESIZE, vm.POP).Push(twins[1]).Op(vm.EXTCODESIZE, vm.POP).Bytes()
+	p := program.New()
+	for range 20 { // how often it is read does not matter
+		p.Call(nil, twins[0], 0, 0, 0, 0, 0).Op(vm.POP).Push(twins[1]).Op(vm.EXTCODESIZE, vm.POP)
+	}
+	readers := p.Bytes()
 	wish := json.RawMessage(`{"tracer":"prestateTracer"}`)
 	whole := s.compare(t, "traceCall", heavy(readers), "latest", wish)
 	for _, c := range []struct {

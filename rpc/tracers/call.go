@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
 	gethtracers "github.com/ethereum/go-ethereum/eth/tracers"
@@ -57,7 +58,7 @@ func (a *API) traceCall(ctx context.Context, args *call.Args, m *moment, cfg *Tr
 	if err != nil {
 		return nil, err
 	}
-	scratch, err := a.engine.Scratch(env, m.Ancestors, view, execution.ScratchConfig{
+	scratch, err := a.engine.Scratch(env, m.ancestors(env), view, execution.ScratchConfig{
 		SkipNonce: true, SkipSenderCode: true, SkipGasCap: true, NoBaseFee: true,
 		BlobBaseFee: cfg.BlockOverrides.BlobFee(), Moved: moved,
 	})
@@ -75,7 +76,24 @@ func (a *API) traceCall(ctx context.Context, args *call.Args, m *moment, cfg *Tr
 // A moment is where a call takes place: after a block or in its midst.
 type moment struct {
 	*backend.State
-	logs uint // in the block before it
+	sealed bool // the block
+	logs   uint // in the block before it
+}
+
+// ancestors answer BLOCKHASH in env, which may have another number than the block.
+// Blocks from the moment's own on are not there, and read as zero; but wallets
+// simulate the next block by its number, and there the moment's block is the parent.
+func (m *moment) ancestors(env *chain.Env) chain.Ancestors {
+	number := m.Env.Number
+	if m.sealed && env.Number == number+1 {
+		number++
+	}
+	return chain.AncestorsFunc(func(ctx context.Context, asked uint64) (common.Hash, error) {
+		if asked >= number {
+			return common.Hash{}, nil
+		}
+		return m.Ancestors.BlockHash(ctx, asked)
+	})
 }
 
 func (a *API) moment(ctx context.Context, at rpc.BlockNumberOrHash, cfg *TraceCallConfig) (*moment, error) {
@@ -91,7 +109,7 @@ func (a *API) moment(ctx context.Context, at rpc.BlockNumberOrHash, cfg *TraceCa
 	case err != nil:
 		return nil, err
 	}
-	return &moment{State: state}, nil
+	return &moment{State: state, sealed: state.Block != chain.BlockID{}}, nil
 }
 
 // midst is the moment before transaction index of a sealed block.
@@ -111,7 +129,7 @@ func (a *API) midst(ctx context.Context, at rpc.BlockNumberOrHash, index uint) (
 	if err != nil {
 		return nil, err
 	}
-	m := &moment{State: &backend.State{View: view, Env: b.env, Block: b.parent.Block, Ancestors: b.parent.Ancestors}}
+	m := &moment{State: &backend.State{View: view, Env: b.env, Ancestors: b.parent.Ancestors}, sealed: true}
 	for _, r := range found.Receipts[:index] {
 		m.logs += uint(len(r.Logs))
 	}

@@ -164,7 +164,6 @@ func (w *watch) run(ctx context.Context, at *gethtracers.Context, cfg *TraceConf
 	countFrom(w.logs, tracer.Hooks)
 	w.scratch.Watch(tracer.Hooks)
 	err = execute(ctx)
-	w.scratch.Watch(nil)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

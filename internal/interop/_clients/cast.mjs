@@ -59,9 +59,9 @@ await check("cast: logs", async () => {
 
 await check("cast: logs --subscribe", async () => {
   const watcher = background("logs", "--rpc-url", WS_URL, "--address", address, "--subscribe", Stored);
-  await sleep(1000);
-  const { transactionHash } = send(address, "store(uint256,string)", 9, "watched");
-  await until(() => {
+  await until(async () => {
+    const { transactionHash } = send(address, "store(uint256,string)", 9, "watched");
+    await sleep(200);
     assert.equal(watcher.child.exitCode, null, watcher.text);
     return watcher.text.includes(transactionHash);
   });

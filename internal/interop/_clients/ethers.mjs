@@ -74,9 +74,12 @@ await check("ethers: subscriptions by WebSocket", async () => {
   await watching.on("Stored", (by, value, note) => events.push([by, value, note]));
   await ws.on("block", (number) => blocks.push(number));
   await ws.on("pending", (hash) => pending.push(hash));
-  await sleep(500); // the subscriptions are requests of their own
-  const { hash } = await (await contract.store(10n, "watched")).wait();
-  await until(() => events.length > 0 && blocks.length > 0 && pending.includes(hash));
+  // Again and again: nobody says when the subscriptions have begun.
+  await until(async () => {
+    const { hash } = await (await contract.store(10n, "watched")).wait();
+    await sleep(200);
+    return events.length > 0 && blocks.length > 0 && pending.includes(hash);
+  });
   assert.deepEqual(events[0], [wallet.address, 10n, "watched"]);
   await watching.removeAllListeners();
   await ws.removeAllListeners();
@@ -85,9 +88,11 @@ await check("ethers: subscriptions by WebSocket", async () => {
 await check("ethers: events by polling", async () => {
   const events = [];
   await contract.on("Stored", (by, value, note) => events.push(note));
-  await sleep(500);
-  await (await contract.store(11n, "polled")).wait();
-  await until(() => events.includes("polled"));
+  await until(async () => {
+    await (await contract.store(11n, "polled")).wait();
+    await sleep(200);
+    return events.includes("polled");
+  });
   await contract.removeAllListeners();
 });
 

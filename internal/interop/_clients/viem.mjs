@@ -7,8 +7,8 @@ import {
 } from "viem";
 import { generatePrivateKey, nonceManager, privateKeyToAccount } from "viem/accounts";
 import {
-  CHAIN_ID, check, checkUnlessLacking, done, HTTP_URL, PRIVATE_KEY, probe, REALTIME_URL, REALTIME_WS_URL, rpc, thrown,
-  until, WS_URL,
+  CHAIN_ID, check, checkUnlessLacking, done, HTTP_URL, PRIVATE_KEY, probe, REALTIME_URL, REALTIME_WS_URL, rpc,
+  sleep, thrown, until, WS_URL,
 } from "./lib.mjs";
 
 const chain = defineChain({
@@ -117,10 +117,13 @@ await check("viem: subscriptions by WebSocket", async () => {
     ws.watchBlockNumber({ onBlockNumber: (n) => blocks.push(n), onError }),
     ws.watchPendingTransactions({ onTransactions: (hashes) => pending.push(...hashes), onError }),
   ];
-  await new Promise((resolve) => setTimeout(resolve, 500)); // the subscriptions are requests of their own
-  const hash = await contract.write.store([10n, "watched"]);
-  await mined(hash);
-  await until(() => events.length > 0 && blocks.length > 0 && pending.includes(hash));
+  // Again and again: nobody says when the subscriptions have begun.
+  await until(async () => {
+    const hash = await contract.write.store([10n, "watched"]);
+    await mined(hash);
+    await sleep(200);
+    return events.length > 0 && blocks.length > 0 && pending.includes(hash);
+  });
   assert.equal(events[0].args.note, "watched");
   unwatch.forEach((stop) => stop());
   assert.deepEqual(errors, []);

@@ -1,0 +1,4 @@
+package calls
+
+// RevertReason is revertReason, for its comparison with go-ethereum's.
+var RevertReason = revertReason

@@ -1,0 +1,128 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// freeBytes is what every request and every answer may take without asking. The
+// number of connections bounds it.
+const freeBytes = 32 << 10
+
+var (
+	errTooLarge = errors.New("request is too large")
+	errMemory   = errors.New("server is busy: too many bytes in flight")
+	errTurn     = errors.New("server is busy: too many large requests")
+)
+
+// An intake is a request on its way from the network to its answer, with what it
+// holds of what all requests share.
+type intake struct {
+	door     *Server
+	reserved int64 // of memory
+	turn     *turn // if it is bulk
+}
+
+// done gives back what the request holds.
+func (in *intake) done() {
+	in.door.memory.give(in.reserved)
+	in.turn.end()
+}
+
+// read reads r to its end, at most limit bytes, and reserves memory as the bytes
+// come, not as they are announced. They are copied once more by the server below, so
+// each counts twice. A request that is not small is bulk. The error matches
+// errTooLarge, errMemory or errTurn, or is r's.
+func (in *intake) read(ctx context.Context, r io.Reader, limit int) (body []byte, err error) {
+	body = make([]byte, 0, 512)
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit:
+			return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) < cap(body):
+			continue
+		}
+		size := min(2*cap(body), limit+1)
+		if want := 2 * int64(size); want > freeBytes {
+			if err := in.bulk(ctx); err != nil {
+				return nil, err
+			}
+			if !in.door.memory.take(want - in.reserved) {
+				return nil, errMemory
+			}
+			in.reserved = want
+		}
+		grown := make([]byte, len(body), size)
+		copy(grown, body)
+		body = grown
+	}
+}
+
+// bulk waits for the request's turn, if it did not have it before.
+func (in *intake) bulk(ctx context.Context) (err error) {
+	if in.turn == nil {
+		in.turn, err = in.door.turns.take(ctx, in.door.cfg.Limits.Timeout)
+	}
+	return err
+}
+
+// turns let bulk requests, which are batches and large ones, have only a part of the
+// cores, so that small requests find one that is free: the Go scheduler does not look
+// at the network while there is something else to run, and lets that run for 10 ms.
+// They are given in order.
+type turns struct{ slots chan struct{} }
+
+func newTurns(n int) *turns { return &turns{make(chan struct{}, n)} }
+
+// turnTime is how long a turn lasts. A bulk request that takes longer goes on, but no
+// longer keeps others waiting: it may be asleep, until a transaction of it is
+// executed or its client sends the rest.
+const turnTime = 100 * time.Millisecond
+
+// A turn is had by one request, until it ends or turnTime is over.
+type turn struct {
+	turns *turns
+	timer *time.Timer
+	once  sync.Once
+}
+
+// take waits for a turn, until ctx ends or for at most timeout; then the error is
+// errTurn.
+func (t *turns) take(ctx context.Context, timeout time.Duration) (*turn, error) {
+	select {
+	case t.slots <- struct{}{}:
+	default:
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		select {
+		case t.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, errTurn
+		case <-timer.C:
+			return nil, errTurn
+		}
+	}
+	one := &turn{turns: t}
+	one.timer = time.AfterFunc(turnTime, one.free)
+	return one, nil
+}
+
+// end gives the turn to the next. A request that had none has no turn to end.
+func (t *turn) end() {
+	if t != nil {
+		t.timer.Stop()
+		t.free()
+	}
+}
+
+func (t *turn) free() { t.once.Do(func() { <-t.turns.slots }) }
