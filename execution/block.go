@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/vm"
@@ -45,33 +43,6 @@ type mini struct {
 	txs     []*chain.Tx
 	results []chain.TxResult
 	pending bool // chain.MiniBlock.ParentHashPending
-}
-
-// A statePool keeps the memory of states. Blocks and calls have one each: emptying
-// the maps of a state costs as much as they ever held, so a call must not get one in
-// which a block was.
-type statePool struct {
-	sync.Pool
-	most int // entries of a state that is kept
-}
-
-var (
-	blockStates = statePool{most: math.MaxInt}
-	callStates  = statePool{most: 1 << 12}
-)
-
-func (p *statePool) get() *state {
-	if s, kept := p.Get().(*state); kept {
-		return s
-	}
-	return newState()
-}
-
-func (p *statePool) put(s *state) {
-	if len(s.accounts)+len(s.slots) <= p.most {
-		s.close()
-		p.Put(s)
-	}
 }
 
 // Open implements chain.Builder: it starts a block and runs what opens it.

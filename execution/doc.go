@@ -9,12 +9,21 @@
 //	               authorizations (Yellow Paper, section 6)
 //	block.go       the block under construction: Open, Push, SealMini, Close
 //	system.go      what opens and closes a block besides transactions
+//	scratch.go     a block that will never be: calls, simulations, traces
+//	call.go        messages that nobody signed
+//	hooks.go       what go-ethereum's tracers see of it
+//	precompile.go  a rollup's own precompiles
 //	state.go       accounts and storage while a block executes: one read of each key
 //	               from the StateView, a journal for reverts, and the net Changes of
 //	               each transaction, mini-block and block, kept as they arise
 //
 // Execute is Open, Push and Close with another tone: what a Builder leaves out, an
 // Executor reports as an invalid block.
+//
+// A Scratch runs messages through the same admission, transition and closing as a
+// block. What it may be lenient about is a flag that the rule itself looks at, zero
+// in a block; what hooks hear of the block's own writes goes through a wrapper around
+// the state, which the interpreter gets only when somebody listens.
 //
 // # The parent's hash
 //

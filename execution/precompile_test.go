@@ -110,6 +110,19 @@ func TestPrecompilesAreValidated(t *testing.T) {
 	require.ErrorContains(t, err, "nil at "+native.Hex())
 }
 
+func TestMovedPrecompiles(t *testing.T) {
+	identity, hasher := common.Address{19: 4}, common.Address{19: 2}
+	config := likeCall
+	config.Moved = map[common.Address]common.Address{contract: identity, hasher: {}}
+	s := scratch(t, envAt("Osaka"), accounts{contract: {code: []byte{byte(vm.INVALID)}}}, config)
+	for to, want := range map[common.Address][]byte{contract: {1, 2, 3}, identity: nil, hasher: nil} {
+		r, err := s.Call(t.Context(), &execution.Call{To: &to, Gas: 100_000, Data: []byte{1, 2, 3}})
+		require.NoError(t, err)
+		require.NoError(t, r.Err)
+		require.Equal(t, want, r.Output, to)
+	}
+}
+
 // Where precompiles move, the chain's own move with them.
 func TestMovedNative(t *testing.T) {
 	config := likeCall

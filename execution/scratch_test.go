@@ -261,13 +261,17 @@ func TestScratchBreaksWithItsView(t *testing.T) {
 	require.ErrorIs(t, err, chain.ErrUnknown)
 
 	// A tracer's look is enough.
-	s = scratch(t, envAt("Osaka"), broken{accounts{}}, likeCall)
-	s.Watch(&tracing.Hooks{OnTxStart: func(vm *tracing.VMContext, _ *types.Transaction, _ common.Address) {
-		vm.StateDB.GetState(contract, common.Hash{})
-	}})
-	state[contract] = account{}
-	_, err = scratch(t, envAt("Osaka"), broken{state}, likeCall).Call(t.Context(), &execution.Call{To: &contract, Gas: 100_000})
-	require.NoError(t, err)
+	state[contract] = account{code: []byte{byte(vm.STOP)}}
+	for _, look := range []bool{false, true} {
+		s := scratch(t, envAt("Osaka"), broken{state}, likeCall)
+		s.Watch(&tracing.Hooks{OnTxStart: func(vm *tracing.VMContext, _ *types.Transaction, _ common.Address) {
+			if look {
+				vm.StateDB.GetState(contract, common.Hash{})
+			}
+		}})
+		_, err := s.Call(t.Context(), &execution.Call{To: &contract, Gas: 100_000})
+		require.Equal(t, look, errors.Is(err, chain.ErrUnknown), err)
+	}
 }
 
 func TestScratchIsClosed(t *testing.T) {
@@ -306,19 +310,6 @@ func TestScratchAccesses(t *testing.T) {
 	want.Normalize()
 	for range 3 {
 		require.Empty(t, s.Accesses().Diff(want))
-	}
-}
-
-func TestMovedPrecompiles(t *testing.T) {
-	identity, hasher := common.Address{19: 4}, common.Address{19: 2}
-	config := likeCall
-	config.Moved = map[common.Address]common.Address{contract: identity, hasher: {}}
-	s := scratch(t, envAt("Osaka"), accounts{contract: {code: []byte{byte(vm.INVALID)}}}, config)
-	for to, want := range map[common.Address][]byte{contract: {1, 2, 3}, identity: nil, hasher: nil} {
-		r, err := s.Call(t.Context(), &execution.Call{To: &to, Gas: 100_000, Data: []byte{1, 2, 3}})
-		require.NoError(t, err)
-		require.NoError(t, r.Err)
-		require.Equal(t, want, r.Output, to)
 	}
 }
 

@@ -19,22 +19,20 @@ type endpoint struct {
 	server *rpc.Server
 }
 
-// exchange answers one request, whose body was read: over w, in one Write, unless
-// nothing in it wants an answer.
-func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request, body []byte) {
-	limits := &e.door.cfg.Limits
-	request := parseRequest(body, limits.BatchItems+1)
-	if len(request.calls) > limits.BatchItems {
+// exchange answers one request, which was read: over w, in one Write, unless nothing
+// in it wants an answer.
+func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) {
+	if in.tooMany() {
 		e.door.counters.refused.Add(1)
-		refuseBatch(w, request)
+		refuseBatch(w, in.calls)
 		return
 	}
-	if len(request.calls) > 1 && in.bulk(r.Context()) != nil {
+	if len(in.calls) > 1 && in.bulk(r.Context()) != nil {
 		e.door.busy(w, errTurn)
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, e.door.timer))
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(in.body)), int64(len(in.body))
 	answer := &answer{ResponseWriter: w, in: in, began: time.Now()}
 	e.server.ServeHTTP(answer, r)
 	if answer.refused {
@@ -44,15 +42,15 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request, 
 	if answer.took == 0 {
 		answer.took = time.Since(answer.began)
 	}
-	e.door.counters.record(request, answer.outcomes, answer.took)
+	e.door.counters.record(in, answer.outcomes, answer.took)
 }
 
 // refuseBatch answers a batch with too many calls as the server below would, which
 // makes an object of each element first: of three bytes in a request, a hundred and
 // fifty.
-func refuseBatch(w http.ResponseWriter, request parsedRequest) {
+func refuseBatch(w http.ResponseWriter, calls []call) {
 	id := json.RawMessage("null")
-	for _, call := range request.calls {
+	for _, call := range calls {
 		if call.id != nil && call.method != "" && json.Valid(call.id) && call.id[0] != '{' && call.id[0] != '[' {
 			id = call.id
 			break
@@ -125,8 +123,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	in := &intake{door: e.door}
 	defer in.done()
-	body, err := in.read(r.Context(), r.Body, limits.Body)
-	switch {
+	switch err := in.read(r.Context(), r.Body, limits.Body); {
 	case errors.Is(err, errTooLarge):
 		e.door.refuse(w, http.StatusRequestEntityTooLarge, "content length too large")
 	case errors.Is(err, errMemory), errors.Is(err, errTurn):
@@ -135,7 +132,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.door.refuse(w, http.StatusBadRequest, "request cannot be read")
 	default:
 		defer e.door.connections.serving(r.Context())()
-		e.exchange(in, w, r, body)
+		e.exchange(in, w, r)
 	}
 }
 

@@ -23,6 +23,9 @@ var (
 // holds of what all requests share.
 type intake struct {
 	door     *Server
+	body     []byte
+	calls    []call // of the body; one more than a batch may have, if it has too many
+	batch    bool
 	reserved int64 // of memory
 	turn     *turn // if it is bulk
 }
@@ -33,39 +36,57 @@ func (in *intake) done() {
 	in.turn.end()
 }
 
-// read reads r to its end, at most limit bytes, and reserves memory as the bytes
-// come, not as they are announced. They are copied once more by the server below, so
-// each counts twice. A request that is not small is bulk. The error matches
+// tooMany reports whether the request is a batch of more calls than one may have.
+func (in *intake) tooMany() bool { return len(in.calls) > in.door.cfg.Limits.BatchItems }
+
+// read reads the request, at most limit bytes, and looks into it. The error matches
 // errTooLarge, errMemory or errTurn, or is r's.
-func (in *intake) read(ctx context.Context, r io.Reader, limit int) (body []byte, err error) {
-	body = make([]byte, 0, 512)
+func (in *intake) read(ctx context.Context, r io.Reader, limit int) error {
+	if err := in.readAll(ctx, r, limit); err != nil {
+		return err
+	}
+	in.calls, in.batch = parseRequest(in.body, in.door.cfg.Limits.BatchItems+1)
+	return nil
+}
+
+// readAll reserves memory as the bytes come, not as they are announced. They are
+// copied once more by the server below, so each counts twice. A request that is not
+// small is bulk.
+func (in *intake) readAll(ctx context.Context, r io.Reader, limit int) error {
+	in.body = make([]byte, 0, 512)
 	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
+		n, err := r.Read(in.body[len(in.body):cap(in.body)])
+		in.body = in.body[:len(in.body)+n]
 		switch {
-		case len(body) > limit:
-			return nil, fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
+		case len(in.body) > limit:
+			return fmt.Errorf("%w: more than %d bytes", errTooLarge, limit)
 		case errors.Is(err, io.EOF):
-			return body, nil
+			return nil
 		case err != nil:
-			return nil, err
-		case len(body) < cap(body):
+			return err
+		case len(in.body) < cap(in.body):
 			continue
 		}
-		size := min(2*cap(body), limit+1)
-		if want := 2 * int64(size); want > freeBytes {
-			if err := in.bulk(ctx); err != nil {
-				return nil, err
-			}
-			if !in.door.memory.take(want - in.reserved) {
-				return nil, errMemory
-			}
-			in.reserved = want
+		if err := in.grow(ctx, min(2*cap(in.body), limit+1)); err != nil {
+			return err
 		}
-		grown := make([]byte, len(body), size)
-		copy(grown, body)
-		body = grown
 	}
+}
+
+func (in *intake) grow(ctx context.Context, size int) error {
+	if want := 2 * int64(size); want > freeBytes {
+		if err := in.bulk(ctx); err != nil {
+			return err
+		}
+		if !in.door.memory.take(want - in.reserved) {
+			return errMemory
+		}
+		in.reserved = want
+	}
+	grown := make([]byte, len(in.body), size)
+	copy(grown, in.body)
+	in.body = grown
+	return nil
 }
 
 // bulk waits for the request's turn, if it did not have it before.

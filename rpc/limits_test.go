@@ -28,6 +28,9 @@ func TestBatchLimits(t *testing.T) {
 	answer := post(t, url, batch(11))
 	require.Contains(t, answer, `"code":-32600,"message":"batch too large"`)
 	require.NotContains(t, answer, "0x7a69")
+	conn := dial(t, url)
+	write(t, conn, strings.ReplaceAll(batch(11), "eth_chainId", "eth_subscribe"))
+	require.Equal(t, `[{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"batch too large"}}]`, read(t, conn))
 
 	// The results of web3_sha3 are 66 bytes each: the fourth goes beyond 200.
 	sha3 := `{"jsonrpc":"2.0","id":1,"method":"web3_sha3","params":["0x"]}`
@@ -225,6 +228,8 @@ func TestStats(t *testing.T) {
 		post(t, url, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_made%dUp"}`, i))
 		post(t, url, fmt.Sprintf(`{"jsonrpc":"2.0","method":"eth_made%dUp"}`, i))
 	}
+	// An answer among calls shifts the outcomes of the others.
+	post(t, url, `[{"jsonrpc":"2.0","id":1,"result":"0x1"},{"jsonrpc":"2.0","id":1,"method":"eth_shifted"},`+chainID+`]`)
 	post(t, url, `{`)
 	post(t, url, `{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x00"]}`)
 
@@ -232,19 +237,19 @@ func TestStats(t *testing.T) {
 	require.Equal(t, 1, stats.WebSockets)
 	require.Len(t, stats.Methods, 4, "names that callers make up are not kept")
 	chain := stats.Methods["eth_chainId"]
-	require.EqualValues(t, 9, chain.Requests)
+	require.EqualValues(t, 10, chain.Requests)
 	require.Empty(t, chain.Errors)
 	require.Positive(t, chain.LatencySum)
 	var counted uint64
 	for _, n := range chain.Latency {
 		counted += n
 	}
-	require.EqualValues(t, 9, counted)
+	require.EqualValues(t, 10, counted)
 	require.Len(t, chain.Latency, len(rpc.LatencyBounds())+1)
 	require.Equal(t, map[string]uint64{"params": 1}, stats.Methods["eth_getBalance"].Errors)
 	require.Equal(t, map[string]uint64{"server": 1}, stats.Methods["eth_sendRawTransaction"].Errors)
-	require.Equal(t, map[string]uint64{"method": 501, "parse": 1}, stats.Methods[rpc.OtherMethod].Errors)
-	require.EqualValues(t, 1002, stats.Methods[rpc.OtherMethod].Requests)
+	require.Equal(t, map[string]uint64{"method": 502, "parse": 1}, stats.Methods[rpc.OtherMethod].Errors)
+	require.EqualValues(t, 1004, stats.Methods[rpc.OtherMethod].Requests)
 }
 
 func TestHealth(t *testing.T) {

@@ -27,39 +27,33 @@ func (c call) subscribes() bool {
 	return c.id != nil && (strings.HasSuffix(c.method, "_subscribe") || strings.HasSuffix(c.method, "_unsubscribe"))
 }
 
-// A parsedRequest is what is known of a request.
-type parsedRequest struct {
-	calls []call
-	batch bool
-}
-
-// parseRequest looks into a request, at no more than limit calls of a batch.
-func parseRequest(body []byte, limit int) (r parsedRequest) {
+// parseRequest returns the calls of a request, at most limit of a batch.
+func parseRequest(body []byte, limit int) (calls []call, batch bool) {
 	i := skipSpace(body, 0)
-	if r.batch = i < len(body) && body[i] == '['; !r.batch {
-		r.calls = []call{parseCall(body)}
-		return r
+	if i == len(body) || body[i] != '[' {
+		return []call{parseCall(body)}, false
 	}
 	elements(body, func(element []byte) bool {
-		r.calls = append(r.calls, parseCall(element))
-		return len(r.calls) < limit
+		calls = append(calls, parseCall(element))
+		return len(calls) < limit
 	})
-	return r
+	return calls, true
 }
 
 func parseCall(message []byte) (c call) {
-	fields(message, func(key string, rest []byte) bool {
-		if key != "method" && key != "id" {
+	fields(message, func(key, rest []byte) bool {
+		isID := string(key) == "id"
+		if !isID && string(key) != "method" {
 			return true
 		}
 		end := valueEnd(rest, 0)
 		if end < 0 {
 			return false
 		}
-		if key == "id" {
+		if isID {
 			c.id = rest[:end]
 		} else {
-			c.method = unquote(rest[:end])
+			c.method = string(unquote(rest[:end]))
 		}
 		return true
 	})
@@ -85,18 +79,18 @@ func parseAnswer(body []byte) (outcomes []outcome) {
 }
 
 func parseOutcome(message []byte) (o outcome) {
-	fields(message, func(key string, rest []byte) bool {
-		if key == "error" {
+	fields(message, func(key, rest []byte) bool {
+		if string(key) == "error" {
 			o = outcome{errorCode(rest), true}
 		}
-		return key != "error" && key != "result"
+		return !o.failed && string(key) != "result"
 	})
 	return o
 }
 
 func errorCode(object []byte) (code int) {
-	fields(object, func(key string, rest []byte) bool {
-		if key != "code" {
+	fields(object, func(key, rest []byte) bool {
+		if string(key) != "code" {
 			return true
 		}
 		if end := valueEnd(rest, 0); end > 0 {
@@ -115,7 +109,7 @@ func isNotification(message []byte) bool {
 
 // fields calls yield for each field of an object, with the bytes from the beginning
 // of its value on, until yield returns false or the object ends.
-func fields(data []byte, yield func(key string, rest []byte) bool) {
+func fields(data []byte, yield func(key, rest []byte) bool) {
 	i := skipSpace(data, 0)
 	if i == len(data) || data[i] != '{' {
 		return
@@ -222,17 +216,18 @@ func nestedEnd(data []byte, i int) int {
 	return -1
 }
 
-// unquote is the text of a JSON string; empty for anything else.
-func unquote(value []byte) string {
+// unquote is the text of a JSON string, empty for anything else. It may be a part of
+// value.
+func unquote(value []byte) []byte {
 	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
-		return ""
+		return nil
 	}
 	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1])
+		return value[1 : len(value)-1]
 	}
 	var text string
 	if json.Unmarshal(value, &text) != nil {
-		return ""
+		return nil
 	}
-	return text
+	return []byte(text)
 }

@@ -88,12 +88,12 @@ type counters struct {
 	methods map[string]*MethodStats
 }
 
-// record counts a request: its calls, the outcomes that the answer has, in the order
-// of the calls that wanted one, and the time.
-func (c *counters) record(r parsedRequest, outcomes []outcome, took time.Duration) {
+// record counts the calls of a request, with the outcomes that its answer has, in the
+// order of the calls that wanted one, and the time.
+func (c *counters) record(in *intake, outcomes []outcome, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, call := range r.calls {
+	for _, call := range in.calls {
 		var o outcome
 		if call.answered() && len(outcomes) > 0 {
 			o, outcomes = outcomes[0], outcomes[1:]
@@ -101,7 +101,7 @@ func (c *counters) record(r parsedRequest, outcomes []outcome, took time.Duratio
 		// A name is known once a request of its own ended in a way that shows that
 		// there is such a method, so the names are at most those that are registered.
 		// Which outcome is whose in a batch, callers can confuse.
-		learn := !r.batch && call.id != nil && (!o.failed || reached(o.code))
+		learn := !in.batch && call.id != nil && (!o.failed || reached(o.code))
 		c.method(call.method, learn).add(o, took)
 	}
 }

@@ -33,19 +33,19 @@ var errNoReply = errors.New("no reply to a subscription")
 
 // subscribe passes a message to the subscriber and waits for its reply, which has
 // been sent then.
-func (s *socket) subscribe(request parsedRequest, body []byte) {
+func (s *socket) subscribe(in *intake) {
 	s.subscribing.Lock()
 	defer s.subscribing.Unlock()
 	began := time.Now()
 	if s.subscriber == nil {
 		s.subscriber = newSubscriber(s)
 	}
-	reply, err := s.subscriber.ask(body, s.endpoint.door.cfg.Limits.Timeout)
+	reply, err := s.subscriber.ask(in.body, s.endpoint.door.cfg.Limits.Timeout)
 	if err != nil {
 		_ = s.conn.Close()
 		return
 	}
-	s.endpoint.door.counters.record(request, parseAnswer(reply), time.Since(began))
+	s.endpoint.door.counters.record(in, parseAnswer(reply), time.Since(began))
 }
 
 func (s *socket) closeSubscriber() {

@@ -115,8 +115,8 @@ func (s *socket) drain() {
 	_ = s.conn.SetReadDeadline(time.Now())
 }
 
-// readAll starts an answer to each message. It returns the code of the close frame
-// that is due, 0 for none.
+// readAll starts an answer to each message, which takes a slot for each of its calls,
+// if there are so many. It returns the code of the close frame that is due, 0 for none.
 func (s *socket) readAll() int {
 	limits := &s.endpoint.door.cfg.Limits
 	s.conn.SetReadLimit(int64(limits.Message)) // it answers with CloseMessageTooBig itself
@@ -127,12 +127,11 @@ func (s *socket) readAll() int {
 			return 0
 		}
 		in := &intake{door: s.endpoint.door}
-		body, err := s.read(in)
-		if err != nil {
+		if err := s.read(in); err != nil {
 			in.done()
 			return s.farewell(err)
 		}
-		weight := s.weigh(body)
+		weight := max(1, min(len(in.calls), cap(s.slots)))
 		for range weight - 1 {
 			s.slots <- struct{}{}
 		}
@@ -140,7 +139,7 @@ func (s *socket) readAll() int {
 		go func() {
 			defer s.flying.Done()
 			defer in.done()
-			s.handle(in, body)
+			s.handle(in)
 			for range weight {
 				<-s.slots
 			}
@@ -148,16 +147,11 @@ func (s *socket) readAll() int {
 	}
 }
 
-// weigh is how many slots a message takes: one for each of its calls, if there are
-// so many.
-func (s *socket) weigh(body []byte) int {
-	return max(1, len(parseRequest(body, cap(s.slots)).calls))
-}
-
-func (s *socket) read(in *intake) ([]byte, error) {
+// read reads a message.
+func (s *socket) read(in *intake) error {
 	_, r, err := s.conn.NextReader()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	return in.read(s.request.Context(), r, s.endpoint.door.cfg.Limits.Message)
 }
@@ -204,13 +198,12 @@ func (s *socket) ping(stop chan struct{}) {
 }
 
 // handle answers a message.
-func (s *socket) handle(in *intake, body []byte) {
-	request := parseRequest(body, s.endpoint.door.cfg.Limits.BatchItems)
-	if slices.ContainsFunc(request.calls, call.subscribes) && len(body) <= subscriptionSize && json.Valid(body) {
-		s.subscribe(request, body)
+func (s *socket) handle(in *intake) {
+	if slices.ContainsFunc(in.calls, call.subscribes) && !in.tooMany() && len(in.body) <= subscriptionSize && json.Valid(in.body) {
+		s.subscribe(in)
 		return
 	}
-	s.endpoint.exchange(in, &socketWriter{socket: s}, s.request, body)
+	s.endpoint.exchange(in, &socketWriter{socket: s}, s.request)
 }
 
 // send writes a message. A client that does not take it in time is cut off.

@@ -148,9 +148,16 @@ func TestSubscriptions(t *testing.T) {
 	require.Len(t, answers, 3)
 	require.NotEmpty(t, answers[1].Result)
 	require.Equal(t, -32601, answers[2].Error.Code)
-	node.Seal()
-	require.Contains(t, read(t, conn), answers[1].Result)
+	for range 3 {
+		node.Seal()
+		require.Contains(t, read(t, conn), answers[1].Result)
+	}
 	require.Equal(t, 1, door.Stats().Subscriptions)
+	write(t, conn, `{"jsonrpc":"2.0","id":4,"method":"eth_subscribe","params":["newHeads"]} and more`)
+	require.Contains(t, read(t, conn), "-32700")
+	write(t, conn, `{"jsonrpc":"2.0","id":5,"method":"eth_subscribe","params":["logs",{}]}`)
+	require.Contains(t, read(t, conn), `"id":5,"result"`)
+	require.Equal(t, 2, door.Stats().Subscriptions)
 	require.NoError(t, conn.Close())
 	require.Eventually(t, func() bool { return door.Stats().Subscriptions == 0 }, 5*time.Second, time.Millisecond)
 	client.Close()
@@ -162,7 +169,9 @@ func TestSubscriptions(t *testing.T) {
 // nothing new meanwhile.
 func TestDrain(t *testing.T) {
 	g := newGate(t)
-	door, err := rpc.New(g.config())
+	cfg := g.config()
+	cfg.Limits.InFlight = 1
+	door, err := rpc.New(cfg)
 	require.NoError(t, err)
 	url, stop := start(t, door)
 	busy, idle := dial(t, url), dial(t, url)
@@ -220,22 +229,29 @@ func TestServeFails(t *testing.T) {
 
 // A client that does not read is cut off, and what waited for it is let go.
 func TestSlowReader(t *testing.T) {
-	cfg := config(t)
-	cfg.Limits.WriteTimeout = 200 * time.Millisecond
-	door, err := rpc.New(cfg)
-	require.NoError(t, err)
-	url, stop := start(t, door)
-	defer func() { require.NoError(t, stop()) }()
-	conn := dial(t, url)
-	batch := "[" + strings.Repeat(chainID+",", 999) + chainID + "]"
-	for range 1000 { // some 40 MB of answers
-		if conn.WriteMessage(websocket.TextMessage, []byte(batch)) != nil {
-			break
-		}
+	for name, message := range map[string]string{
+		"answers":       "[" + strings.Repeat(chainID+",", 999) + chainID + "]",
+		"subscriptions": `[` + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]},`, 999) + chainID + "]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t)
+			cfg.Limits.WriteTimeout = 200 * time.Millisecond
+			door, err := rpc.New(cfg)
+			require.NoError(t, err)
+			url, stop := start(t, door)
+			defer func() { require.NoError(t, stop()) }()
+			conn := dial(t, url)
+			for range 1000 { // 40 MB of answers, and more
+				if conn.WriteMessage(websocket.TextMessage, []byte(message)) != nil {
+					break
+				}
+			}
+			require.Eventually(t, func() bool { return door.Stats().WebSockets == 0 }, 20*time.Second, 10*time.Millisecond)
+			require.Zero(t, door.Stats().MemoryBytes)
+			require.Eventually(t, func() bool { return door.Stats().Subscriptions == 0 }, 20*time.Second, 10*time.Millisecond)
+			require.Less(t, door.Stats().MemoryPeak, int64(64<<20), "bytes in flight for one who does not read")
+		})
 	}
-	require.Eventually(t, func() bool { return door.Stats().WebSockets == 0 }, 10*time.Second, 10*time.Millisecond)
-	require.Zero(t, door.Stats().MemoryBytes)
-	require.Less(t, door.Stats().MemoryPeak, int64(64<<20), "bytes in flight for one who does not read")
 }
 
 func TestWebSocketLimits(t *testing.T) {

@@ -200,8 +200,24 @@ func TestFeedDrop(t *testing.T) {
 	events, err = drain(t, sub)
 	require.ErrorIs(t, err, ErrDropped)
 	require.Empty(t, events)
-	_, err = w.store.SubscribeFrom(SeqOf(3, 0)) // to come again
-	require.NoError(t, err)
+}
+
+// What was given up is to come again, also where the feed has nothing that came before.
+func TestSubscribeFromDropped(t *testing.T) {
+	w := newWorld(t, small, func(c *Config) { c.FeedBytes = 1 })
+	w.grow(4, 1)
+	b := w.block()
+	w.giveUnsealed(b, len(b.Txs))
+	w.store.Drop()
+	var lag *LagError
+	require.ErrorAs(t, second(w.store.SubscribeFrom(SeqOf(4, 0))), &lag)
+	require.NoError(t, second(w.store.SubscribeFrom(SeqOf(5, 0))))
+	w.parent = w.blocks[4].Header.ID()
+	w.reopen()
+	require.ErrorAs(t, second(w.store.SubscribeFrom(SeqOf(3, 0))), &lag)
+	w.rewind(2)
+	require.NoError(t, second(w.store.SubscribeFrom(SeqOf(3, 0))))
+	require.ErrorAs(t, second(w.store.SubscribeFrom(SeqOf(2, 0))), &lag)
 }
 
 // Hundreds of subscribers of any speed: each gets all events or is told how many it

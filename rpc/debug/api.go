@@ -14,6 +14,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // Config bounds what witnesses may cost. The zero value is useful.
@@ -97,7 +98,7 @@ func (a *API) GetRawTransaction(ctx context.Context, hash common.Hash) (hexutil.
 // block is the sealed block that a caller names; nil if it named a number that none
 // has.
 func (a *API) block(at rpc.BlockNumberOrHash, what string) (*history.Block, error) {
-	b, err := backend.SealedBlock(a.backend, at)
+	b, err := a.sealed(at)
 	if b != nil || err != nil {
 		return b, err
 	}
@@ -105,6 +106,15 @@ func (a *API) block(at rpc.BlockNumberOrHash, what string) (*history.Block, erro
 		return nil, fmt.Errorf("%s %s not found", what, hash)
 	}
 	return nil, nil
+}
+
+// sealed is the sealed block that a caller names, or nil.
+func (a *API) sealed(at rpc.BlockNumberOrHash) (*history.Block, error) {
+	b, err := backend.SealedBlock(a.backend, at)
+	if errors.Is(err, history.ErrNotKept) { // go-ethereum's error for what was pruned
+		return nil, &wire.Error{Code: 4444, Message: "pruned history unavailable", Err: err}
+	}
+	return b, err
 }
 
 // body is a sealed block as it travels.

@@ -10,12 +10,14 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/core/vm/program"
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 )
 
@@ -42,23 +44,28 @@ func story(t *testing.T, n *rpctest.Node) []*chain.Header {
 
 	seal()
 	deploy, keeper := n.Deploy(0, keeperCode())
-	seal(deploy, n.Transfer(1, common.Address{7}, 5))
-	seal(n.Call(0, &keeper, 0, word(1)), n.Call(2, &keeper, 0, word(2)), n.Call(1, &keeper, 0, word(200)))
-	seal(n.Call(1, &keeper, 0, word(1)), n.Call(3, &keeper, 0, word(3)), n.Call(2, nil, 0, program.New().Selfdestruct(common.Address{8}).Bytes()))
-	seal(n.Transfer(0, keeper, 1), n.Call(0, nil, 0, []byte{0xfe}))
+	again, twin := n.Deploy(1, keeperCode())
+	bystander, aside := n.Deploy(2, program.New().Push(1).Op(vm.POP).Bytes())
+	call := func(from int, to common.Address, ago byte, looksAt common.Address) *chain.Tx {
+		return n.Call(from, &to, 0, append(word(ago), common.LeftPadBytes(looksAt[:], 32)...))
+	}
+	seal(deploy, again, bystander, n.Transfer(1, common.Address{7}, 5))
+	seal(call(0, keeper, 1, aside), call(2, twin, 2, aside), call(1, keeper, 200, common.Address{8}))
+	seal(call(1, keeper, 1, aside), call(3, keeper, 3, aside), n.Call(2, nil, 0, program.New().Selfdestruct(common.Address{8}).Bytes()))
+	seal(n.Transfer(0, keeper, 1), n.Call(2, &aside, 0, nil), n.Call(0, nil, 0, []byte{0xfe}))
 	return headers
 }
 
 // keeperCode stores the hash of the block so many blocks ago as its input says,
-// under the input, if there is none yet, and otherwise clears it; it logs and looks
-// at others.
+// under the input, if there is none yet, and otherwise clears it; it logs, reads the
+// balance of the address in its input and the size of a system contract's code.
 func keeperCode() []byte {
 	return common.FromHex("600035" + // CALLDATALOAD(0)
 		"80" + "54" + "15" + // empty?
 		"81" + "43" + "03" + "40" + // BLOCKHASH(NUMBER - input)
 		"02" + // times
 		"60003555" + // SSTORE at input
-		"600035" + "31" + "50" + // BALANCE of nobody
+		"602035" + "31" + "50" + // BALANCE
 		"73000f3df6d732807ef1319fb7b8bb8522d0beac02" + "3b" + "50" + // EXTCODESIZE of the beacon roots
 		"60006000a0" + "00") // LOG0, STOP
 }
@@ -152,6 +159,22 @@ func TestNotThere(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, q.want, got, q.method)
+	}
+}
+
+func TestPruned(t *testing.T) {
+	n := rpctest.Dev(t, rpctest.Options{History: func(c *history.Config) { c.KeepBlocks = 2 }})
+	c := client(t, n, Config{})
+	for range 8 {
+		n.Seal(n.Transfer(0, common.Address{1}, 1))
+		require.NoError(t, n.History().Persist(t.Context(), n.Head().Number))
+	}
+	for _, method := range []string{"getRawBlock", "getRawReceipts", "executionWitness"} {
+		_, err := ask(t, c, method, "0x1")
+		require.EqualError(t, err, "pruned history unavailable")
+		var coded rpc.Error
+		require.ErrorAs(t, err, &coded)
+		require.Equal(t, 4444, coded.ErrorCode())
 	}
 }
 

@@ -1,6 +1,7 @@
 package debug
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"testing"
@@ -40,6 +41,11 @@ func TestWitness(t *testing.T) {
 		var ext stateless.ExtWitness
 		require.NoError(t, json.Unmarshal([]byte(raw), &ext))
 		most = max(most, len(ext.Headers))
+		ascending := func(a, b hexutil.Bytes) int { return bytes.Compare(a, b) }
+		for _, list := range [][]hexutil.Bytes{ext.Codes, ext.State} {
+			require.True(t, slices.IsSortedFunc(list, ascending))
+			require.Len(t, slices.CompactFunc(slices.Clone(list), func(a, b hexutil.Bytes) bool { return bytes.Equal(a, b) }), len(list))
+		}
 		again, err := json.Marshal(&ext)
 		require.NoError(t, err)
 		require.JSONEq(t, string(again), raw)

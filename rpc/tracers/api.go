@@ -55,7 +55,7 @@ func (a *API) TraceTransaction(ctx context.Context, hash common.Hash, cfg *Trace
 		return nil, errTxNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, notKept(err)
 	}
 	b, err := a.known(ctx, found)
 	if err != nil {

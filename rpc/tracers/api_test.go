@@ -18,8 +18,10 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 )
 
@@ -115,6 +117,39 @@ func TestStateIsGone(t *testing.T) {
 		require.Contains(t, a.Error, "required historical state unavailable")
 		require.Equal(t, -32000, a.Code)
 	}
+}
+
+func TestPruned(t *testing.T) {
+	n := rpctest.Dev(t, rpctest.Options{History: func(c *history.Config) { c.KeepBlocks = 2 }})
+	api := client(t, New(n, n.Engine(), Config{}))
+	for range 8 {
+		n.Seal(n.Transfer(0, common.Address{1}, 1))
+		require.NoError(t, n.History().Persist(t.Context(), n.Head().Number))
+	}
+	want := answer{Error: "pruned history unavailable", Code: 4444}
+	require.Equal(t, want, ask(t, api, "traceBlockByNumber", "0x1"))
+	require.Empty(t, ask(t, api, "traceBlockByNumber", "latest").Error)
+}
+
+// Traces at the same time share views, pools and the directory of tracers, and
+// nothing else.
+func TestConcurrently(t *testing.T) {
+	s := newScene(t, "Osaka", rpctest.Options{}, Config{Concurrency: 4})
+	var group errgroup.Group
+	for _, wish := range wishes {
+		for _, b := range s.blocks[:3] {
+			want := ask(t, s.ours, "traceBlockByHash", b.Hash(), json.RawMessage(wish))
+			for range 2 {
+				group.Go(func() error {
+					if got := ask(t, s.ours, "traceBlockByHash", b.Hash(), json.RawMessage(wish)); got != want {
+						return fmt.Errorf("%s: block %d: another answer than alone", wish, b.NumberU64())
+					}
+					return nil
+				})
+			}
+		}
+	}
+	require.NoError(t, group.Wait())
 }
 
 func TestUnknownTracers(t *testing.T) {

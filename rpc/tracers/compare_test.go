@@ -88,6 +88,7 @@ var calls = []string{
 	fmt.Sprintf(`{"from":"%s","to":"%s","gasPrice":"0x77359400","gas":"0x186a0"}`, addressOf(1), reverter),
 	fmt.Sprintf(`{"from":"%s","data":"%s"}`, addressOf(1), hexutil.Encode(reverterCode())),
 	fmt.Sprintf(`{"to":"%s","gas":"0x200000"}`, factory),
+	fmt.Sprintf(`{"from":"%s","to":"%s"}`, recorder, delegator),
 	fmt.Sprintf(`{"from":"%s","to":"%s","value":"0xffffffffffffffffffffff"}`, addressOf(1), reverter),
 	fmt.Sprintf(`{"from":"%s","to":"%s","nonce":"0x0","maxFeePerGas":"0x1"}`, addressOf(1), reverter),
 	fmt.Sprintf(`{"to":"%s","gas":"0x5208","gasPrice":"0x1","maxFeePerGas":"0x1"}`, reverter),

@@ -15,6 +15,7 @@ import (
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // A block is what a replay executes.
@@ -30,11 +31,19 @@ func (a *API) sealed(at rpc.BlockNumberOrHash) (*history.Block, error) {
 	b, err := backend.SealedBlock(a.backend, at)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, notKept(err)
 	case b == nil:
 		return nil, notFound(at)
 	}
 	return b, nil
+}
+
+// notKept is go-ethereum's error for what was pruned, or err.
+func notKept(err error) error {
+	if errors.Is(err, history.ErrNotKept) {
+		return &wire.Error{Code: 4444, Message: "pruned history unavailable", Err: err}
+	}
+	return err
 }
 
 func notFound(at rpc.BlockNumberOrHash) error {
@@ -53,7 +62,7 @@ func (a *API) known(ctx context.Context, b *history.Block) (*block, error) {
 	// The parent of an unsealed block may be unsealed too, for a moment.
 	parent, err := a.backend.History().WaitHeader(ctx, b.Number()-1)
 	if err != nil {
-		return nil, ended(ctx, err)
+		return nil, ended(ctx, notKept(err))
 	}
 	state, err := a.stateAfter(ctx, parent.Hash())
 	if err != nil {

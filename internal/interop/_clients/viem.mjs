@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import {
   ContractFunctionRevertedError, createPublicClient, createWalletClient, decodeEventLog, defineChain, encodeDeployData,
-  encodeFunctionData, getContract, http, keccak256, parseEther, parseEventLogs, parseGwei, publicActions, webSocket,
+  encodeFunctionData, getContract, http, keccak256, parseEventLogs, parseGwei, publicActions, webSocket,
   zeroAddress, recoverTypedDataAddress,
 } from "viem";
 import { generatePrivateKey, nonceManager, privateKeyToAccount } from "viem/accounts";

@@ -86,7 +86,7 @@ func (n *Node) start(c Config) (err error) {
 	}})
 	n.stack.RegisterAPIs(tracers.APIs(n.eth.APIBackend))
 	if c.Auto {
-		beacon, err := catalyst.NewSimulatedBeacon(1000, c.Genesis.Coinbase, n.eth)
+		beacon, err := catalyst.NewSimulatedBeacon(0, c.Genesis.Coinbase, n.eth)
 		if err != nil {
 			return err
 		}

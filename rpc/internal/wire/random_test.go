@@ -171,4 +171,3 @@ func (r random) block(t testing.TB, sealed bool) (*history.Block, *types.Block, 
 	}
 	return out, geth, all
 }
-
