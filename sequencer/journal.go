@@ -172,6 +172,7 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 	case recordFrame:
 		return s.announceFrame(ctx, e)
 	case recordHeader:
+		s.sealedState.Store(&sealedState{e.block.header.ID(), e.block.view()})
 		// Before any later frame: followers must have header N when block N+1 ends.
 		if _, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
 			return err

@@ -57,9 +57,21 @@ func (s *Sequencer) Latest() (chain.StateView, *chain.Env) {
 	return r.latest(), r.env
 }
 
+// A sealedState is the state after the newest block whose header is logged.
+type sealedState struct {
+	id   chain.BlockID
+	view chain.StateView
+}
+
 // StateAt is the state after a sealed block: the newest, or one of some before it;
 // chain.ErrNotFound for others.
-func (s *Sequencer) StateAt(id chain.BlockID) (chain.StateView, error) { return s.store.View(id) }
+func (s *Sequencer) StateAt(id chain.BlockID) (chain.StateView, error) {
+	// A block is sealed a moment before the store has it.
+	if newest := s.sealedState.Load(); newest != nil && newest.id == id {
+		return newest.view, nil
+	}
+	return s.store.View(id)
+}
 
 // Begin starts a commitment on the state with the given root, for proofs and
 // simulations; nobody commits it. chain.ErrNotFound if the root is not kept.

@@ -2,6 +2,7 @@ package sequencer_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -104,6 +105,36 @@ func TestHistoryIsToldAgain(t *testing.T) {
 	}
 	require.NotEmpty(t, first.after(published))
 	require.Equal(t, first.after(published), again.after(published))
+}
+
+// Whoever hears of a sealed block can read its state.
+func TestSealedIsReadable(t *testing.T) {
+	w := newWorld(t, 10)
+	watch := &watcher{}
+	s := w.open(func(c *sequencer.Config) { c.BlockInterval, c.History = 5*time.Millisecond, watch })
+	watch.s = s
+	stop := running(s.Run)
+	w.submit(s, w.load.Lanes(1)[0].Batch(100))
+	w.eventually("blocks are sealed", func() bool { return s.Heads().RootChecked.Number > 20 })
+	require.NoError(t, stop())
+	require.NoError(t, s.Close())
+	require.NoError(t, watch.err)
+}
+
+// A watcher is a History that reads the state of each block as it is sealed.
+type watcher struct {
+	ledger
+	s   *sequencer.Sequencer
+	err error
+}
+
+func (w *watcher) Seal(h *chain.Header) error {
+	view, err := w.s.StateAt(h.ID())
+	if err == nil {
+		_, _, err = view.Account(chain.HistoryStorageAddress)
+	}
+	w.err = errors.Join(w.err, err)
+	return w.ledger.Seal(h)
 }
 
 // A ledger is a History that keeps hashes.

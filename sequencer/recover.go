@@ -476,8 +476,7 @@ func (r *replay) end(ctx context.Context) error {
 		s.pool = newPool(s.cfg, prior)
 	}
 	if s.current == nil || s.current.open == nil {
-		facts := factsOfHeader(r.head)
-		if err := s.openBlock(ctx, s.cfg.nextEnv(facts, s.cfg.Now()), prior, nil); err != nil {
+		if err := s.openBlock(ctx, s.cfg.nextEnv(r.head, s.cfg.Now()), prior, nil); err != nil {
 			return err
 		}
 	} else if s.current.unsealedTxs > 0 {

@@ -42,11 +42,13 @@ type Sequencer struct {
 	publishes chan *block
 	settled   chan struct{} // closed when Run has ended
 
-	current   *block // the open block; only the builder touches it
-	frame     common.Hash
-	readable  atomic.Pointer[readable]
-	env       atomic.Pointer[chain.Env] // of the open block
-	collector *collector
+	current  *block // the open block; only the builder touches it
+	frame    common.Hash
+	readable atomic.Pointer[readable]
+	// sealedState is set before anybody hears of the header.
+	sealedState atomic.Pointer[sealedState]
+	env         atomic.Pointer[chain.Env] // of the open block
+	collector   *collector
 
 	heads     headsHolder
 	stats     counters
@@ -268,7 +270,7 @@ func (s *Sequencer) unprovenTooMany() bool {
 const unsettledBlocks = 4
 
 func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pending, error) {
-	fields, err := feesOf(tx)
+	fields, err := bidsOf(tx)
 	if err != nil {
 		return nil, err
 	}

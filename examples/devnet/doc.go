@@ -10,6 +10,8 @@
 //	network.go   the roles and the links between them
 //	audit.go     the comparison of roots
 //	load.go      the open-loop driver
+//	serve.go     the doors, with -serve
+//	page.go      what the dashboard shows
 //	inject.go    faults on the way between the roles
 //	replay.go    the replay and its report
 //	pipeline.go  the steps of one replayed block

@@ -41,6 +41,20 @@ func bucketEnd(i int) uint64 {
 	return uint64(i-exp<<histogramBits+1)<<exp - 1
 }
 
+// classes are how many values are at most as high as each bound, and higher than the
+// one before, and how many are above the last: bounds rise. A bucket on a bound counts
+// as above it.
+func (h *histogram) classes(bounds []time.Duration) []uint64 {
+	counts, class := make([]uint64, len(bounds)+1), 0
+	for i := range h.buckets {
+		for class < len(bounds) && bucketEnd(i) > uint64(bounds[class]) {
+			class++
+		}
+		counts[class] += h.buckets[i].Load()
+	}
+	return counts
+}
+
 // percentile is the least duration that at least p % of all do not exceed, rounded
 // up to the end of its bucket; 0 when there are none.
 func (h *histogram) percentile(p float64) time.Duration {

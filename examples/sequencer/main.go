@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/examples/internal/dashboard"
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
@@ -101,6 +103,9 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfHistory(store)},
 		Ready:   serve.SequencerReady(s), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 	}
+	page := watch(s, cfg, service, listener.Addr())
+	defer page.Close()
+	service.Page = page
 	heads := s.Heads()
 	fmt.Printf("sequencer of chain %d at http://%s, block %d sealed, %d proven\n",
 		spec.Genesis.ChainID, listener.Addr(), heads.RootChecked.Number, heads.Proven.Number)
@@ -108,6 +113,18 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 		cli.PrintDevAccounts(os.Stdout)
 	}
 	return serve.Together(ctx, s.Run, func(ctx context.Context) error { return service.Run(ctx, listener) })
+}
+
+// watch makes the page that service shows at an address.
+func watch(s *sequencer.Sequencer, cfg *sequencer.Config, service *serve.Service, at net.Addr) *dashboard.Dashboard {
+	began := time.Now()
+	return dashboard.New(func() dashboard.Snapshot {
+		p := serve.PageOfSequencer(s, len(cfg.Provers))
+		p.Name, p.ChainID, p.Started = "sequencer", cfg.Genesis.ChainID, began
+		p.Durability, p.MiniBlockInterval, p.BlockInterval = cfg.Durability.String(), cfg.MiniBlockInterval, cfg.BlockInterval
+		p.Latency, p.Addresses = serve.PageOfDoor(service.Stats()), []dashboard.Address{serve.Address("sequencer", at)}
+		return p
+	})
 }
 
 func (o *options) config(c *cli.Command) (*sequencer.Config, error) {

@@ -114,6 +114,11 @@ func TestRewind(t *testing.T) {
 	w.check()
 	w.rewind(0)
 	w.check()
+	require.NoError(t, w.store.disk.view(func(_ *boltTx, st *state) error {
+		require.Empty(t, st.txs.live, "runs that are about nothing")
+		require.Zero(t, st.counts)
+		return nil
+	}))
 	w.grow(10, 1)
 	w.reopen()
 	w.check()

@@ -27,7 +27,6 @@ func (r *logReader) open(number uint64) error {
 	if r.block != nil && r.block.Number() == number {
 		return nil
 	}
-	r.chunk = nil
 	if r.block, _ = r.store.cache.get(number); r.block != nil {
 		r.whole = true
 		return nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
+
+	"github.com/vivace-chain/vivace/chain"
 )
 
 // An indexModel is an index and what is in it.
@@ -118,7 +120,11 @@ func (m *indexModel) check(oldest uint64) {
 // pagesLeft is how many pages the bucket has.
 func (m *indexModel) pagesLeft() (n int) {
 	require.NoError(m.t, m.disk.view(func(tx *bbolt.Tx, _ *state) error {
-		return tx.Bucket(bucketLogs).ForEach(func(_, _ []byte) error { n++; return nil })
+		return tx.Bucket(bucketLogs).ForEach(func(_, v []byte) error {
+			n++
+			require.LessOrEqual(m.t, len(v), pageSize)
+			return nil
+		})
 	}))
 	return n
 }
@@ -170,22 +176,57 @@ func TestRuns(t *testing.T) {
 
 // What is about old blocks is dropped, at the latest as it would be merged.
 func TestRunsDrop(t *testing.T) {
-	m := newIndexModel(t, 1)
-	for range 200 {
-		m.grow(50)
-		oldest := m.head - min(m.head, 30)
-		m.update(func(b *pages, r *runs) error { return r.maintain(b, oldest, 8, 10) })
-		require.NoError(t, m.disk.view(func(_ *bbolt.Tx, st *state) error {
-			for _, x := range st.logs.live {
-				require.True(t, x.last >= oldest || x.merging)
-				require.LessOrEqual(t, x.last-x.first, uint64(8))
-			}
-			require.Less(t, len(st.logs.live), 40)
-			return nil
-		}))
-		m.check(oldest)
+	for _, span := range []uint64{8, 1000} {
+		m := newIndexModel(t, 1)
+		for range 100 {
+			m.grow(50)
+			oldest := m.head - min(m.head, 30)
+			m.update(func(b *pages, r *runs) error { return r.maintain(b, oldest, span, 10) })
+			require.NoError(t, m.disk.view(func(_ *bbolt.Tx, st *state) error {
+				for _, x := range st.logs.live {
+					require.True(t, x.last >= oldest || x.merging)
+					require.LessOrEqual(t, x.last-x.first, span)
+				}
+				require.Less(t, len(st.logs.live), 40)
+				return nil
+			}))
+			m.check(oldest)
+		}
+		require.Less(t, m.pagesLeft(), 100)
 	}
-	require.Less(t, m.pagesLeft(), 100)
+}
+
+// A page that is not where it should be is noticed by who needs it: nothing seems not
+// to be there because of it.
+func TestMissingPage(t *testing.T) {
+	m := newIndexModel(t, 1)
+	m.grow(30_000)
+	var keys [][]byte
+	require.NoError(t, m.disk.view(func(tx *bbolt.Tx, _ *state) error {
+		keys = keysFrom(tx.Bucket(bucketLogs), []byte{0})
+		return nil
+	}))
+	require.Greater(t, len(keys), 5)
+	at := len(keys) / 2
+	_, low := readPageKey(keys[at])
+	_, high := readPageKey(keys[at+1])
+	m.update(func(b *pages, _ *runs) error { return b.bucket.Delete(keys[at]) })
+	lost := 0
+	require.NoError(t, m.disk.view(func(tx *bbolt.Tx, st *state) error {
+		b, err := openPages(tx, bucketLogs)
+		require.NoError(t, err)
+		for _, p := range m.want {
+			_, err := st.logs.lookup(b, p.key)
+			if p.compare(low) >= 0 && p.compare(high) < 0 {
+				require.ErrorIs(t, err, chain.ErrCorrupt)
+				lost++
+			} else if p.key != low.key && p.key != high.key {
+				require.NoError(t, err)
+			}
+		}
+		return nil
+	}))
+	require.NotZero(t, lost)
 }
 
 func TestSpans(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -375,13 +376,7 @@ type diary struct {
 
 func newDiary(seen map[string]int) *diary { return &diary{seen: seen} }
 
-func (d *diary) result() (string, error) {
-	out := ""
-	for _, line := range d.lines {
-		out += "\n" + line
-	}
-	return out, nil
-}
+func (d *diary) result() (string, error) { return strings.Join(d.lines, "\n"), nil }
 
 func (d *diary) note(hook string, args ...any) {
 	d.seen[hook]++

@@ -13,8 +13,8 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/fees"
 	"github.com/vivace-chain/vivace/rpc/internal/call"
-	"github.com/vivace-chain/vivace/rpc/internal/fees"
 )
 
 // A FilledTransaction is the answer of eth_fillTransaction: a transaction that wants

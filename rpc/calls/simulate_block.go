@@ -10,7 +10,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
-	"github.com/vivace-chain/vivace/rpc/internal/fees"
+	"github.com/vivace-chain/vivace/internal/fees"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 	"github.com/vivace-chain/vivace/trie"
 )

@@ -61,7 +61,9 @@ func (b *simulatedBody) call(ctx context.Context, args *call.Args) error {
 }
 
 // complete fills in what is missing, and reports whether the gas that is left to the
-// whole request is less than what the call wants. Such a call gets what is left.
+// whole request is less than what the call wants. Such a call gets what is left. A
+// nonce that has its largest value is no obstacle where none is asked for, and begins
+// anew: so the execution API's suite has it, against EIP-2681 and go-ethereum 1.17.10.
 func (b *simulatedBody) complete(args *call.Args) (capped bool, err error) {
 	sender, _, err := b.scratch.Account(args.Sender())
 	if err != nil {

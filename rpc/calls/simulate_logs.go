@@ -19,7 +19,7 @@ var (
 
 // A logTracer gathers the logs of calls, in order, with payments between them if they
 // are wanted. Logs of what was reverted are dropped, but their indices are not given
-// again: so the execution API's suite has it, and go-ethereum until 1.17.9 had.
+// again: so the execution API's suite has it. (go-ethereum 1.17.10 gives them again.)
 type logTracer struct {
 	transfers bool
 	count     uint32 // of logs in the block

@@ -13,8 +13,8 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/internal/fees"
 	"github.com/vivace-chain/vivace/rpc/internal/call"
-	"github.com/vivace-chain/vivace/rpc/internal/fees"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 

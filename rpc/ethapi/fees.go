@@ -12,8 +12,8 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/fees"
 	"github.com/vivace-chain/vivace/rpc/backend"
-	"github.com/vivace-chain/vivace/rpc/internal/fees"
 )
 
 // The most that one eth_feeHistory asks for.

@@ -12,8 +12,11 @@
 //
 // Promises:
 //
-//   - The same answers as go-ethereum gives for the same block, byte for byte but for
-//     the order of object keys; tests ask both.
+//   - The same answers as go-ethereum gives for the same block, byte for byte; tests
+//     ask both. Two things it refuses work here: tracing what is not sealed, and
+//     debug_traceCall on top of pending, which is latest. A call sees the hashes of
+//     the blocks before its own, and its own block's if it overrides the number with
+//     the next one.
 //   - A bound on time, memory and concurrent traces before work begins: see Config.
 //     Memory is metered where tracers take it, so an answer that would be too large
 //     ends the execution instead of being thrown away after it.

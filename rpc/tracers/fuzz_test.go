@@ -19,7 +19,7 @@ func FuzzTraceConfig(f *testing.F) {
 		f.Add(wish)
 	}
 	n := rpctest.Dev(f, rpctest.Options{})
-	api := New(n, n.Engine(), Config{Timeout: 100 * time.Millisecond, TimeoutMax: time.Second, ResultMax: 1 << 20})
+	api := New(n, n.Engine(), Config{Timeout: 5 * time.Second, TimeoutMax: 10 * time.Second, ResultMax: 1 << 20})
 	c := client(f, api)
 	call := map[string]any{"data": hexutil.Encode(jugglerCode(true)), "gas": "0x30d40"}
 	f.Fuzz(func(t *testing.T, wish string) {

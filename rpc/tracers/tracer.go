@@ -49,7 +49,7 @@ func newStructLogger(cfg *logger.Config, size int) *gethtracers.Tracer {
 		bounded = *cfg
 	}
 	if bounded.Limit == 0 || bounded.Limit > size {
-		bounded.Limit = size
+		bounded.Limit = max(size, 1) // 0 would be no limit
 	}
 	l := logger.NewStructLogger(&bounded)
 	return &gethtracers.Tracer{Hooks: l.Hooks(), GetResult: l.GetResult, Stop: l.Stop}

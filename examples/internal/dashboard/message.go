@@ -82,8 +82,8 @@ type queueMessage struct {
 }
 
 type addressMessage struct {
-	Name string `json:"name"`
-	URL  string `json:"url"`
+	Name string   `json:"name"`
+	URLs []string `json:"urls"`
 }
 
 // message says what the window comes to.

@@ -85,5 +85,5 @@ type Queue struct {
 // An Address is where clients may go.
 type Address struct {
 	Name string
-	URL  string
+	URLs []string
 }

@@ -148,7 +148,7 @@ func Version() string {
 }
 
 // doorMetrics are what clients asked and got.
-type doorMetrics struct{ door func() *rpc.Server }
+type doorMetrics struct{ read func() rpc.Stats }
 
 var (
 	rpcRequests = prometheus.NewDesc("vivace_rpc_requests_total", "calls by method", []string{"method"}, nil)
@@ -168,7 +168,7 @@ func (m *doorMetrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *doorMetrics) Collect(ch chan<- prometheus.Metric) {
-	st := m.door().Stats()
+	st := m.read()
 	for what, n := range map[string]int{"connections": st.Connections, "websockets": st.WebSockets, "subscriptions": st.Subscriptions} {
 		ch <- prometheus.MustNewConstMetric(rpcOpen, prometheus.GaugeValue, float64(n), what)
 	}

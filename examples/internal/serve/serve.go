@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -60,6 +61,16 @@ type Service struct {
 	Drain    func()
 	Log      *slog.Logger
 	LogLevel *slog.LevelVar
+
+	opened atomic.Pointer[rpc.Server]
+}
+
+// Stats is what the door did; nothing before Run opened it.
+func (s *Service) Stats() rpc.Stats {
+	if door := s.opened.Load(); door != nil {
+		return door.Stats()
+	}
+	return rpc.Stats{}
 }
 
 // Listen opens the address.
@@ -81,9 +92,8 @@ func (s *Service) Run(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Service) door() (*rpc.Server, error) {
-	var door *rpc.Server
 	pages := http.NewServeMux()
-	pages.Handle("GET /metrics", s.metrics(func() *rpc.Server { return door }))
+	pages.Handle("GET /metrics", s.metrics())
 	if s.Options.Profile {
 		profiles(pages)
 	}
@@ -99,8 +109,12 @@ func (s *Service) door() (*rpc.Server, error) {
 	if cfg.Admin, err = s.admin(); err != nil {
 		return nil, err
 	}
-	door, err = rpc.New(cfg)
-	return door, err
+	door, err := rpc.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.opened.Store(door)
+	return door, nil
 }
 
 func (s *Service) admin() (*rpc.Admin, error) {
@@ -118,12 +132,12 @@ func (s *Service) admin() (*rpc.Admin, error) {
 	return &rpc.Admin{Secret: secret, LogLevel: s.LogLevel, Drain: s.Drain}, nil
 }
 
-// metrics serves what is counted. The door exists by the time anybody asks.
-func (s *Service) metrics(door func() *rpc.Server) http.Handler {
+// metrics serves what is counted.
+func (s *Service) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.Metrics...)
 	registry.MustRegister(process()...)
-	registry.MustRegister(&doorMetrics{door})
+	registry.MustRegister(&doorMetrics{s.Stats})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 }
 

@@ -16,6 +16,8 @@
 // and has found our roots in them, every question about them has one answer, hashes
 // included, and a test needs no list of excuses.
 //
+// It keeps the states of the newest 128 blocks, as geth does by default.
+//
 // Rejected: ethclient/simulated, whose blocks have a random prevRandao and the clock's
 // time, and whose client has no address that others could dial; and a geth binary as a
 // subprocess, which would have to be installed.

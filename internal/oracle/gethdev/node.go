@@ -28,7 +28,8 @@ type Config struct {
 	// Genesis is block 0 and its rules, which must have merged by then. Its gas limit
 	// is that of all blocks, its coinbase gets the fees. It is not changed.
 	Genesis *core.Genesis
-	// Auto seals a block as soon as a transaction waits; Commit and Import refuse.
+	// Auto seals a block as soon as a transaction waits, and an empty one at the start:
+	// without any, polling for a receipt is an error. Commit and Import refuse.
 	Auto bool
 	// DataDir is where the chain is. Empty: in memory, nothing outlives Close.
 	DataDir string
@@ -85,16 +86,21 @@ func (n *Node) start(c Config) (err error) {
 		Service:   filters.NewFilterAPI(filters.NewFilterSystem(n.eth.APIBackend, filters.Config{})),
 	}})
 	n.stack.RegisterAPIs(tracers.APIs(n.eth.APIBackend))
-	if c.Auto {
-		beacon, err := catalyst.NewSimulatedBeacon(0, c.Genesis.Coinbase, n.eth)
-		if err != nil {
-			return err
-		}
-		catalyst.RegisterSimulatedBeaconAPIs(n.stack, beacon)
-		n.stack.RegisterLifecycle(beacon)
-	}
 	n.eth.SetSynced()
-	return n.stack.Start()
+	if !c.Auto {
+		return n.stack.Start()
+	}
+	beacon, err := catalyst.NewSimulatedBeacon(0, c.Genesis.Coinbase, n.eth)
+	if err != nil {
+		return err
+	}
+	catalyst.RegisterSimulatedBeaconAPIs(n.stack, beacon)
+	n.stack.RegisterLifecycle(beacon)
+	if err := n.stack.Start(); err != nil {
+		return err
+	}
+	beacon.Commit()
+	return n.awaitIndex()
 }
 
 func (c *Config) check() error {

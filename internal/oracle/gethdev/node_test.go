@@ -185,6 +185,8 @@ func TestAuto(t *testing.T) {
 	require.ErrorIs(t, n.Import(), ErrAuto)
 
 	c := dial(t, n.WSURL())
+	_, err = c.TransactionReceipt(t.Context(), common.Hash{1})
+	require.ErrorIs(t, err, ethereum.NotFound)
 	var last common.Hash
 	for range 100 { // more than the pool takes by default
 		tx := u.sign(&common.Address{7}, nil)

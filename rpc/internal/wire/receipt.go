@@ -12,7 +12,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
-	"github.com/vivace-chain/vivace/rpc/internal/fees"
+	"github.com/vivace-chain/vivace/internal/fees"
 )
 
 // A Receipt is the outcome of a transaction and its place.

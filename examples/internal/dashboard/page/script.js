@@ -53,7 +53,7 @@ function uptime(seconds) {
   const [m, h, d] = [seconds / 60, seconds / 3600, seconds / 86400].map(Math.floor);
   if (d > 0) return `${d} d ${two(h % 24)} h`;
   if (h > 0) return `${h} h ${two(m % 60)} min`;
-  return `${m} min ${two(seconds % 60)} s`;
+  return m > 0 ? `${m} min ${two(seconds % 60)} s` : `${seconds} s`;
 }
 
 function counted(n, what) {
@@ -69,7 +69,7 @@ function ceiling(n) {
 function throughput(m) {
   text($("tps"), whole.format(m.tps));
   text($("txs"), whole.format(m.txs));
-  text($("load"), m.load ? ` · load ${whole.format(m.load)} tx/s` : "");
+  text($("load"), m.load ? `load ${whole.format(m.load)} tx/s` : "");
 
   const top = ceiling(Math.max(...m.rates) * 1.05);
   text($("tps-top"), whole.format(top));
@@ -181,7 +181,7 @@ function tiles(m) {
 function queues(m) {
   listed($("queues"), m.queues ?? [], buildQueue, (parts, q) => {
     const part = q.most ? Math.min(q.length / q.most, 1) : 0;
-    const [kind, word] = part >= 0.75 ? ["full", "full: "] : part >= 0.5 ? ["filling", "filling: "] : ["", ""];
+    const [kind, word] = part >= 0.75 ? ["full", "full: "] : part > 0.5 ? ["filling", "filling: "] : ["", ""];
     if (parts.root.className !== kind) parts.root.className = kind;
     text(parts.name, q.name);
     text(parts.what, q.what);
@@ -243,7 +243,6 @@ function others(m) {
     (p) => [whole.format(p.waiting)],
     (p) => worry(p.refused, 1, 1),
   ]);
-  $("others").hidden = !m.nodes?.length && !m.provers?.length;
 }
 
 function facts(m) {
@@ -252,10 +251,10 @@ function facts(m) {
   text($("uptime"), uptime(m.uptime));
   listed($("addresses"), m.addresses ?? [], (parent) => {
     const root = make(parent, "div");
-    return { root, name: make(root, "dt"), url: make(root, "dd") };
+    return { root, name: make(root, "dt"), urls: make(root, "dd") };
   }, (parts, a) => {
     text(parts.name, a.name);
-    text(parts.url, a.url);
+    listed(parts.urls, a.urls, (parent) => ({ root: make(parent, "code") }), ({ root }, url) => text(root, url));
   });
   const title = `${whole.format(m.tps)} tx/s – Vivace ${m.name}`;
   if (document.title !== title) document.title = title;
@@ -280,6 +279,7 @@ const delays = { first: 500, most: 5000 };
 let socket = null;
 let newest = null; // text of the newest message
 let heard = 0; // when it came
+let began = 0; // when the connection did
 let delay = delays.first;
 let retry = 0; // when to connect again
 
@@ -292,7 +292,7 @@ function state(name) {
 
 function connect() {
   retry = 0;
-  heard = performance.now();
+  began = performance.now();
   const own = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/dashboard/live`);
   socket = own;
   own.onmessage = (event) => {
@@ -326,7 +326,7 @@ function show() {
 function watch() {
   const now = performance.now();
   if (socket) {
-    if (now - heard > patience) lose();
+    if (now - Math.max(began, heard) > patience) lose();
     return;
   }
   const since = newest ? `Connection lost. These numbers are ${uptime(Math.round((now - heard) / 1000))} old.` : "No connection.";

@@ -13,7 +13,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/rpc/internal/fees"
+	"github.com/vivace-chain/vivace/internal/fees"
 )
 
 // config has Cancun at 100, Prague at 200, Osaka at 300, and other blobs at 400.

@@ -9,14 +9,14 @@ import (
 	"github.com/vivace-chain/vivace/execution"
 )
 
-// fees are the fields of a transaction that ordering needs.
-type fees struct {
+// bids are the fields of a transaction that ordering needs.
+type bids struct {
 	nonce          uint64
 	cost           uint256.Int // gas * fee cap + blob gas * blob fee cap + value
 	feeCap, tipCap uint256.Int
 }
 
-func feesOf(tx *chain.Tx) (f fees, err error) {
+func bidsOf(tx *chain.Tx) (f bids, err error) {
 	decoded, err := execution.Decode(tx)
 	if err != nil {
 		return f, err
@@ -32,7 +32,7 @@ func feesOf(tx *chain.Tx) (f fees, err error) {
 }
 
 // tipAt is what the coinbase gets per gas at a base fee (EIP-1559).
-func (f *fees) tipAt(baseFee *uint256.Int) uint256.Int {
+func (f *bids) tipAt(baseFee *uint256.Int) uint256.Int {
 	var above uint256.Int
 	if baseFee != nil {
 		if f.feeCap.Lt(baseFee) {

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/examples/internal/cli"
+)
+
+// SIGTERM under load: what the door had taken is answered with a receipt, what comes
+// later finds no door, the process ends well, and the next one has everything.
+func TestDrain(t *testing.T) {
+	bin, address := build(t), freeAddress(t)
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	args := []string{"-network", t.TempDir(), "-datadir", t.TempDir(), "-http.port", port, "-base-fee", "1000000000"}
+	load, err := cli.DevLoad()
+	require.NoError(t, err)
+
+	s := start(t, filepath.Join(bin, "sequencer"), args...)
+	s.line(t, "sequencer of chain")
+	var (
+		clients []*client
+		wg      sync.WaitGroup
+		mu      sync.Mutex
+		answers []string
+	)
+	for _, lane := range load.Lanes(8) {
+		c := &client{url: "http://" + address, lane: lane, nonces: make(map[common.Address]uint64)}
+		clients = append(clients, c)
+		wg.Go(func() {
+			err := c.untilRefused(t.Context())
+			mu.Lock()
+			defer mu.Unlock()
+			answers = append(answers, err.Error())
+		})
+	}
+	time.Sleep(500 * time.Millisecond)
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	wg.Wait()
+	for _, answer := range answers {
+		require.False(t, strings.Contains(answer, "sequencer stopped") || strings.Contains(answer, "EOF"), answer)
+	}
+	require.NoError(t, s.cmd.Wait(), "the process ends with code 0")
+
+	s = start(t, filepath.Join(bin, "sequencer"), args...)
+	s.line(t, "sequencer of chain")
+	checkNothingLost(t, "http://"+address, clients, make([]int, len(clients)))
+	s.kill(t)
+}
+
+// untilRefused sends until something other than a receipt comes back.
+func (c *client) untilRefused(ctx context.Context) error {
+	door, err := rpc.Dial(c.url + "/realtime")
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	for {
+		tx := c.lane.Next()
+		var receipt struct {
+			TransactionHash common.Hash `json:"transactionHash"`
+		}
+		if err := door.CallContext(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(tx.Raw)); err != nil {
+			return err
+		}
+		c.receipts = append(c.receipts, receipt.TransactionHash)
+		c.nonces[tx.From] = tx.Nonce + 1
+	}
+}
