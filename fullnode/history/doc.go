@@ -116,8 +116,9 @@
 // merged or become old as a whole: a run is about at most a quarter of KeepBlocks, so
 // there is at most a quarter too much.
 //
-// A rare address and topic among a million logs of a thousand blocks: BenchmarkLogs
-// has the index beside looking at every log; some 500 times faster.
+// A rare topic, together with an address and a topic that every log has, among a
+// million logs in a thousand blocks: 7 ms by the index, 6.4 s by looking at every log,
+// 900 times as long, on a busy machine; BenchmarkLogs.
 //
 // # Gaps
 //

@@ -20,7 +20,7 @@ import (
 // All in RLP, and packed (see codec). A chunk ends when it has chunkSize bytes, so
 // that who wants one log of a block with 60,000 transactions reads a part of it.
 // Transactions and receipts are packed together because they repeat each other:
-// apart, ERC-20 transfers take a sixth more.
+// apart, ERC-20 transfers take a quarter more of the file.
 //
 // Smaller chunks waste more in the file's pages, larger ones are dearer to look into;
 // how well they pack hardly differs.
@@ -101,15 +101,6 @@ func readHead(src []byte) (*head, error) {
 		return nil, errors.New("transactions in the head")
 	}
 	return h, nil
-}
-
-// txCount is how many transactions the block has.
-func (h *head) txCount() uint32 {
-	if len(h.chunks) == 0 {
-		return 0
-	}
-	c := h.chunks[len(h.chunks)-1]
-	return c.firstTx + c.txs
 }
 
 // A record is a block as it is kept: its head and chunks, packed.

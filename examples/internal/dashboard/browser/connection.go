@@ -115,7 +115,9 @@ func complaint(a *answer) string {
 	case "Runtime.exceptionThrown", "Runtime.consoleAPICalled":
 		return string(a.Params)
 	case "Log.entryAdded":
-		var p struct{ Entry struct{ Level, Text, URL string } }
+		var p struct {
+			Entry struct{ Level, Text, URL string }
+		}
 		if json.Unmarshal(a.Params, &p) != nil || p.Entry.Level == "info" || p.Entry.Level == "verbose" {
 			return ""
 		}
