@@ -232,7 +232,9 @@ func checkBalances(ctx context.Context, url string, senders []*doorSender) error
 }
 
 // paced sends the work at a rate, in an open loop: each request is due at a fixed
-// time, and its latency counts from then. It returns the latencies.
+// time, and its latency counts from then if an earlier answer was late, or else from
+// when it was sent: Go's timers are up to a millisecond late, which is not the server's.
+// It returns the latencies.
 func paced(ctx context.Context, url string, work [][][]byte, rate int) ([]time.Duration, error) {
 	var (
 		client = doorClient(len(work))
@@ -249,12 +251,15 @@ func paced(ctx context.Context, url string, work [][][]byte, rate int) ([]time.D
 				took = make([]time.Duration, 0, len(bodies))
 			)
 			for i, body := range bodies {
-				due := start.Add(time.Duration(i*len(work)+w) * time.Second / time.Duration(rate))
-				time.Sleep(time.Until(due))
+				from := start.Add(time.Duration(i*len(work)+w) * time.Second / time.Duration(rate))
+				if wait := time.Until(from); wait > 0 {
+					time.Sleep(wait)
+					from = time.Now()
+				}
 				if _, err := post(ctx, client, url, body, &buf); err != nil {
 					return err
 				}
-				took = append(took, time.Since(due))
+				took = append(took, time.Since(from))
 			}
 			mu.Lock()
 			defer mu.Unlock()

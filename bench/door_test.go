@@ -32,8 +32,7 @@ func BenchmarkDoor(b *testing.B) {
 }
 
 // BenchmarkDoorLatency sends 1,000 transactions a second with
-// realtime_sendRawTransaction, whose answer is the receipt. Latency counts from when a
-// transaction was due.
+// realtime_sendRawTransaction, whose answer is the receipt.
 func BenchmarkDoorLatency(b *testing.B) {
 	for impl, durability := range map[string]string{"vivace": "none", "vivace-fsync": "fsync"} {
 		b.Run("impl=vivace/durability="+durability, func(b *testing.B) { doorLatency(b, impl, 1000, 5*time.Second) })
@@ -131,9 +130,10 @@ func doorThroughput(b *testing.B, impl string, batch, perSender int) {
 	}
 }
 
-// recoveryTime is what one recovery of a sender takes on one core.
+// recoveryTime is what one recovery of a sender takes on one core, when nothing
+// disturbs it: the fastest of some runs.
 func recoveryTime(s *doorSender) time.Duration {
-	const n = 500
+	const n = 100
 	nonce := s.nonce
 	var txs []*types.Transaction
 	for _, raw := range s.sign(n) {
@@ -144,14 +144,17 @@ func recoveryTime(s *doorSender) time.Duration {
 		txs = append(txs, tx)
 	}
 	s.nonce = nonce // they are not sent
-	signer := types.LatestSignerForChainID(txs[0].ChainId())
-	began := time.Now()
-	for _, tx := range txs {
-		if _, err := types.Sender(signer, tx); err != nil {
-			panic(err)
+	signer, best := types.LatestSignerForChainID(txs[0].ChainId()), time.Hour
+	for range 20 {
+		began := time.Now()
+		for _, tx := range txs {
+			if _, err := signer.Sender(tx); err != nil { // past the transaction's cache
+				panic(err)
+			}
 		}
+		best = min(best, time.Since(began)/n)
 	}
-	return time.Since(began) / n
+	return best
 }
 
 func doorLatency(b *testing.B, impl string, rate int, duration time.Duration) {

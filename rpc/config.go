@@ -83,7 +83,8 @@ type Limits struct {
 	InFlight int
 	// Bulk is how many bulk requests, which are batches and those above 32 KiB, have
 	// a core at a time; others wait in line. Default: GOMAXPROCS less one, at least
-	// one, so that small requests find a core free.
+	// one, so that small requests find a core free. While there are no small requests,
+	// there is one more.
 	Bulk int
 	// ReadTimeout is how long a client may take to send a request. Default 15 s.
 	ReadTimeout time.Duration

@@ -27,6 +27,9 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) 
 		refuseBatch(w, in.calls)
 		return
 	}
+	if in.turn == nil && len(in.calls) <= 1 {
+		e.door.turns.seeSmall()
+	}
 	if len(in.calls) > 1 && in.bulk(r.Context()) != nil {
 		e.door.busy(w, errTurn)
 		return

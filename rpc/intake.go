@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -100,10 +101,27 @@ func (in *intake) bulk(ctx context.Context) (err error) {
 // turns let bulk requests, which are batches and large ones, have only a part of the
 // cores, so that small requests find one that is free: the Go scheduler does not look
 // at the network while there is something else to run, and lets that run for 10 ms.
-// They are given in order.
-type turns struct{ slots chan struct{} }
+// While no small request comes, there is one more: nobody needs the core that is kept.
+type turns struct {
+	slots chan struct{}
+	extra chan struct{}
+	small atomic.Int64 // when the newest small request came, Unix time in ns
+}
 
-func newTurns(n int) *turns { return &turns{make(chan struct{}, n)} }
+func newTurns(n int) *turns {
+	return &turns{slots: make(chan struct{}, n), extra: make(chan struct{}, 1)}
+}
+
+// seeSmall notes that a small request came.
+func (t *turns) seeSmall() { t.small.Store(time.Now().UnixNano()) }
+
+// spare is the slot that small requests do not need, or nil if they do.
+func (t *turns) spare() chan struct{} {
+	if time.Since(time.Unix(0, t.small.Load())) < turnTime {
+		return nil
+	}
+	return t.extra
+}
 
 // turnTime is how long a turn lasts. A bulk request that takes longer goes on, but no
 // longer keeps others waiting: it may be asleep, until a transaction of it is
@@ -112,7 +130,7 @@ const turnTime = 100 * time.Millisecond
 
 // A turn is had by one request, until it ends or turnTime is over.
 type turn struct {
-	turns *turns
+	slots chan struct{} // where it has its place
 	timer *time.Timer
 	once  sync.Once
 }
@@ -120,20 +138,24 @@ type turn struct {
 // take waits for a turn, until ctx ends or for at most timeout; then the error is
 // errTurn.
 func (t *turns) take(ctx context.Context, timeout time.Duration) (*turn, error) {
+	one, spare := &turn{slots: t.slots}, t.spare()
 	select {
 	case t.slots <- struct{}{}:
+	case spare <- struct{}{}:
+		one.slots = spare
 	default:
 		timer := time.NewTimer(timeout)
 		defer timer.Stop()
 		select {
 		case t.slots <- struct{}{}:
+		case spare <- struct{}{}:
+			one.slots = spare
 		case <-ctx.Done():
 			return nil, errTurn
 		case <-timer.C:
 			return nil, errTurn
 		}
 	}
-	one := &turn{turns: t}
 	one.timer = time.AfterFunc(turnTime, one.free)
 	return one, nil
 }
@@ -146,4 +168,4 @@ func (t *turn) end() {
 	}
 }
 
-func (t *turn) free() { t.once.Do(func() { <-t.turns.slots }) }
+func (t *turn) free() { t.once.Do(func() { <-t.slots }) }
