@@ -2,6 +2,7 @@ package chain
 
 import (
 	"hash"
+	"runtime"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -55,12 +56,22 @@ var hashers = sync.Pool{New: func() any {
 	return h
 }}
 
+// hashAtOnce is how many bytes are hashed before others of the process get to run:
+// some 100 microseconds. Witnesses have megabytes, and Go takes the processor from a
+// goroutine only after 10 ms.
+const hashAtOnce = 32 << 10
+
 // Keccak256 is the hash of the concatenation of parts. It may be called
 // concurrently, and takes no memory.
 func Keccak256(parts ...[]byte) common.Hash {
 	h := hashers.Get().(*hasher)
 	h.state.Reset()
 	for _, p := range parts {
+		for len(p) > hashAtOnce {
+			h.state.Write(p[:hashAtOnce])
+			p = p[hashAtOnce:]
+			runtime.Gosched()
+		}
 		h.state.Write(p)
 	}
 	h.state.Read(h.sum[:])

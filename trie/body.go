@@ -2,6 +2,7 @@ package trie
 
 import (
 	"fmt"
+	"runtime"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -39,6 +40,9 @@ func OmmersHash(ommers []*chain.Header) common.Hash {
 	return chain.Keccak256(rlp.WrapList(list, 0))
 }
 
+// itemsAtOnce is how many receipts are encoded before others get to run.
+const itemsAtOnce = 32
+
 // listRoot is the root of the trie from the RLP of an index to an item. It keeps
 // the items only until it returns.
 func listRoot(n int, item func(i int) []byte) common.Hash {
@@ -47,6 +51,9 @@ func listRoot(n int, item func(i int) []byte) common.Hash {
 		key []byte
 	)
 	for i := range n {
+		if i%itemsAtOnce == itemsAtOnce-1 {
+			runtime.Gosched() // see sumsAtOnce
+		}
 		key = rlp.AppendUint64(key[:0], uint64(i))
 		m.put(key, item(i))
 	}

@@ -4,6 +4,7 @@ import (
 	"hash"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto/keccak"
@@ -24,7 +25,14 @@ type hasher struct {
 	sum  common.Hash
 	// nibbles is room for a path, for whoever has the hasher.
 	nibbles [pathSize]byte
+	// sums counts the hashes since others were last let run.
+	sums int
 }
+
+// sumsAtOnce is how many hashes are computed before others of the process get to run:
+// some 50 microseconds. Go takes the processor from a goroutine only after 10 ms, and
+// what hashes a whole block must not hold up for so long who answers clients.
+const sumsAtOnce = 64
 
 var hashers = sync.Pool{New: func() any {
 	h := &hasher{node: make([]byte, 0, 1024), item: make([]byte, 0, 256)}
@@ -36,6 +44,10 @@ var hashers = sync.Pool{New: func() any {
 }}
 
 func (h *hasher) hash(b []byte) common.Hash {
+	if h.sums++; h.sums == sumsAtOnce {
+		h.sums = 0
+		runtime.Gosched()
+	}
 	h.keccak.Reset()
 	h.keccak.Write(b)
 	h.keccak.Read(h.sum[:])
@@ -86,18 +98,23 @@ func crowded(b *branch) bool {
 	return n >= crowdedMin && runtime.GOMAXPROCS(0) > 1
 }
 
-// parallel makes the children of b clean, each in a goroutine. Dirty nodes have
-// one parent, so they share nothing.
+// parallel makes the children of b clean, in as many goroutines as there are
+// processors: more would be in the way of others. Dirty nodes have one parent, so they
+// share nothing.
 func (h *hasher) parallel(b *branch) {
-	var wait sync.WaitGroup
-	for _, child := range b.children[:terminator] {
-		if child == nil || !child.ref().dirty() {
-			continue
-		}
+	var (
+		wait sync.WaitGroup
+		next atomic.Int32
+	)
+	for range min(runtime.GOMAXPROCS(0), terminator) {
 		wait.Go(func() {
 			h := hashers.Get().(*hasher)
-			h.clean(child)
-			hashers.Put(h)
+			defer hashers.Put(h)
+			for i := next.Add(1) - 1; i < terminator; i = next.Add(1) - 1 {
+				if child := b.children[i]; child != nil && child.ref().dirty() {
+					h.clean(child)
+				}
+			}
 		})
 	}
 	wait.Wait()

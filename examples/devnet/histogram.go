@@ -41,9 +41,8 @@ func bucketEnd(i int) uint64 {
 	return uint64(i-exp<<histogramBits+1)<<exp - 1
 }
 
-// classes are how many values are at most as high as each bound, and higher than the
-// one before, and how many are above the last: bounds rise. A bucket on a bound counts
-// as above it.
+// classes are how many values each bound is the first to reach, and how many are above
+// all bounds, which rise. Values whose bucket goes beyond a bound count as above it.
 func (h *histogram) classes(bounds []time.Duration) []uint64 {
 	counts, class := make([]uint64, len(bounds)+1), 0
 	for i := range h.buckets {

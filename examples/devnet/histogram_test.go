@@ -39,3 +39,13 @@ func TestHistogramPercentiles(t *testing.T) {
 		require.LessOrEqual(t, got, exact*(1+1.0/64)+1, "p%v", p)
 	}
 }
+
+func TestHistogramClasses(t *testing.T) {
+	var h histogram
+	require.Equal(t, []uint64{0, 0}, h.classes([]time.Duration{time.Millisecond}))
+	for _, v := range []time.Duration{0, 900, 999, 1100, 1e6, 5e6, math.MaxInt64} {
+		h.add(v)
+	}
+	require.Equal(t, []uint64{3, 1, 2, 1}, h.classes([]time.Duration{1023, 2000, 5_100_000}))
+	require.Equal(t, []uint64{7}, h.classes(nil))
+}

@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 
 	"go.etcd.io/bbolt"
 )
@@ -175,6 +176,7 @@ func (w *runWriter) flush(last bool, high posting) error {
 	w.run.count += w.count
 	w.run.bytes += uint64(len(value))
 	w.wrote++
+	runtime.Gosched() // a merge has many pages, and others of the process are in a hurry
 	w.body, w.count = w.body[:0], 0
 	return w.pages.bucket.Put(key, value)
 }

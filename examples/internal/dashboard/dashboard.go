@@ -29,16 +29,23 @@ type Dashboard struct {
 
 // New begins to read, four times a second and one call at a time, until Close. What read
 // returns is not altered after that, by either side.
-func New(read func() Snapshot) *Dashboard {
-	stop := make(chan struct{})
-	d := &Dashboard{mux: http.NewServeMux(), feed: newFeed(), stop: sync.OnceFunc(func() { close(stop) })}
-	d.mux.Handle("GET /{$}", page("index.html"))
-	for _, name := range []string{"style.css", "script.js", "icon.svg"} {
-		d.mux.Handle("GET /dashboard/"+name, page(name))
-	}
-	d.mux.Handle("GET /dashboard/live", d.feed)
-	d.done.Go(func() { d.watch(read, stop) })
+func New(read func() Snapshot) *Dashboard { return newDashboard(read, new(window)) }
+
+func newDashboard(read func() Snapshot, past *window) *Dashboard {
+	stop, f := make(chan struct{}), newFeed()
+	d := &Dashboard{mux: newMux(f), feed: f, stop: sync.OnceFunc(func() { close(stop) })}
+	d.done.Go(func() { d.watch(read, past, stop) })
 	return d
+}
+
+func newMux(live http.Handler) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", page("index.html"))
+	for _, name := range []string{"style.css", "script.js", "icon.svg"} {
+		mux.Handle("GET /dashboard/"+name, page(name))
+	}
+	mux.Handle("GET /dashboard/live", live)
+	return mux
 }
 
 // ServeHTTP implements http.Handler.
@@ -54,11 +61,8 @@ func (d *Dashboard) Close() error {
 }
 
 // watch feeds the viewers.
-func (d *Dashboard) watch(read func() Snapshot, stop <-chan struct{}) {
-	var (
-		w      window
-		ticker = time.NewTicker(period)
-	)
+func (d *Dashboard) watch(read func() Snapshot, w *window, stop <-chan struct{}) {
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	for {
 		w.add(time.Now(), read())

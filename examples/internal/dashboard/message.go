@@ -93,7 +93,7 @@ func (w *window) message() *message {
 	m := &message{
 		Name: s.Name, ChainID: s.ChainID, Uptime: int64(s.at.Sub(s.Started).Seconds()),
 		Durability: s.Durability, Load: s.Load,
-		TPS: round(w.rates[len(w.rates)-1], 0), Points: points, Period: period.Microseconds(), Txs: s.Transactions,
+		TPS: round(w.present(transactions), 0), Points: points, Period: period.Microseconds(), Txs: s.Transactions,
 		Latency: w.latencyMessage(),
 		Groups: groupsMessage{
 			PerSecond: round(ratio(w.growth(groups), seconds), 1),

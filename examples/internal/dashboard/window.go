@@ -22,7 +22,7 @@ const points = int(span / period)
 // added.
 type window struct {
 	readings []reading
-	rates    []float64 // transactions per second, as they were at the end of readings
+	rates    []float64 // transactions per second, as they were at each but the first
 }
 
 type reading struct {
@@ -32,7 +32,9 @@ type reading struct {
 
 func (w *window) add(at time.Time, s Snapshot) {
 	w.readings = last(append(w.readings, reading{at, s}), points+1)
-	w.rates = last(append(w.rates, w.present(func(s *Snapshot) uint64 { return s.Transactions })), points)
+	if len(w.readings) > 1 { // there is something to compare with
+		w.rates = last(append(w.rates, w.present(transactions)), points)
+	}
 }
 
 // last drops from the front what is too much.

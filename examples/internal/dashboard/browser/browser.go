@@ -1,25 +1,19 @@
 package browser
 
 import (
-	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"syscall"
 	"testing"
 	"time"
 )
 
-const (
-	// startPatience is how long Chromium may take to start.
-	startPatience = time.Minute
-	// patience is how long it may take to answer, and a page to come to what is waited
-	// for.
-	patience = 30 * time.Second
-)
+// patience is how long Chromium may take to start and answer, and a page to come to what
+// is waited for.
+const patience = 30 * time.Second
 
 // A Browser is a running Chromium.
 type Browser struct {
@@ -36,7 +30,7 @@ func program() (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("Chromium is not installed, or VIVACE_CHROMIUM does not say where: %w", exec.ErrNotFound)
+	return "", fmt.Errorf("no Chromium is installed, and VIVACE_CHROMIUM does not say where one is: %w", exec.ErrNotFound)
 }
 
 // Open starts a browser that ends with the test. Without Chromium the test is skipped, or
@@ -50,62 +44,48 @@ func Open(tb testing.TB) *Browser {
 	case err != nil:
 		tb.Skip(err)
 	}
-	// The directory is not the test's, which would have to be empty when the test ends:
-	// processes of Chromium write a little longer.
 	profile, err := os.MkdirTemp("", "vivace-browser-")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command(path, "--headless", "--remote-debugging-port=0", "--user-data-dir="+profile,
-		"--no-sandbox", // root has none, and the pages are ours
-		"--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run", "--hide-scrollbars",
-		"--force-color-profile=srgb", "about:blank")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has children
-	messages, err := cmd.StderrPipe()
+	conn, err := start(path, profile)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	heard := make(chan string, 1)
-	drained := make(chan struct{})
-	go func() { defer close(drained); listen(messages, heard) }()
 	tb.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-drained
-		_ = cmd.Wait() // killed
+		conn.close()
 		_ = os.RemoveAll(profile)
 	})
-	select {
-	case url, ok := <-heard:
-		if !ok {
-			tb.Fatalf("%s ended", path)
-		}
-		conn, err := dial(url)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(conn.close)
-		return &Browser{conn}
-	case <-time.After(startPatience):
-		tb.Fatalf("%s did not start in %s", path, startPatience)
-	}
-	return nil
+	return &Browser{conn}
 }
 
-var listening = regexp.MustCompile(`DevTools listening on (ws://\S+)`)
-
-// listen finds the address that Chromium says it listens at, and reads on until it ends.
-func listen(messages io.Reader, heard chan<- string) {
-	defer close(heard)
-	for lines := bufio.NewScanner(messages); lines.Scan(); {
-		if found := listening.FindStringSubmatch(lines.Text()); found != nil {
-			heard <- found[1]
-			break
-		}
+// start runs Chromium, with the protocol on two pipes that it inherits as descriptors 3
+// and 4. It ends when they do, so it does not outlive us however we end.
+func start(path, profile string) (*connection, error) {
+	hear, say, err := os.Pipe()
+	if err != nil {
+		return nil, err
 	}
-	_, _ = io.Copy(io.Discard, messages)
+	defer hear.Close()
+	listen, answer, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, say.Close())
+	}
+	defer answer.Close()
+	cmd := exec.Command(path, "--headless", "--remote-debugging-pipe", "--user-data-dir="+profile,
+		"--no-sandbox", // root has none, and the pages are ours
+		"--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run", "--hide-scrollbars",
+		"--force-color-profile=srgb", "about:blank")
+	cmd.ExtraFiles = []*os.File{hear, answer}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it has children
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, say.Close(), listen.Close())
+	}
+	end := func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait() // killed
+	}
+	return connect(say, listen, end), nil
 }
 
 // A View is a screen.

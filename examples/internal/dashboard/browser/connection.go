@@ -1,20 +1,24 @@
 package browser
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 type object = map[string]any
 
+// separator ends each message.
+const separator = 0
+
 // A connection carries calls and events of the DevTools protocol.
 type connection struct {
-	conn *websocket.Conn
+	say  io.WriteCloser
+	end  func()        // of the browser
 	done chan struct{} // closed when nothing more is read
 
 	mu      sync.Mutex
@@ -33,36 +37,45 @@ type answer struct {
 	Error     *struct{ Message string }
 }
 
-func dial(url string) (*connection, error) {
-	conn, _, err := websocket.DefaultDialer.Dial(url, nil)
-	if err != nil {
-		return nil, err
-	}
-	c := &connection{conn: conn, done: make(chan struct{}), answers: make(map[int]chan<- answer), said: make(map[string][]string)}
-	go c.read()
-	return c, nil
+func connect(say io.WriteCloser, listen io.ReadCloser, end func()) *connection {
+	c := &connection{say: say, end: end, done: make(chan struct{}), answers: make(map[int]chan<- answer), said: make(map[string][]string)}
+	go func() {
+		defer close(c.done)
+		defer listen.Close()
+		c.read(listen)
+	}()
+	return c
 }
 
 func (c *connection) close() {
-	_ = c.conn.Close()
+	_ = c.say.Close()
+	c.end()
 	<-c.done
 }
 
-func (c *connection) read() {
-	defer close(c.done)
-	for {
-		var a answer
-		if c.conn.ReadJSON(&a) != nil {
+// read takes what comes until the browser ends.
+func (c *connection) read(listen io.Reader) {
+	for r := bufio.NewReader(listen); ; {
+		text, err := r.ReadBytes(separator)
+		if err != nil {
 			return
 		}
-		c.mu.Lock()
-		if to := c.answers[a.ID]; to != nil {
-			to <- a // it has room
-			delete(c.answers, a.ID)
-		} else if text := complaint(&a); text != "" {
-			c.said[a.SessionID] = append(c.said[a.SessionID], text)
+		var a answer
+		if json.Unmarshal(text[:len(text)-1], &a) != nil {
+			return
 		}
-		c.mu.Unlock()
+		c.take(a)
+	}
+}
+
+func (c *connection) take(a answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if to := c.answers[a.ID]; to != nil {
+		to <- a // it has room
+		delete(c.answers, a.ID)
+	} else if text := complaint(&a); text != "" {
+		c.said[a.SessionID] = append(c.said[a.SessionID], text)
 	}
 }
 
@@ -99,8 +112,13 @@ func (c *connection) send(session, method string, params object, answered chan<-
 	if session != "" {
 		message["sessionId"] = session
 	}
+	text, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
 	c.answers[c.calls] = answered
-	return c.conn.WriteJSON(message)
+	_, err = c.say.Write(append(text, separator))
+	return err
 }
 
 func (c *connection) complaints(session string) []string {

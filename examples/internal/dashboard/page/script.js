@@ -60,6 +60,9 @@ function counted(n, what) {
   return `${whole.format(n)} ${what}${n === 1 ? "" : "s"}`;
 }
 
+// known is a ratio, if there was anything to divide by.
+const known = (n) => (n ? tenths.format(n) : "–");
+
 // ceiling is a round number that is not below n: charts change their scale rarely.
 function ceiling(n) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(n, 10)));
@@ -71,17 +74,19 @@ function throughput(m) {
   text($("txs"), whole.format(m.txs));
   text($("load"), m.load ? `load ${whole.format(m.load)} tx/s` : "");
 
-  const top = ceiling(Math.max(...m.rates) * 1.05);
+  const rates = m.rates ?? []; // none in the first message
+  const most = Math.max(0, ...rates);
+  const top = ceiling(most * 1.05);
   text($("tps-top"), whole.format(top));
   text($("tps-middle"), whole.format(top / 2));
   const step = 1000 / (m.points - 1);
-  const begin = 1000 - step * (m.rates.length - 1);
-  const points = m.rates.map((rate, i) => `${(begin + i * step).toFixed(1)} ${(100 - (100 * rate) / top).toFixed(2)}`);
-  const line = `M${points.join("L")}`;
+  const begin = 1000 - step * (rates.length - 1);
+  const points = rates.map((rate, i) => `${(begin + i * step).toFixed(1)} ${(100 - (100 * rate) / top).toFixed(2)}`);
+  const line = points.length ? `M${points.join("L")}` : "";
   attribute($("tps-line"), "d", line);
-  attribute($("tps-area"), "d", `${line}L1000 100L${begin.toFixed(1)} 100Z`);
+  attribute($("tps-area"), "d", line && `${line}L1000 100L${begin.toFixed(1)} 100Z`);
   attribute($("tps-chart"), "aria-label",
-    `Transactions per second, last minute: now ${whole.format(m.tps)}, at most ${whole.format(Math.max(...m.rates))}`);
+    `Transactions per second, last minute: now ${whole.format(m.tps)}, at most ${whole.format(most)}`);
 }
 
 function latency(m) {
@@ -93,7 +98,7 @@ function latency(m) {
   for (const p of ["p50", "p99"]) {
     const [value, unit] = time(l[p]);
     text($(p), l.total ? (l[p] >= most ? ">" : "") + value : "–");
-    text($(`${p}-unit`), unit);
+    text($(`${p}-unit`), l.total ? unit : "");
   }
 
   // The axis is logarithmic, and ends one class after the last bound.
@@ -122,13 +127,16 @@ function latency(m) {
   const decades = [1e2, 1e3, 1e4, 1e5, 1e6, 1e7].filter((us) => us >= l.from && us <= most);
   listed($("latency-ticks"), decades, (parent) => ({ root: make(parent, "span") }), ({ root }, us) => {
     text(root, us < 1e3 ? "0.1 ms" : interval(us));
-    root.style.left = `${x(us) / 10}%`;
+    const at = x(us) / 10;
+    root.style.left = `${at}%`;
+    root.style.transform = `translateX(${at < 5 ? 0 : at > 95 ? -100 : -50}%)`; // not beyond the edges
   });
   attribute($("latency-chart"), "aria-label",
     `Histogram of the latency of ${counted(l.total, "receipt")}, last minute: p50 ${time(l.p50).join(" ")}, p99 ${time(l.p99).join(" ")}`);
 }
 
-const cells = 48; // on a wide screen; the style sheet shows fewer on a narrow one
+const cells = 48; // of which the style sheet shows half on a narrow screen
+const narrow = matchMedia("(max-width: 600px)");
 
 function heads(m) {
   const h = m.heads;
@@ -142,16 +150,15 @@ function heads(m) {
   if (h.proven !== null) {
     rows.push({ name: "Proven", kind: "proven", at: h.proven, number: whole.format(h.proven), note: behind(h.proven) });
   }
+  const first = Math.max(0, h.number + 1 - (narrow.matches ? cells / 2 : cells));
   listed($("heads"), rows, buildHead, (parts, row) => {
     text(parts.name, row.name);
     parts.cells.className = `cells ${row.kind}`;
     text(parts.number, row.number);
     text(parts.note, row.note);
     for (let i = 0; i < cells; i++) {
-      const block = h.number - (cells - 1 - i); // the newest is the last one
-      const filled = block < 0 || block > row.at ? 0 : block === row.at ? row.open ?? 1 : 1;
-      share(parts.cells.children[i], filled);
-      parts.cells.children[i].style.visibility = block < 0 ? "hidden" : "";
+      const block = first + i;
+      share(parts.cells.children[i], block < row.at ? 1 : block === row.at ? row.open ?? 1 : 0);
     }
   });
 }
@@ -171,17 +178,18 @@ function buildHead(parent) {
 function tiles(m) {
   text($("minis"), tenths.format(m.minis.perSecond));
   text($("minis-note"), `newest ${whole.format(m.heads.number)}/${m.heads.index}, every ${interval(m.minis.interval)}`);
-  text($("diff"), tenths.format(m.diff));
-  text($("witness"), tenths.format(m.witness));
+  text($("diff"), known(m.diff));
+  text($("witness"), known(m.witness));
   text($("groups"), tenths.format(m.groups.perSecond));
   const sync = m.durability === "fsync" ? `fsync ${time(m.groups.sync).join(" ")}` : "no fsync";
-  text($("groups-note"), `${tenths.format(m.groups.txs)} tx each, ${sync}`);
+  text($("groups-note"), m.groups.perSecond ? `${tenths.format(m.groups.txs)} tx each, ${sync}` : "nothing to commit");
 }
 
 function queues(m) {
   listed($("queues"), m.queues ?? [], buildQueue, (parts, q) => {
     const part = q.most ? Math.min(q.length / q.most, 1) : 0;
-    const [kind, word] = part >= 0.75 ? ["full", "full: "] : part > 0.5 ? ["filling", "filling: "] : ["", ""];
+    const [kind, word] = part >= 1 ? ["full", "full: "] : part >= 0.75 ? ["full", "nearly full: "]
+      : part > 0.5 ? ["filling", "filling: "] : ["", ""];
     if (parts.root.className !== kind) parts.root.className = kind;
     text(parts.name, q.name);
     text(parts.what, q.what);
@@ -236,7 +244,7 @@ function others(m) {
     (n) => worry(n.lag, block / 4, block),
     (n) => worry(n.worst, block, 10 * block),
     (n) => worry(n.roots, 3, 10),
-    (n) => [tenths.format(n.diff)],
+    (n) => [known(n.diff)],
   ]);
   table("provers", m.provers, [
     (p) => [whole.format(p.attested)],
@@ -313,8 +321,11 @@ function lose() {
   socket = null;
   retry = performance.now() + delay;
   delay = Math.min(delay * 2, delays.most);
-  state("disconnected");
-  watch();
+  if (document.body.className !== "disconnected") {
+    const since = newest ? `Connection lost at ${new Date().toLocaleTimeString("en-GB")}.` : "No connection.";
+    text($("lost"), `${since} Trying again…`);
+    state("disconnected");
+  }
 }
 
 // show draws, unless nobody looks.
@@ -329,8 +340,6 @@ function watch() {
     if (now - Math.max(began, heard) > patience) lose();
     return;
   }
-  const since = newest ? `Connection lost. These numbers are ${uptime(Math.round((now - heard) / 1000))} old.` : "No connection.";
-  text($("lost"), `${since} Trying again…`);
   if (now >= retry) connect();
 }
 
