@@ -11,6 +11,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/fees"
 )
 
 // fork is what a block environment means on a chain: the rules in force, and what
@@ -155,30 +156,7 @@ func blobScheduleAt(c *params.ChainConfig, time uint64) (blobSchedule, bool) {
 
 func (s blobSchedule) maxGas() uint64 { return uint64(s.max) * params.BlobTxBlobGasPerBlob }
 
-// baseFee is the price of a unit of blob gas in wei: EIP-4844's fake_exponential,
-// the Taylor expansion of e ** (excess / updateFraction). A price above 256 bits
-// counts as 2^256-1, which nobody can pay either; the series, which has about as
-// many terms as its exponent, is not summed for one that is sure to be (ln 2^256
-// is 177.4).
+// baseFee is the price of a unit of blob gas in wei.
 func (s blobSchedule) baseFee(excess uint64) uint256.Int {
-	var fee uint256.Int
-	if excess/s.updateFraction > 177 {
-		return *fee.SetAllOne()
-	}
-	var (
-		numerator   = new(big.Int).SetUint64(excess)
-		denominator = new(big.Int).SetUint64(s.updateFraction)
-		term        = new(big.Int).Mul(big.NewInt(params.BlobTxMinBlobGasprice), denominator)
-		sum         = new(big.Int)
-	)
-	for i := int64(1); term.Sign() > 0; i++ {
-		sum.Add(sum, term)
-		term.Mul(term, numerator)
-		term.Div(term, denominator)
-		term.Div(term, big.NewInt(i))
-	}
-	if fee.SetFromBig(sum.Div(sum, denominator)) {
-		fee.SetAllOne()
-	}
-	return fee
+	return *fees.BlobPrice(excess, s.updateFraction)
 }

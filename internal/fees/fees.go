@@ -67,20 +67,21 @@ func BlobBaseFee(config *params.ChainConfig, time, excess uint64) *uint256.Int {
 	if schedule == nil {
 		return nil
 	}
-	return fakeExponential(excess, schedule.UpdateFraction)
+	return BlobPrice(excess, schedule.UpdateFraction)
 }
 
-// fakeExponential is EIP-4844's Taylor expansion of e ** (numerator / denominator).
-// The series has about as many terms as its exponent, so it is not summed where
-// the sum is sure to exceed 256 bits: ln 2^256 is 177.4.
-func fakeExponential(numerator, denominator uint64) *uint256.Int {
+// BlobPrice is the price in wei of a unit of blob gas: EIP-4844's fake_exponential,
+// the Taylor expansion of e ** (excess / updateFraction). The series has about as many
+// terms as its exponent, so it is not summed where the sum is sure to exceed 256 bits
+// (ln 2^256 is 177.4); that counts as 2^256-1, which nobody can pay either.
+func BlobPrice(excess, updateFraction uint64) *uint256.Int {
 	fee := new(uint256.Int)
-	if numerator/denominator > 177 {
+	if excess/updateFraction > 177 {
 		return fee.SetAllOne()
 	}
 	var (
-		n    = new(big.Int).SetUint64(numerator)
-		d    = new(big.Int).SetUint64(denominator)
+		n    = new(big.Int).SetUint64(excess)
+		d    = new(big.Int).SetUint64(updateFraction)
 		term = new(big.Int).Mul(big.NewInt(params.BlobTxMinBlobGasprice), d)
 		sum  = new(big.Int)
 	)
@@ -128,7 +129,7 @@ func reserved(schedule *params.BlobConfig, parent *chain.Header, excess uint64) 
 		return false
 	}
 	reserve := new(uint256.Int).Mul(parent.BaseFee, uint256.NewInt(params.BlobBaseCost))
-	price := fakeExponential(excess, schedule.UpdateFraction)
+	price := BlobPrice(excess, schedule.UpdateFraction)
 	if _, overflow := price.MulOverflow(price, uint256.NewInt(params.BlobTxBlobGasPerBlob)); overflow {
 		return false
 	}

@@ -16,10 +16,6 @@ import (
 // allowed are the differences that are meant.
 var allowed = []difference{
 	{
-		"eth_getBalance", ".error.message", "header for hash not found",
-		"we do not tell a block that is missing by its hash from one by its number",
-	},
-	{
 		"eth_call", ".error.message", "Go struct field TransactionArgs.data",
 		"the name of a Go type",
 	},

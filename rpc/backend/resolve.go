@@ -12,8 +12,16 @@ import (
 	"github.com/vivace-chain/vivace/fullnode/history"
 )
 
-// ErrHeaderNotFound is go-ethereum's wording for a block that is not there.
+// ErrHeaderNotFound is for a block that is not there, in go-ethereum's wording.
 var ErrHeaderNotFound = errors.New("header not found")
+
+// errHashNotFound is ErrHeaderNotFound for who named the block by its hash.
+var errHashNotFound = hashNotFound{}
+
+type hashNotFound struct{}
+
+func (hashNotFound) Error() string        { return "header for hash not found" }
+func (hashNotFound) Is(target error) bool { return target == ErrHeaderNotFound }
 
 // A State is what a call reads: a state, and the block that it executes in.
 type State struct {
@@ -56,7 +64,10 @@ func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, 
 func SealedNumber(b Backend, at rpc.BlockNumberOrHash) (uint64, error) {
 	if hash, ok := at.Hash(); ok {
 		number, err := b.History().Number(hash)
-		return number, missing(err)
+		if errors.Is(err, chain.ErrNotFound) {
+			err = errHashNotFound
+		}
+		return number, err
 	}
 	number, ok := at.Number()
 	if !ok {

@@ -111,10 +111,7 @@ func (a *API) block(at rpc.BlockNumberOrHash, what string) (*history.Block, erro
 // sealed is the sealed block that a caller names, or nil.
 func (a *API) sealed(at rpc.BlockNumberOrHash) (*history.Block, error) {
 	b, err := backend.SealedBlock(a.backend, at)
-	if errors.Is(err, history.ErrNotKept) { // go-ethereum's error for what was pruned
-		return nil, &wire.Error{Code: 4444, Message: "pruned history unavailable", Err: err}
-	}
-	return b, err
+	return b, wire.NotKept(err)
 }
 
 // body is a sealed block as it travels.

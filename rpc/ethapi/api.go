@@ -2,7 +2,6 @@ package ethapi
 
 import (
 	"context"
-	"errors"
 	"math/big"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
@@ -109,14 +107,6 @@ func (a *API) Coinbase() common.Address {
 	return env.Coinbase
 }
 
-// notKept is go-ethereum's error for what was pruned.
-func notKept(err error) error {
-	if errors.Is(err, history.ErrNotKept) {
-		return &wire.Error{Code: 4444, Message: "pruned history unavailable", Err: err}
-	}
-	return err
-}
-
 // orLatest is the block that a call names, or the latest if it names none.
 func orLatest(at *rpc.BlockNumberOrHash) rpc.BlockNumberOrHash {
 	if at != nil {
@@ -128,7 +118,7 @@ func orLatest(at *rpc.BlockNumberOrHash) rpc.BlockNumberOrHash {
 // state is the state that a call names.
 func (a *API) state(ctx context.Context, at *rpc.BlockNumberOrHash) (*backend.State, error) {
 	state, err := backend.StateOf(ctx, a.backend, orLatest(at))
-	return state, notKept(err)
+	return state, wire.NotKept(err)
 }
 
 // pendingNonce is the nonce of an account's next transaction, as who holds the pool

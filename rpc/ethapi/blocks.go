@@ -20,7 +20,7 @@ func (a *API) block(at rpc.BlockNumberOrHash) (*history.Block, error) {
 		return b, nil
 	}
 	b, err := backend.SealedBlock(a.backend, at)
-	return b, notKept(err)
+	return b, wire.NotKept(err)
 }
 
 // unsealed is the block that a call names, if it is one that is not sealed yet and
@@ -106,7 +106,7 @@ func (a *API) sealedHeader(at rpc.BlockNumberOrHash) (*chain.Header, error) {
 	if errors.Is(err, chain.ErrNotFound) || errors.Is(err, backend.ErrHeaderNotFound) {
 		return nil, nil
 	}
-	return nil, notKept(err)
+	return nil, wire.NotKept(err)
 }
 
 // GetBlockTransactionCountByNumber is eth_getBlockTransactionCountByNumber.

@@ -14,6 +14,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/fees"
 	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // The most that one eth_feeHistory asks for.
@@ -145,7 +146,7 @@ func checkPercentiles(percentiles []float64) error {
 func (a *API) appendFees(out *FeeHistory, n uint64, last bool, percentiles []float64) error {
 	header, err := a.backend.History().Header(n)
 	if err != nil {
-		return notKept(err)
+		return wire.NotKept(err)
 	}
 	blobs := blobFees(a.backend.ChainConfig(), header)
 	out.BaseFee = append(out.BaseFee, hexBig(header.BaseFee))
@@ -161,7 +162,7 @@ func (a *API) appendFees(out *FeeHistory, n uint64, last bool, percentiles []flo
 	}
 	tips, err := a.fees.tips(n)
 	if err != nil {
-		return notKept(err)
+		return wire.NotKept(err)
 	}
 	rewards := make([]*hexutil.Big, len(percentiles))
 	for i, p := range percentiles {

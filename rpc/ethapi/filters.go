@@ -133,7 +133,7 @@ func (a *API) GetFilterChanges(ctx context.Context, id rpc.ID) (any, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out, err := f.poll(ctx)
-	return out, notKept(err)
+	return out, wire.NotKept(err)
 }
 
 // GetFilterLogs is eth_getFilterLogs: what eth_getLogs says to the filter's arguments.

@@ -31,7 +31,7 @@ func (a *API) GetLogs(ctx context.Context, filter wire.LogFilter) (wire.Logs, er
 	query.Max = a.options.LogResults
 	found, more, err := a.backend.History().Logs(ctx, query)
 	if err != nil {
-		return nil, notKept(err)
+		return nil, wire.NotKept(err)
 	}
 	if more {
 		return nil, wire.Errorf(wire.CodeLimitExceeded, "query returned more than %d results", query.Max)

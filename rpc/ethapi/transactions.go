@@ -21,7 +21,7 @@ func (a *API) tx(ctx context.Context, hash common.Hash) (*chain.Tx, *history.Blo
 		return b.Txs[i], b, i, nil
 	}
 	if !errors.Is(err, chain.ErrNotFound) {
-		return nil, nil, 0, notKept(err)
+		return nil, nil, 0, wire.NotKept(err)
 	}
 	tx, err := a.backend.PoolTx(ctx, hash)
 	return tx, nil, 0, err
@@ -103,7 +103,7 @@ func (a *API) GetTransactionReceipt(hash common.Hash) (*wire.Receipt, error) {
 	case errors.Is(err, chain.ErrNotFound):
 		return nil, nil
 	case err != nil:
-		return nil, notKept(err)
+		return nil, wire.NotKept(err)
 	case !a.shown(b):
 		return nil, nil
 	}

@@ -50,11 +50,8 @@ func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit 
 	}
 	cut := s.cut(q)
 	found, more, err := s.backend.History().Logs(ctx, q)
-	if errors.Is(err, history.ErrNotKept) {
-		return nil, &wire.Error{Code: 4444, Message: "pruned history unavailable", Err: err}
-	}
 	if err != nil {
-		return nil, err
+		return nil, wire.NotKept(err)
 	}
 	page := &LogPage{Logs: wire.NewFoundLogs(found)}
 	switch {

@@ -13,6 +13,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 var (
@@ -55,7 +56,7 @@ func (a *API) TraceTransaction(ctx context.Context, hash common.Hash, cfg *Trace
 		return nil, errTxNotFound
 	}
 	if err != nil {
-		return nil, notKept(err)
+		return nil, wire.NotKept(err)
 	}
 	b, err := a.known(ctx, found)
 	if err != nil {

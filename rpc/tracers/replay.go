@@ -31,19 +31,11 @@ func (a *API) sealed(at rpc.BlockNumberOrHash) (*history.Block, error) {
 	b, err := backend.SealedBlock(a.backend, at)
 	switch {
 	case err != nil:
-		return nil, notKept(err)
+		return nil, wire.NotKept(err)
 	case b == nil:
 		return nil, notFound(at)
 	}
 	return b, nil
-}
-
-// notKept is go-ethereum's error for what was pruned, or err.
-func notKept(err error) error {
-	if errors.Is(err, history.ErrNotKept) {
-		return &wire.Error{Code: 4444, Message: "pruned history unavailable", Err: err}
-	}
-	return err
 }
 
 func notFound(at rpc.BlockNumberOrHash) error {
@@ -62,7 +54,7 @@ func (a *API) known(ctx context.Context, b *history.Block) (*block, error) {
 	// The parent of an unsealed block may be unsealed too, for a moment.
 	parent, err := a.backend.History().WaitHeader(ctx, b.Number()-1)
 	if err != nil {
-		return nil, ended(ctx, notKept(err))
+		return nil, ended(ctx, wire.NotKept(err))
 	}
 	state, err := a.stateAfter(ctx, parent.Hash())
 	if err != nil {

@@ -112,7 +112,7 @@ func (f *feed) send(m *message) {
 		select {
 		case v.pending <- prepared:
 		default:
-			continue
+			v.leave()
 		}
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
 )
 
 // Codes of errors, as go-ethereum and the execution API have them.
 const (
 	CodeReverted       = 3      // execution reverted; the data is what it returned
 	CodeTxSyncTimeout  = 4      // EIP-7966: the transaction is known and not executed yet; the data is its hash
+	CodePruned         = 4444   // the block is no longer kept (EIP-4444)
 	CodeServer         = -32000 // everything without a code of its own
 	CodeLimitExceeded  = -32005 // EIP-1474: try again later, or ask for less
 	CodeMethodNotFound = -32601
@@ -86,6 +88,15 @@ func SendError(err error) error {
 			text = kind.says + ": " + text
 		}
 		return &Error{Code: kind.code, Message: text, Err: err}
+	}
+	return err
+}
+
+// NotKept makes go-ethereum's error for what was pruned of one that matches
+// history.ErrNotKept; others stay as they are.
+func NotKept(err error) error {
+	if errors.Is(err, history.ErrNotKept) {
+		return &Error{Code: CodePruned, Message: "pruned history unavailable", Err: err}
 	}
 	return err
 }
