@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill
+.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods
 
 check:
 	.ci/run
@@ -45,6 +45,10 @@ bench:
 # and Python 3.
 clients:
 	VIVACE_INTEROP=1 go test -count=1 -v ./internal/interop
+
+# A million junk transactions and other floods, beside honest requests.
+floods:
+	VIVACE_JUNK=1000000 go test -count=1 -v ./rpc -run Floods -timeout 0
 
 # The sequencer is killed a hundred times under load.
 kill:
