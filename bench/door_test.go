@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -183,4 +184,33 @@ func doorLatency(b *testing.B, impl string, rate int, duration time.Duration) {
 	b.ReportMetric(float64(percentile(all, 50).Microseconds()), "p50-µs")
 	b.ReportMetric(float64(percentile(all, 99).Microseconds()), "p99-µs")
 	b.ReportMetric(float64(percentile(all, 100).Microseconds()), "max-µs")
+	syncs, err := syncTimes(b.TempDir(), 1000)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(percentile(syncs, 50).Microseconds()), "fsync-p50-µs")
+	b.ReportMetric(float64(percentile(syncs, 99).Microseconds()), "fsync-p99-µs")
+}
+
+// syncTimes are how long n times an append of a small record and its fsync take here,
+// with nothing else going on, sorted.
+func syncTimes(dir string, n int) ([]time.Duration, error) {
+	f, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	took, record := make([]time.Duration, n), make([]byte, 300)
+	for i := range took {
+		began := time.Now()
+		if _, err := f.Write(record); err != nil {
+			return nil, err
+		}
+		if err := f.Sync(); err != nil {
+			return nil, err
+		}
+		took[i] = time.Since(began)
+	}
+	slices.Sort(took)
+	return took, nil
 }

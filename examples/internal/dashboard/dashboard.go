@@ -16,7 +16,7 @@ var files embed.FS
 
 // policy lets the page load from its own origin, its own feed included, and nothing
 // from anywhere else; nothing inline; and nobody may put it into a frame.
-const policy = "default-src 'none'; script-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // A Dashboard is the page with its feed. It may serve at several addresses.
