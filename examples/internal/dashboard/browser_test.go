@@ -92,6 +92,7 @@ func TestBrowserFirstMoment(t *testing.T) {
 	w := &world{started: time.Now()}
 	f.send(fill(1, func(int) Snapshot {
 		s := w.at(w.started.Add(4 * time.Second))
+		s.Started = time.Unix(1000, 0)
 		s.Transactions, s.MiniBlocks, s.Heads = 0, 0, Heads{Proves: true}
 		return s
 	}).message())
@@ -101,6 +102,7 @@ func TestBrowserFirstMoment(t *testing.T) {
 	page.Picture("dashboard-phone-first")
 	fits(t, page, 390)
 	require.Equal(t, "0", page.Text("#tps"))
+	require.Equal(t, "0 s", page.Text("#uptime"))
 	require.Equal(t, "–", page.Text("#p50"))
 	require.Equal(t, "–", page.Text("#diff"))
 	require.Empty(t, page.Complaints())

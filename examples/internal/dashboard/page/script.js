@@ -340,7 +340,7 @@ function watch() {
     if (now - Math.max(began, heard) > patience) lose();
     return;
   }
-  
+  if (now >= retry) connect();
 }
 
 document.addEventListener("visibilitychange", show);
