@@ -132,11 +132,6 @@ func (a *API) pendingNonce(ctx context.Context, addr common.Address) (uint64, er
 	return a.backend.PendingNonce(ctx, addr)
 }
 
-// number is n as a tag-free block number.
-func number(n uint64) rpc.BlockNumberOrHash {
-	return rpc.BlockNumberOrHashWithNumber(rpc.BlockNumber(n))
-}
-
 // nextEnv is the environment of the block that is open on top of head, or nil.
 func nextEnv(b backend.Backend, head uint64) *chain.Env {
 	if _, env := b.Latest(); env != nil && env.Number == head+1 {
