@@ -234,13 +234,12 @@ func checkBalances(ctx context.Context, url string, senders []*doorSender) error
 // paced sends the work at a rate, in an open loop: each request is due at a fixed
 // time, and its latency counts from then if an earlier answer was late, or else from
 // when it was sent: Go's timers are up to a millisecond late, which is not the server's.
-// It returns the latencies.
-func paced(ctx context.Context, url string, work [][][]byte, rate int) ([]time.Duration, error) {
+// It returns the latencies, and those from when each request was due, timers included.
+func paced(ctx context.Context, url string, work [][][]byte, rate int) (all, fromDue []time.Duration, err error) {
 	var (
 		client = doorClient(len(work))
 		start  = time.Now().Add(50 * time.Millisecond)
 		mu     sync.Mutex
-		all    []time.Duration
 	)
 	defer client.CloseIdleConnections()
 	g, ctx := errgroup.WithContext(ctx)
@@ -249,9 +248,11 @@ func paced(ctx context.Context, url string, work [][][]byte, rate int) ([]time.D
 			var (
 				buf  bytes.Buffer
 				took = make([]time.Duration, 0, len(bodies))
+				late = make([]time.Duration, 0, len(bodies))
 			)
 			for i, body := range bodies {
-				from := start.Add(time.Duration(i*len(work)+w) * time.Second / time.Duration(rate))
+				due := start.Add(time.Duration(i*len(work)+w) * time.Second / time.Duration(rate))
+				from := due
 				if wait := time.Until(from); wait > 0 {
 					time.Sleep(wait)
 					from = time.Now()
@@ -259,15 +260,16 @@ func paced(ctx context.Context, url string, work [][][]byte, rate int) ([]time.D
 				if _, err := post(ctx, client, url, body, &buf); err != nil {
 					return err
 				}
-				took = append(took, time.Since(from))
+				end := time.Now()
+				took, late = append(took, end.Sub(from)), append(late, end.Sub(due))
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, took...)
+			all, fromDue = append(all, took...), append(fromDue, late...)
 			return nil
 		})
 	}
-	return all, g.Wait()
+	return all, fromDue, g.Wait()
 }
 
 // percentile of sorted durations.

@@ -69,13 +69,11 @@ func (c *client) untilRefused(ctx context.Context) error {
 	defer door.Close()
 	for {
 		tx := c.lane.Next()
-		var receipt struct {
-			TransactionHash common.Hash `json:"transactionHash"`
-		}
-		if err := door.CallContext(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(tx.Raw)); err != nil {
+		var r receipt
+		if err := door.CallContext(ctx, &r, "realtime_sendRawTransaction", hexutil.Bytes(tx.Raw)); err != nil {
 			return err
 		}
-		c.receipts = append(c.receipts, receipt.TransactionHash)
+		c.receipts = append(c.receipts, r)
 		c.nonces[tx.From] = tx.Nonce + 1
 	}
 }

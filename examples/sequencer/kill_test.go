@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -18,7 +19,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
@@ -98,7 +98,30 @@ type client struct {
 	lane     *datagen.Lane
 	pending  *datagen.Tx // sent, not acknowledged
 	nonces   map[common.Address]uint64
-	receipts []common.Hash
+	receipts []receipt
+	refused  error // an answer that was neither a receipt nor a lost connection
+}
+
+// A receipt is everything in it that is known at the acknowledgement.
+type receipt struct {
+	TransactionHash   common.Hash     `json:"transactionHash"`
+	BlockNumber       hexutil.Uint64  `json:"blockNumber"`
+	TransactionIndex  hexutil.Uint64  `json:"transactionIndex"`
+	From              common.Address  `json:"from"`
+	To                *common.Address `json:"to"`
+	Type              hexutil.Uint64  `json:"type"`
+	Status            hexutil.Uint64  `json:"status"`
+	GasUsed           hexutil.Uint64  `json:"gasUsed"`
+	CumulativeGasUsed hexutil.Uint64  `json:"cumulativeGasUsed"`
+	EffectiveGasPrice *hexutil.Big    `json:"effectiveGasPrice"`
+	ContractAddress   *common.Address `json:"contractAddress"`
+	LogsBloom         hexutil.Bytes   `json:"logsBloom"`
+	Logs              []struct {
+		Address  common.Address `json:"address"`
+		Topics   []common.Hash  `json:"topics"`
+		Data     hexutil.Bytes  `json:"data"`
+		LogIndex hexutil.Uint64 `json:"logIndex"`
+	} `json:"logs"`
 }
 
 func (c *client) run(ctx context.Context) {
@@ -120,17 +143,18 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// send reports whether the transaction is in the chain. One that was logged but not
-// answered before a kill is refused now, as too low a nonce: that is fine.
+// send reports whether there was a receipt. A transaction that was logged but not
+// answered before a kill has one too, when it is sent again.
 func (c *client) send(ctx context.Context, door *rpc.Client) bool {
-	var receipt struct {
-		TransactionHash common.Hash `json:"transactionHash"`
+	var r receipt
+	err := door.CallContext(ctx, &r, "realtime_sendRawTransaction", hexutil.Bytes(c.pending.Raw))
+	if coded := rpc.Error(nil); errors.As(err, &coded) {
+		c.refused = err
 	}
-	err := door.CallContext(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(c.pending.Raw))
 	if err != nil {
-		return strings.Contains(err.Error(), "nonce too low")
+		return false
 	}
-	c.receipts = append(c.receipts, receipt.TransactionHash)
+	c.receipts = append(c.receipts, r)
 	return true
 }
 
@@ -237,17 +261,18 @@ func checkNothingLost(t *testing.T, url string, clients []*client, since []int) 
 			require.NoError(t, door.Call(&got, "eth_getTransactionCount", addr, "latest"))
 			require.GreaterOrEqual(t, uint64(got), want, "nonce of %s", addr)
 		}
-		for hashes := range slices.Chunk(c.receipts[since[i]:], 500) {
-			batch := make([]rpc.BatchElem, len(hashes))
-			for j, hash := range hashes {
-				batch[j] = rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{hash}, Result: new(*types.Receipt)}
+		require.NoError(t, c.refused)
+		for kept := range slices.Chunk(c.receipts[since[i]:], 500) {
+			batch := make([]rpc.BatchElem, len(kept))
+			for j := range kept {
+				batch[j] = rpc.BatchElem{Method: "eth_getTransactionReceipt", Args: []any{kept[j].TransactionHash}, Result: new(*receipt)}
 			}
 			require.NoError(t, door.BatchCall(batch))
-			for j, hash := range hashes {
+			for j := range kept {
 				require.NoError(t, batch[j].Error)
-				receipt := *batch[j].Result.(**types.Receipt)
-				require.NotNil(t, receipt, "lost: transaction %s", hash)
-				require.Equal(t, hash, receipt.TxHash)
+				now := *batch[j].Result.(**receipt)
+				require.NotNil(t, now, "lost: transaction %s", kept[j].TransactionHash)
+				require.Equal(t, kept[j], *now)
 			}
 		}
 	}
