@@ -2,7 +2,10 @@ package fullnode
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -12,12 +15,13 @@ import (
 )
 
 // A History keeps what blocks held and did, for readers; *history.Store is one. It is
-// told by one goroutine, in the order of the chain.
+// told by one goroutine, in the order of the chain. An error of its own ends Run.
 type History interface {
 	// OpenBlock begins the next block, Acknowledge adds transactions to it, SealMini
 	// ends a mini-block whose frame has the given digest, Seal gives the oldest block
 	// that has none its header, Drop takes back all that are not sealed. They keep what
-	// they are given. What is known already does nothing.
+	// they are given. What is sealed already does nothing. A block beyond the next is
+	// opened after a gap. A frame comes without its Diff.
 	OpenBlock(env *chain.Env) error
 	Acknowledge(number uint64, txs []*chain.Tx, receipts []*chain.Receipt) error
 	SealMini(frame *chain.Frame, digest common.Hash, changes *chain.Changes) error
@@ -27,144 +31,90 @@ type History interface {
 	Persist(ctx context.Context, number uint64) error
 }
 
-// keptMax is how many mini-blocks and headers may wait for bodies, before the node
-// waits with them.
-const keptMax = 4096
-
-// A step is something that the feed brought and history is to know: a mini-block, a
-// header, or, with neither, that all without a header is dropped.
-type step struct {
-	env     *chain.Env // of a block's first mini-block
-	frame   *chain.Frame
-	digest  common.Hash
-	changes *chain.Changes
-	header  *chain.Header
-}
-
-// tell hands a step to keep.
-func (f *Follower) tell(ctx context.Context, s step) error {
-	if f.cfg.History == nil {
-		return nil
-	}
-	select {
-	case f.steps <- s:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// A keeper brings what the feed says of each mini-block together with its body, and
-// a block's bodies with its header. It outlives a run: what it could not take it
-// tries again.
+// A keeper brings what the feed says of each mini-block together with its body, and a
+// block's bodies with its header. What it lacks, or what is not what the sequencer
+// committed to, makes a block that history does not have, and nothing worse. There is
+// a new one in each run; what it has done before is in the backlog.
 type keeper struct {
-	history History
-	steps   <-chan step
-	next    func(context.Context) (uint64, []byte, error)
-	pending *step // that is not done
-	// blocks without a header, oldest first, and what they did.
-	blocks   []*chain.Block
-	receipts [][]*chain.Receipt
+	*backlog
+	history    History
+	subscriber Subscriber
+	patience   time.Duration
+	node       *Follower
+
+	bodies func(context.Context) (uint64, []byte, error)
+	after  uint64          // number of the next message, to subscribe from
+	ahead  *chain.MiniBody // of a mini-block after the one that was wanted
+	gap    error           // why history does not have the block before
 }
 
-// keep follows the bodies until ctx ends.
-func (k *keeper) keep(ctx context.Context, f *Follower) (err error) {
-	k.history, k.steps = f.cfg.History, f.steps
-	if k.next, err = f.cfg.Subscriber.Subscribe(ctx, link.TopicBodies, link.Oldest); err != nil {
+// keep follows the bodies until ctx ends, or history fails.
+func (k *keeper) keep(ctx context.Context) error {
+	// Another writer may have left blocks that nobody checked.
+	k.history.Drop()
+	k.rewind()
+	if err := k.subscribe(ctx, link.Oldest); err != nil {
 		return err
 	}
 	for {
-		if k.pending == nil {
-			select {
-			case s := <-k.steps:
-				k.pending = &s
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if err := k.take(ctx, k.pending); err != nil {
+		t, err := k.next(ctx)
+		if err != nil {
 			return err
 		}
-		k.pending = nil
+		if err := k.do(ctx, &t); err != nil {
+			return err
+		}
 	}
 }
 
-func (k *keeper) take(ctx context.Context, s *step) error {
+func (k *keeper) subscribe(ctx context.Context, from uint64) (err error) {
+	k.after = from
+	k.bodies, err = k.subscriber.Subscribe(ctx, link.TopicBodies, from)
+	return err
+}
+
+func (k *keeper) do(ctx context.Context, t *task) error {
 	switch {
-	case s.frame != nil:
-		return k.takeFrame(ctx, s)
-	case s.header != nil:
-		return k.takeHeader(ctx, s.header)
+	case t.header != nil:
+		return k.seal(ctx, t.block, t.header)
+	case !t.mini.hasBody:
+		return k.find(ctx, t)
 	}
-	k.history.Drop()
-	k.blocks, k.receipts = nil, nil
+	return k.tell(t)
+}
+
+// tell gives history a mini-block with its body.
+func (k *keeper) tell(t *task) error {
+	b, m := t.block, &t.mini
+	txs, receipts, ok := k.body(b)
+	if !ok {
+		return nil
+	}
+	if !b.opened {
+		if err := k.history.OpenBlock(b.env); err != nil {
+			return err
+		}
+		b.opened = true
+	}
+	first, end := m.firstTx, m.firstTx+int(m.frame.TxCount)
+	if err := k.history.Acknowledge(b.env.Number, txs[first:end:end], receipts[first:end:end]); err != nil {
+		return err
+	}
+	if err := k.history.SealMini(m.frame, m.digest, m.changes); err != nil {
+		return err
+	}
+	k.advance(b)
 	return nil
 }
 
-// takeFrame waits for the mini-block's body.
-func (k *keeper) takeFrame(ctx context.Context, s *step) error {
-	body, err := k.body(ctx, s)
-	if err != nil {
-		return err
-	}
-	if s.env != nil {
-		if err := k.history.OpenBlock(s.env); err != nil {
-			return err
-		}
-		k.blocks = append(k.blocks, &chain.Block{Withdrawals: s.env.Withdrawals})
-		k.receipts = append(k.receipts, nil)
-	}
-	at := len(k.blocks) - 1
-	var after *chain.Receipt
-	if n := len(k.receipts[at]); n > 0 {
-		after = k.receipts[at][n-1]
-	}
-	if err := chain.CompleteReceipts(body.Number, after, body.Txs, body.Receipts); err != nil {
-		return err
-	}
-	k.blocks[at].Txs = append(k.blocks[at].Txs, body.Txs...)
-	k.receipts[at] = append(k.receipts[at], body.Receipts...)
-	if err := k.history.Acknowledge(body.Number, body.Txs, body.Receipts); err != nil {
-		return err
-	}
-	return k.history.SealMini(s.frame, s.digest, s.changes)
-}
-
-// body reads up to the body of the step's mini-block. Those of earlier ones are
-// repetitions, or from before this node joined.
-func (k *keeper) body(ctx context.Context, s *step) (*chain.MiniBody, error) {
-	for {
-		seq, msg, err := k.next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		body := new(chain.MiniBody)
-		if err := body.UnmarshalBinary(msg); err != nil {
-			return nil, fmt.Errorf("body message %d: %w", seq, err)
-		}
-		want := MiniID{s.frame.Number, s.frame.Index}
-		switch got := (MiniID{body.Number, body.Index}); {
-		case got.Number < want.Number || got.Number == want.Number && got.Index < want.Index:
-			continue
-		case got != want:
-			return nil, fmt.Errorf("%w: body of mini-block %d/%d, want %d/%d", chain.ErrOutOfStep, got.Number, got.Index, want.Number, want.Index)
-		case body.Frame != s.digest || len(body.Txs) != int(s.frame.TxCount):
-			return nil, &chain.MismatchError{Block: body.Number, Field: fmt.Sprintf("body of mini-block %d", body.Index), Got: body.Frame.Hex(), Want: s.digest.Hex()}
-		}
-		return body, nil
-	}
-}
-
-// takeHeader checks the bodies of a block against its header: they are what the
-// sequencer committed to, or refused.
-func (k *keeper) takeHeader(ctx context.Context, h *chain.Header) error {
-	b, receipts := k.blocks[0], k.receipts[0]
-	b.Header = h
-	if err := trie.CheckBody(b); err != nil {
-		return err
-	}
-	if root := trie.ReceiptsRoot(receipts); root != h.ReceiptsRoot {
-		return &chain.MismatchError{Block: h.Number, Field: "receiptsRoot", Got: root.Hex(), Want: h.ReceiptsRoot.Hex()}
+// seal checks the bodies of a block against its header: they are what the sequencer
+// committed to, or do not become history.
+func (k *keeper) seal(ctx context.Context, b *owed, h *chain.Header) error {
+	txs, receipts, _ := k.body(b)
+	if err := checkBodies(b.env, h, txs, receipts); err != nil {
+		k.refuse(err)
+		k.giveUp(err, b)
+		return nil
 	}
 	if err := k.history.Seal(h); err != nil {
 		return err
@@ -172,6 +122,178 @@ func (k *keeper) takeHeader(ctx context.Context, h *chain.Header) error {
 	if err := k.history.Persist(ctx, h.Number); err != nil {
 		return err
 	}
-	k.blocks, k.receipts = k.blocks[1:], k.receipts[1:]
+	if k.gap != nil {
+		k.node.cfg.Logger.Info("history gets blocks again", "block", h.Number, "lost", k.node.Stats().Lost)
+		k.gap = nil
+	}
+	k.done()
 	return nil
+}
+
+func checkBodies(env *chain.Env, h *chain.Header, txs []*chain.Tx, receipts []*chain.Receipt) error {
+	if err := trie.CheckBody(&chain.Block{Header: h, Txs: txs, Withdrawals: env.Withdrawals}); err != nil {
+		return err
+	}
+	if root := trie.ReceiptsRoot(receipts); root != h.ReceiptsRoot {
+		return &chain.MismatchError{Block: h.Number, Field: "receiptsRoot", Got: root.Hex(), Want: h.ReceiptsRoot.Hex()}
+	}
+	return nil
+}
+
+// refuse remembers why a body was refused.
+func (k *keeper) refuse(err error) {
+	k.node.badBody.Store(&err)
+	k.node.count(func(s *Stats) { s.BodiesRefused++ })
+}
+
+// giveUp leaves blocks to be a gap of history. Those before them that are not sealed
+// are told again: only all of them can be taken back.
+func (k *keeper) giveUp(why error, blocks ...*owed) {
+	for _, b := range blocks {
+		if k.gap == nil {
+			k.node.cfg.Logger.Warn("history does not get blocks, from here on", "block", b.env.Number, "err", why)
+		}
+		k.gap = why
+		k.lose(b)
+	}
+	k.node.count(func(s *Stats) { s.Lost += uint64(len(blocks)) })
+	if slices.ContainsFunc(blocks, func(b *owed) bool { return b.opened }) {
+		k.history.Drop()
+		k.rewind()
+	}
+}
+
+// find reads bodies up to that of the task's mini-block, or up to a later one: then the
+// one that is wanted does not come any more. Those of earlier ones are repetitions, or
+// from before this node joined.
+func (k *keeper) find(ctx context.Context, t *task) error {
+	want := MiniID{t.mini.frame.Number, t.mini.frame.Index}
+	for {
+		body, err := k.read(ctx)
+		if err != nil || body == nil {
+			return err
+		}
+		got := MiniID{body.Number, body.Index}
+		if got.before(want) {
+			continue
+		}
+		digest, known, newest := k.lookUp(got)
+		switch {
+		case !known && !newest.before(got):
+			continue // of a block that is lost
+		case !known && got.Number-max(want.Number, newest.Number) > aheadMax:
+			k.refuse(fmt.Errorf("%w: body of mini-block %d/%d, want %d/%d", chain.ErrOutOfStep, got.Number, got.Index, want.Number, want.Index))
+		case !known:
+			k.ahead = body
+			return k.wait(ctx, want, newest)
+		case body.Frame != digest:
+			k.refuse(&chain.MismatchError{Block: got.Number, Field: fmt.Sprintf("body of mini-block %d", got.Index), Got: body.Frame.Hex(), Want: digest.Hex()})
+		case got != want:
+			k.ahead = body
+			k.giveUp(missing(want), t.block)
+			return nil
+		case len(body.Txs) != int(t.mini.frame.TxCount):
+			k.refuse(fmt.Errorf("%w: body of mini-block %d/%d with %d transactions, want %d", chain.ErrMismatch, got.Number, got.Index, len(body.Txs), t.mini.frame.TxCount))
+		default:
+			return k.attach(t.block, body)
+		}
+	}
+}
+
+// attach completes the block's next mini-block.
+func (k *keeper) attach(b *owed, body *chain.MiniBody) error {
+	var after *chain.Receipt
+	if _, receipts, _ := k.body(b); len(receipts) > 0 {
+		after = receipts[len(receipts)-1]
+	}
+	if err := chain.CompleteReceipts(body.Number, after, body.Txs, body.Receipts); err != nil {
+		return err
+	}
+	k.backlog.attach(b, body)
+	return nil
+}
+
+// aheadMax is how many blocks a body may be ahead of the feed: what is still further
+// ahead is taken for damage, not for a reason to give up all blocks up to there.
+const aheadMax = 1024
+
+func missing(id MiniID) error {
+	return fmt.Errorf("%w: body of mini-block %d/%d", chain.ErrNotFound, id.Number, id.Index)
+}
+
+// wait returns when the feed has come further than newest, where it is to be seen
+// whether the body that is ahead is true. If the feed cannot come so far because too
+// much waits for bodies, the oldest block is given up.
+func (k *keeper) wait(ctx context.Context, want, newest MiniID) error {
+	for {
+		t, ok, changed := k.peek()
+		if !ok || t.header != nil || t.mini.hasBody {
+			return nil
+		}
+		if _, _, now := k.lookUp(newest); now != newest {
+			return nil
+		}
+		if k.full() {
+			k.giveUp(missing(want), t.block)
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// read is the next body. Without an error it is nil when there was none for so long,
+// while the feed waits, that the blocks that want one were given up.
+func (k *keeper) read(ctx context.Context) (*chain.MiniBody, error) {
+	if body := k.ahead; body != nil {
+		k.ahead = nil
+		return body, nil
+	}
+	for {
+		seq, msg, err := k.message(ctx)
+		if err != nil || msg == nil {
+			return nil, err
+		}
+		body := new(chain.MiniBody)
+		if err := body.UnmarshalBinary(msg); err != nil {
+			k.refuse(fmt.Errorf("body message %d: %w", seq, err))
+			continue
+		}
+		return body, nil
+	}
+}
+
+// message is the next message of a body; see read.
+func (k *keeper) message(ctx context.Context) (uint64, []byte, error) {
+	for {
+		patient, cancel := context.WithTimeout(ctx, k.patience)
+		seq, msg, err := k.bodies(patient)
+		late := patient.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			k.after = seq + 1
+			return seq, msg, nil
+		case ctx.Err() != nil:
+			return 0, nil, ctx.Err()
+		case late:
+			if err := k.subscribe(ctx, k.after); err != nil {
+				return 0, nil, err
+			}
+			if k.full() {
+				k.giveUp(fmt.Errorf("%w: no body for %s", chain.ErrNotFound, k.patience), k.unable()...)
+				return 0, nil, nil
+			}
+		case errors.Is(err, chain.ErrOutOfStep) && k.after != link.Oldest:
+			// The keeper was too slow: what it wants shows as missing, or is there.
+			if err := k.subscribe(ctx, link.Oldest); err != nil {
+				return 0, nil, err
+			}
+		default:
+			return 0, nil, err
+		}
+	}
 }

@@ -3,6 +3,8 @@ package fullnode
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/state"
@@ -41,9 +43,19 @@ type Config struct {
 	Diff      chain.DiffEncoder
 
 	// History, if set, gets the bodies and receipts of the blocks that are followed from
-	// now on, checked against each header. It must be this chain's, and is not closed.
-	// The node waits for bodies that lag by thousands of mini-blocks.
+	// now on, checked against each header. It must be this chain's, and is not closed;
+	// what it has unsealed is dropped when Run begins. A block whose bodies are lost, or
+	// are not what its header commits to, becomes a gap of the history: the state goes
+	// on. It is logged, and counted in Stats.Lost. What ends Run is that the history
+	// itself fails, or the subscription to bodies.
 	History History
+	// BacklogBytes is about how much of changes may wait for bodies that lag. When it
+	// is full, the feed waits with them; and if for BacklogPatience no body comes at
+	// all, the blocks that wait are given up. Default 256 MiB and 5 s.
+	BacklogBytes    int
+	BacklogPatience time.Duration
+	// Logger gets what an operator should know. Default: slog.Default.
+	Logger *slog.Logger
 
 	// FramesMax is how many mini-blocks of one block are taken; more are refused. At
 	// most two blocks that are not sealed yet are held. Default 4,096.
@@ -72,6 +84,15 @@ func (c Config) withDefaults() (*Config, error) {
 	}
 	if c.FramesMax == 0 {
 		c.FramesMax = 4096
+	}
+	if c.BacklogBytes <= 0 {
+		c.BacklogBytes = 256 << 20
+	}
+	if c.BacklogPatience <= 0 {
+		c.BacklogPatience = 5 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	if c.Diff == nil {
 		// A mark for each frame of a block that is closed and of one that is open.

@@ -25,5 +25,28 @@
 // rebuilds the trie from and checks against the header's root. Which header that is,
 // is a matter of trust, as with any weak-subjectivity checkpoint.
 //
+// # Bodies
+//
+// Transactions and receipts come on a stream of their own, as bodies of mini-blocks.
+// A node with Config.History brings them together with what the feed said of the
+// mini-block (by the frame's digest), and seals a block of the history only after its
+// bodies were compared with the roots in its header, by which the state has then been
+// checked. So what is sealed is what the header commits to, and only what is not sealed
+// rests on the word of who sent the bodies.
+//
+// The state does not need bodies and never fails for want of them. A body that did not
+// come shows in that a later one does, and costs its block: the history has a gap
+// there, for good. So does a body that lies, whether that shows at once or at the
+// header. A body that is refused is counted and remembered (Follower.RefusedBody), a
+// block that is given up is logged and counted (Stats.Lost); Run goes on. If bodies
+// lag, the feed waits for them when Config.BacklogBytes are full: a gap is for ever, a
+// delay is not; but it waits for no stream that is silent. An error of the history's
+// own ends Run, because nothing good comes of a full disk or of another chain's store.
+//
+// What the history does not have sealed is kept in memory, with the bodies that came,
+// from one Run to the next. Each begins with taking back what is unsealed and telling
+// it anew, so it does not matter where the one before ended, or who wrote to the
+// history before that.
+//
 // Nothing here imports an executor; a test holds that.
 package fullnode

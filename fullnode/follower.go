@@ -24,23 +24,30 @@ type Follower struct {
 	feed   uint64        // number of the next feed message
 	frame  common.Hash   // digest of the last frame taken
 	blocks []*block      // after head: at most one that is closed, and an open one
-	steps  chan step     // from the feed to keeper
-	keeper keeper        // only Run's second goroutine touches it
+	// dropped says that blocks without a header were given up.
+	dropped bool
 
-	// committerMu orders Begin and Commit: of blocks, proofs and simulations.
+	backlog *backlog // what History is to have; nil without one
+
+	// committerMu orders Begin and Commit: of blocks, proofs and simulations. What is
+	// between the two needs no lock (chain.Committer).
 	committerMu sync.Mutex
 
 	mu    sync.Mutex
 	heads Heads
 	view  chain.StateView
 	env   *chain.Env // of the block that view is in or after
+	open  *chain.Env // env if that block is not closed, or nil
 	stats Stats
 	bad   atomic.Pointer[error]
+
+	badBody atomic.Pointer[error]
 }
 
 // A block of which mini-blocks have come but no header.
 type block struct {
 	env         *chain.Env
+	owed        *owed        // to History, if there is one
 	mark        chain.Mark   // of the decoder, before the first frame
 	feed        uint64       // number of the message with the first frame
 	before      common.Hash  // digest of the last frame before it
@@ -53,23 +60,6 @@ type block struct {
 	closed      bool // its last frame has come
 }
 
-// Heads are how far the node is, and how sure.
-type Heads struct {
-	Preconfirmed MiniID        // newest mini-block that is applied
-	RootChecked  chain.BlockID // newest block whose header's root our state has
-}
-
-// A MiniID names a mini-block.
-type MiniID struct {
-	Number uint64
-	Index  uint32
-}
-
-// Stats is what the node counted since New.
-type Stats struct {
-	MiniBlocks, Blocks, Transactions, DiffBytes uint64
-}
-
 // New makes a node that stands at genesis, or at a snapshot: see
 // Config.FromSnapshot.
 func New(ctx context.Context, cfg Config) (*Follower, error) {
@@ -77,7 +67,10 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Follower{cfg: c, steps: make(chan step, keptMax)}
+	f := &Follower{cfg: c}
+	if c.History != nil {
+		f.backlog = newBacklog(c.BacklogBytes)
+	}
 	if err := f.join(ctx); err != nil {
 		return nil, fmt.Errorf("fullnode: %w", err)
 	}
@@ -94,8 +87,9 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 // Run follows the feed until ctx ends, and returns nil then. Another error says
 // what was refused, and why. The node stands, byte for byte, where it stood before
 // that message, or, if it was a header, at the block before, without the
-// mini-blocks that the header does not bear out. Run may be called again to go on
-// from there.
+// mini-blocks that the header does not bear out. Or Config.History failed, and the
+// error says so. Run may be called again to go on from there, at any time: history is
+// told anew what it does not have sealed.
 func (f *Follower) Run(ctx context.Context) error {
 	f.bad.Store(nil)
 	if f.cfg.History == nil {
@@ -104,7 +98,8 @@ func (f *Follower) Run(ctx context.Context) error {
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error { return f.follow(inner) })
 	g.Go(func() error {
-		err := f.keeper.keep(inner, f)
+		k := keeper{backlog: f.backlog, history: f.cfg.History, subscriber: f.cfg.Subscriber, patience: f.cfg.BacklogPatience, node: f}
+		err := k.keep(inner)
 		if inner.Err() != nil {
 			return nil // the end of Run, or the feed's error
 		}
@@ -112,7 +107,12 @@ func (f *Follower) Run(ctx context.Context) error {
 		f.bad.Store(&err)
 		return err
 	})
-	return g.Wait()
+	err := g.Wait()
+	if f.dropped {
+		f.cfg.History.Drop()
+		f.dropped = false
+	}
+	return err
 }
 
 // follow takes the feed.
@@ -122,6 +122,9 @@ func (f *Follower) follow(ctx context.Context) error {
 		return fmt.Errorf("fullnode: %w", err)
 	}
 	for {
+		if f.backlog != nil {
+			f.backlog.room(ctx)
+		}
 		seq, msg, err := next(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -140,58 +143,6 @@ func (f *Follower) follow(ctx context.Context) error {
 		f.feed = seq + 1
 	}
 }
-
-// Refused is the error with which Run last refused a message, or nil; nil again
-// once Run is called again.
-func (f *Follower) Refused() error {
-	if p := f.bad.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// Heads returns the heads.
-func (f *Follower) Heads() Heads {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.heads
-}
-
-// Stats returns the counters.
-func (f *Follower) Stats() Stats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stats
-}
-
-// View is the state at the preconfirmed head.
-func (f *Follower) View() (chain.StateView, MiniID) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.view, f.heads.Preconfirmed
-}
-
-// Latest is the state at the preconfirmed head, and the environment of the block that
-// it is in or after.
-func (f *Follower) Latest() (chain.StateView, *chain.Env) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.view, f.env
-}
-
-// Begin starts a commitment on the state with the given root, for proofs and
-// simulations; nobody commits it. chain.ErrNotFound if the root is not kept.
-func (f *Follower) Begin(ctx context.Context, root common.Hash) (chain.Commitment, error) {
-	f.committerMu.Lock()
-	defer f.committerMu.Unlock()
-	return f.cfg.Committer.Begin(ctx, root)
-}
-
-// Store is the node's state by blocks.
-func (f *Follower) Store() chain.StateStore { return f.cfg.Store }
-
-// Close releases the store. Run must have ended.
-func (f *Follower) Close() error { return f.cfg.Store.Close() }
 
 // take is one message of the feed.
 func (f *Follower) take(ctx context.Context, seq uint64, msg []byte) error {
@@ -234,14 +185,7 @@ func (f *Follower) takeFrame(ctx context.Context, seq uint64, frame *chain.Frame
 	if err != nil {
 		return errors.Join(fmt.Errorf("mini-block %d/%d: %w", frame.Number, frame.Index, err), f.cfg.Diff.Rollback(mark))
 	}
-	s := step{frame: frame, digest: digest, changes: changes}
-	if frame.Index == 0 {
-		s.env = frame.Env
-	}
-	f.accept(b, &s, staged)
-	if err := f.tell(ctx, s); err != nil {
-		return err
-	}
+	f.accept(b, frame, digest, changes, staged)
 	if f.cfg.OnFrame != nil {
 		f.cfg.OnFrame(frame, changes)
 	}
@@ -294,8 +238,11 @@ func (f *Follower) expect(frame *chain.Frame) (*block, error) {
 	if err := f.checkTerm(b, frame); err != nil {
 		return nil, err
 	}
+	if b != nil && frame.GasUsed < b.gasUsed {
+		return nil, fmt.Errorf("%w: mini-block %d/%d ends with %d gas used, began with %d", chain.ErrOutOfStep, frame.Number, frame.Index, frame.GasUsed, b.gasUsed)
+	}
 	if b == nil {
-		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending}
+		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending, owed: &owed{env: frame.Env}}
 	}
 	return b, nil
 }
@@ -368,21 +315,26 @@ func (f *Follower) stageOn(ctx context.Context, below chain.Staged, c *chain.Cha
 	return below.Stage(ctx, c)
 }
 
-func (f *Follower) accept(b *block, s *step, staged chain.Staged) {
+func (f *Follower) accept(b *block, frame *chain.Frame, digest common.Hash, changes *chain.Changes, staged chain.Staged) {
 	if len(b.digests) == 0 {
 		f.blocks = append(f.blocks, b)
 	}
-	frame := s.frame
 	b.staged = staged
-	b.parts = append(b.parts, s.changes)
-	b.digests = append(b.digests, s.digest)
+	b.parts = append(b.parts, changes)
+	b.digests = append(b.digests, digest)
 	b.gasUsed = frame.GasUsed
 	b.closed = frame.Last
-	f.frame = s.digest
+	f.frame = digest
+	if f.backlog != nil {
+		f.backlog.add(b.owed, frame, digest, changes)
+	}
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view, f.env = staged.View(), b.env
+	f.view, f.env, f.open = staged.View(), b.env, b.env
+	if b.closed {
+		f.open = nil
+	}
 	f.heads.Preconfirmed = MiniID{frame.Number, frame.Index}
 	f.stats.MiniBlocks++
 	f.stats.Transactions += uint64(frame.TxCount)

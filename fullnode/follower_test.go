@@ -242,3 +242,37 @@ func TestRefusesLies(t *testing.T) {
 		})
 	}
 }
+
+// The gas used in a block does not fall from one mini-block to the next.
+func TestRefusesFallingGas(t *testing.T) {
+	spec, feed := record(t)
+	s := &scripted{}
+	n := newNode(t, spec, s)
+	defer n.Close()
+	used, tried := uint64(0), 0
+	for i, good := range feed {
+		kind, body, err := link.ParseFeed(good)
+		require.NoError(t, err)
+		f := new(chain.Frame)
+		if kind == link.FeedFrame {
+			require.NoError(t, f.UnmarshalBinary(body))
+		}
+		gas := f.GasUsed
+		if f.Index > 0 && used > 0 {
+			before := n.digest(t)
+			f.GasUsed = used - 1
+			body, err = f.AppendBinary(nil)
+			require.NoError(t, err)
+			s.feed = append(feed[:i:i], link.AppendFeed(nil, kind, body))
+			require.ErrorIs(t, n.Run(context.Background()), chain.ErrOutOfStep)
+			require.Equal(t, before, n.digest(t))
+			tried++
+		}
+		if kind == link.FeedFrame {
+			used = gas
+		}
+		s.feed = append(feed[:i:i], good)
+		require.ErrorIs(t, n.Run(context.Background()), errEnd)
+	}
+	require.NotZero(t, tried)
+}

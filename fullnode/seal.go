@@ -26,8 +26,11 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 	}
 	b := f.blocks[0]
 	commitment, err := f.check(ctx, b, h)
+	if ctx.Err() != nil && err != nil {
+		return err // says nothing about the mini-blocks
+	}
 	if err != nil {
-		return errors.Join(err, f.drop(), f.tell(ctx, step{}))
+		return errors.Join(err, f.drop())
 	}
 	// From here on ctx does not count: the two must move together.
 	ctx = context.WithoutCancel(ctx)
@@ -43,7 +46,10 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 	f.head = h
 	f.blocks = f.blocks[1:]
 	f.showHeader(h)
-	return f.tell(ctx, step{header: h})
+	if f.backlog != nil {
+		f.backlog.seal(b.owed, h)
+	}
+	return nil
 }
 
 func (f *Follower) showHeader(h *chain.Header) {
@@ -145,13 +151,17 @@ func (f *Follower) drop() error {
 	first.bottom.Discard()
 	f.frame, f.feed = first.before, first.feed
 	f.blocks = nil
+	if f.backlog != nil {
+		f.backlog.drop()
+		f.dropped = true
+	}
 	err := f.cfg.Diff.Rollback(first.mark)
 
 	view, viewErr := f.cfg.Store.View(f.head.ID())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if viewErr == nil {
-		f.view = view
+		f.view, f.env, f.open = view, (&chain.Block{Header: f.head}).Env(), nil
 	}
 	f.heads.Preconfirmed = MiniID{Number: f.head.Number}
 	return errors.Join(err, viewErr)

@@ -70,8 +70,11 @@ type Limits struct {
 	// Header is the largest HTTP header, in bytes. Default 64 KiB.
 	Header int
 	// Memory is the most bytes of requests and answers in flight above 32 KiB each,
-	// with the copies that are made of them. Default 256 MiB. It should be some times
-	// the largest of Body, Message and BatchBytes.
+	// with the copies that are made of them. Default 512 MiB. It should be some times
+	// the largest of Body, Message and BatchBytes. Half of it is for answers of methods
+	// that may have large ones (blocks, receipts, logs, traces, batches of such) while
+	// they are made: as many at a time as there is room for, with 32 MiB each, and at
+	// least one of each kind; others wait in line.
 	Memory int64
 	// Connections is how many HTTP connections may be open. Default 4096. An idle one
 	// costs about 20 KB.
@@ -81,8 +84,9 @@ type Limits struct {
 	// InFlight is how many calls of one WebSocket execute at a time; further ones are
 	// not read yet. A batch counts its calls, up to InFlight. Default 64.
 	InFlight int
-	// Bulk is how many bulk requests, which are batches and those above 32 KiB, have
-	// a core at a time; others wait in line. Default: GOMAXPROCS less one, at least
+	// Bulk is how many bulk requests, which are batches and those above 16 KiB, are
+	// read or executed at a time, for the first 100 ms of each: then one goes on, but
+	// no longer keeps others waiting in line. Default: GOMAXPROCS less one, at least
 	// one, so that small requests find a core free. While there are no small requests,
 	// there is one more.
 	Bulk int
@@ -114,7 +118,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Body, 5<<20)
 	setDefault(&l.Message, 32<<20)
 	setDefault(&l.Header, 64<<10)
-	setDefault(&l.Memory, 256<<20)
+	setDefault(&l.Memory, 512<<20)
 	setDefault(&l.Connections, 4096)
 	setDefault(&l.WebSockets, 1024)
 	setDefault(&l.InFlight, 64)
@@ -143,8 +147,8 @@ func (l *Limits) validate() error {
 			return fmt.Errorf("field %s of Limits is negative", field.name)
 		}
 	}
-	if most := 2 * int64(max(l.Body, l.Message)); l.Memory < most {
-		return fmt.Errorf("field Memory of Limits is %d, too little for one message, which takes up to %d", l.Memory, most)
+	if most := 4 * int64(max(l.Body, l.Message)); l.Memory < most {
+		return fmt.Errorf("field Memory of Limits is %d, too little: half of it must have room for two copies of one message, so it takes %d", l.Memory, most)
 	}
 	return nil
 }
@@ -167,6 +171,7 @@ func (c Config) withDefaults() (*Config, error) {
 		c.Pages = http.HandlerFunc(plainPage)
 	}
 	c.Limits = c.Limits.withDefaults()
+	setDefault(&c.Services.Traces.ResultMax, int(min(64<<20, c.Limits.Memory/6)))
 	return &c, c.validate()
 }
 
@@ -181,6 +186,9 @@ func (c *Config) validate() error {
 	}
 	if err := c.Limits.validate(); err != nil {
 		return fmt.Errorf("rpc: %w", err)
+	}
+	if most := c.Limits.Memory / 6; int64(c.Services.Traces.ResultMax) > most {
+		return fmt.Errorf("rpc: field ResultMax of Services.Traces is %d: Limits.Memory has no room for an answer above %d", c.Services.Traces.ResultMax, most)
 	}
 	if c.Admin != nil {
 		return c.Admin.validate()

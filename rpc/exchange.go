@@ -24,14 +24,11 @@ type endpoint struct {
 func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) {
 	if in.tooMany() {
 		e.door.counters.refused.Add(1)
-		refuseBatch(w, in.calls)
+		refuseBatch(w, in.calls, "batch too large")
 		return
 	}
-	if in.turn == nil && len(in.calls) <= 1 {
-		e.door.turns.seeSmall()
-	}
-	if len(in.calls) > 1 && in.bulk(r.Context()) != nil {
-		e.door.busy(w, errTurn)
+	if err := in.begin(r.Context()); err != nil {
+		e.door.busy(w, err)
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, e.door.timer))
@@ -48,10 +45,10 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) 
 	e.door.counters.record(in, answer.outcomes, answer.took)
 }
 
-// refuseBatch answers a batch with too many calls as the server below would, which
-// makes an object of each element first: of three bytes in a request, a hundred and
-// fifty.
-func refuseBatch(w http.ResponseWriter, calls []call) {
+// refuseBatch answers a batch of which nothing is executed, with the first call's id.
+// If it has too many calls, the server below would answer the same, but makes an
+// object of each element first: of three bytes in a request, a hundred and fifty.
+func refuseBatch(w http.ResponseWriter, calls []call, why string) {
 	id := json.RawMessage("null")
 	for _, call := range calls {
 		if call.id != nil && call.method != "" && json.Valid(call.id) && call.id[0] != '{' && call.id[0] != '[' {
@@ -60,7 +57,7 @@ func refuseBatch(w http.ResponseWriter, calls []call) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `[{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"batch too large"}}]`, id, codeRequest)
+	fmt.Fprintf(w, `[{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%q}}]`, id, codeRequest, why)
 }
 
 // An answer notes what is written to a client, and how long it took to have it.
@@ -80,22 +77,23 @@ func (a *answer) WriteHeader(status int) {
 }
 
 // Write sends the answer, if there is memory for it to wait in until the client has
-// taken it. Meanwhile it is another's turn.
+// taken it. Meanwhile others are made. What waits is the message and the result that
+// it was made of, each in a slice that had room to grow: three times its size.
 func (a *answer) Write(p []byte) (int, error) {
 	if a.refused {
 		return a.ResponseWriter.Write(p)
 	}
 	a.took = time.Since(a.began)
-	a.in.turn.end()
 	memory, timeout := &a.in.door.memory, a.in.door.cfg.Limits.WriteTimeout
-	if n := 2 * int64(len(p)); n > freeBytes { // with the result that it was made of
+	if n := 3 * int64(len(p)); n > freeBytes {
 		if !memory.take(n) {
 			a.Header().Del("Content-Length")
 			http.Error(a, errMemory.Error(), http.StatusServiceUnavailable)
-			return len(p), nil
+			return len(p), nil // in.done follows when the answer is garbage
 		}
 		defer memory.give(n)
 	}
+	a.in.end()
 	a.outcomes = parseAnswer(p)
 	// Not every writer has a deadline; http.Server's own comes later.
 	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(timeout))

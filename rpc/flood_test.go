@@ -101,7 +101,7 @@ func TestFloods(t *testing.T) {
 			flood.name, len(times), percentile(times, 50), percentile(times, 99),
 			float64(percentile(times, 99))/float64(percentile(alone, 99)), sent, peak.Load()>>20, stats.MemoryPeak>>20, stats.Refused)
 		require.Less(t, peak.Load(), uint64(heapMax), flood.name)
-		require.LessOrEqual(t, stats.MemoryPeak, int64(128<<20))
+		require.LessOrEqual(t, stats.MemoryPeak, int64(64<<20))
 		require.NotEmpty(t, times)
 		if os.Getenv("VIVACE_QUIET") == "1" {
 			require.LessOrEqual(t, percentile(times, 99), max(2*percentile(alone, 99), time.Millisecond), flood.name)

@@ -27,14 +27,24 @@ type intake struct {
 	body     []byte
 	calls    []call // of the body; one more than a batch may have, if it has too many
 	batch    bool
-	reserved int64 // of memory
-	turn     *turn // if it is bulk
+	reserved int64         // of memory
+	turn     *turn         // if it is bulk
+	place    chan struct{} // of larges, while its answer is in the making and may be large
 }
 
 // done gives back what the request holds.
 func (in *intake) done() {
 	in.door.memory.give(in.reserved)
+	in.end()
+}
+
+// end says that the answer is made.
+func (in *intake) end() {
 	in.turn.end()
+	if in.place != nil {
+		<-in.place
+		in.place = nil
+	}
 }
 
 // tooMany reports whether the request is a batch of more calls than one may have.
@@ -90,9 +100,25 @@ func (in *intake) grow(ctx context.Context, size int) error {
 	return nil
 }
 
-// bulk waits for the request's turn, if it did not have it before.
+// bulk waits for the request's turn to be read, if it did not have it before.
 func (in *intake) bulk(ctx context.Context) (err error) {
 	if in.turn == nil {
+		in.turn, err = in.door.turns.take(ctx, in.door.cfg.Limits.Timeout)
+	}
+	return err
+}
+
+// begin waits until the answer may be made: for a place among large answers, if it may
+// be one, and for a bulk request's turn to be executed, as its turn to be read may be
+// over. The error matches errLarge or errTurn.
+func (in *intake) begin(ctx context.Context) (err error) {
+	if in.place, err = in.door.larges.take(ctx, in.volume(), in.door.cfg.Limits.Timeout); err != nil {
+		return err
+	}
+	switch {
+	case in.turn == nil && len(in.calls) <= 1:
+		in.door.turns.seeSmall()
+	case !in.turn.renew():
 		in.turn, err = in.door.turns.take(ctx, in.door.cfg.Limits.Timeout)
 	}
 	return err
@@ -158,6 +184,15 @@ func (t *turns) take(ctx context.Context, timeout time.Duration) (*turn, error) 
 	}
 	one.timer = time.AfterFunc(turnTime, one.free)
 	return one, nil
+}
+
+// renew makes the turn last for turnTime from now, unless it is over.
+func (t *turn) renew() bool {
+	if t == nil || !t.timer.Stop() {
+		return false
+	}
+	t.timer.Reset(turnTime)
+	return true
 }
 
 // end gives the turn to the next. A request that had none has no turn to end.

@@ -104,7 +104,7 @@ func TestHeaderLimit(t *testing.T) {
 func TestMemoryLimit(t *testing.T) {
 	g := newGate(t)
 	cfg := g.config()
-	cfg.Limits.Body, cfg.Limits.Message, cfg.Limits.Memory = 1<<20, 1<<20, 5<<20
+	cfg.Limits.Body, cfg.Limits.Message, cfg.Limits.Memory = 1<<20, 1<<20, 10<<20
 	door, err := rpc.New(cfg)
 	require.NoError(t, err)
 	url, stop := start(t, door)
@@ -125,14 +125,14 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	require.Contains(t, post(t, url, large), "result")
 	require.Zero(t, door.Stats().MemoryBytes)
-	require.LessOrEqual(t, door.Stats().MemoryPeak, cfg.Limits.Memory)
+	require.LessOrEqual(t, door.Stats().MemoryPeak, cfg.Limits.Memory/2)
 	require.EqualValues(t, 1, door.Stats().Refused)
 }
 
 // An answer for which there is no memory is no half answer.
 func TestMemoryLimitOfAnswers(t *testing.T) {
 	cfg := config(t)
-	cfg.Limits.Body, cfg.Limits.Message, cfg.Limits.Memory = 64<<10, 64<<10, 128<<10
+	cfg.Limits.Body, cfg.Limits.Message, cfg.Limits.Memory = 64<<10, 64<<10, 256<<10
 	url := serve(t, cfg)
 	sha3 := `{"jsonrpc":"2.0","id":1,"method":"web3_sha3"}`
 	for n, status := range map[int]int{100: 200, 999: 503} {

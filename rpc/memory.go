@@ -2,7 +2,8 @@ package rpc
 
 import "sync/atomic"
 
-// memory is the account of the bytes of requests and answers in flight. What does not
+// memory is the account of the bytes of requests and answers in flight, without
+// large answers in the making (see larges). What does not
 // fit is refused, nobody waits.
 type memory struct {
 	limit int64

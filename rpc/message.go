@@ -52,8 +52,8 @@ func parseCall(message []byte) (c call) {
 		}
 		if isID {
 			c.id = rest[:end]
-		} else {
-			c.method = string(unquote(rest[:end]))
+		} else if method := unquote(rest[:end]); method != nil { // as the server below, who skips what is no string
+			c.method = string(method)
 		}
 		return true
 	})

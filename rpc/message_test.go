@@ -22,6 +22,8 @@ func TestParseRequest(t *testing.T) {
 		{` { "method" : "a_b" , "id" : null } `, []named{{"a_b", true}}, false},
 		{`{"params":{"id":1},"method":"a_b"}`, []named{{"a_b", false}}, false},
 		{`{"method":"first","method":"last"}`, []named{{"last", false}}, false},
+		{`{"method":"first","method":5,"method":null}`, []named{{"first", false}}, false},
+		{`{"method":"first","method":""}`, []named{{"", false}}, false},
 		{`{"m\u0065thod":"a\u005fb","\u0069d":1}`, []named{{"a_b", true}}, false},
 		{`{"Method":"a_b","ID":1}`, []named{{"", false}}, false},
 		{`{"method":5}`, []named{{"", false}}, false},

@@ -41,6 +41,7 @@ type Server struct {
 	timer       *http.Server
 	memory      memory
 	turns       *turns
+	larges      *larges
 	counters    counters
 	connections *connections
 	draining    atomic.Bool
@@ -59,8 +60,9 @@ func New(config Config) (*Server, error) {
 		cfg: cfg, since: time.Now(), hosts: newHosts(cfg.Hosts),
 		origins: newOrigins(cfg.Origins), sockets: newOrigins(cfg.Origins),
 		timer:  &http.Server{WriteTimeout: cfg.Limits.Timeout},
-		memory: memory{limit: cfg.Limits.Memory},
+		memory: memory{limit: cfg.Limits.Memory / 2},
 		turns:  newTurns(cfg.Limits.Bulk),
+		larges: newLarges(cfg.Limits.Memory / 2),
 		open:   make(map[*socket]struct{}),
 	}
 	if len(cfg.Origins) == 0 {

@@ -24,6 +24,7 @@ type Services struct {
 // limits are the node's.
 type services struct {
 	cfg      *Config
+	eth      *ethapi.API
 	calls    *calls.API
 	realtime *realtime.Service
 	traces   *tracers.API
@@ -33,6 +34,7 @@ type services struct {
 func newServices(cfg *Config) (*services, error) {
 	s := &services{
 		cfg:      cfg,
+		eth:      ethapi.New(cfg.Backend, cfg.Services.Eth),
 		realtime: realtime.New(cfg.Backend, cfg.Services.Realtime),
 		traces:   tracers.New(cfg.Backend, cfg.Engine, cfg.Services.Traces),
 		debug:    debug.New(cfg.Backend, cfg.Engine, cfg.Services.Debug),
@@ -40,17 +42,11 @@ func newServices(cfg *Config) (*services, error) {
 	options := cfg.Services.Calls
 	options.Backend, options.Engine = cfg.Backend, cfg.Engine
 	if options.TipCap == nil {
-		options.TipCap = s.eth(false).MaxPriorityFeePerGas
+		options.TipCap = s.eth.MaxPriorityFeePerGas
 	}
 	var err error
 	s.calls, err = calls.New(options)
 	return s, err
-}
-
-func (s *services) eth(realtime bool) *ethapi.API {
-	options := s.cfg.Services.Eth
-	options.Realtime = realtime
-	return ethapi.New(s.cfg.Backend, options)
 }
 
 // receivers are the objects behind the namespaces that are served, for a path.
@@ -70,7 +66,7 @@ func (s *services) all(realtime bool) []receiver {
 		{"net", ethapi.NewNet(s.cfg.Backend)},
 		{"web3", ethapi.NewWeb3(s.cfg.Version)},
 		{"txpool", ethapi.NewTxPool(s.cfg.Backend)},
-		{"eth", s.eth(realtime)},
+		{"eth", s.eth.Path(realtime)},
 		{"eth", s.calls},
 		{"eth", s.realtime.Eth(realtime)},
 		{"realtime", s.realtime.Realtime()},

@@ -106,7 +106,7 @@ func (u *subscriber) Read(p []byte) (int, error) {
 // Write sends what the server says: one message in each call.
 func (u *subscriber) Write(p []byte) (int, error) {
 	message := bytes.TrimSuffix(p, []byte{'\n'})
-	if err := u.socket.send(message); err != nil {
+	if err := u.send(message); err != nil {
 		_ = u.Close() // nobody shall wait for a reply that is lost
 		return 0, err
 	}
@@ -117,6 +117,19 @@ func (u *subscriber) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// send sends a message, if there is memory for it to wait in until the client has
+// taken it.
+func (u *subscriber) send(message []byte) error {
+	if n := 2 * int64(len(message)); n > freeBytes {
+		memory := &u.socket.endpoint.door.memory
+		if !memory.take(n) {
+			return errMemory
+		}
+		defer memory.give(n)
+	}
+	return u.socket.send(message)
 }
 
 // Close implements rpc.Conn.

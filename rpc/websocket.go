@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,8 +41,8 @@ type socket struct {
 	slots    chan struct{}
 	flying   sync.WaitGroup
 
-	writing sync.Mutex // around writes of messages
-	status  atomic.Int32
+	writing sync.Mutex   // around writes of messages
+	status  atomic.Int32 // of an answer that was refused; then the socket ends
 	ending  atomic.Bool
 	ended   chan struct{} // closed in the end
 
@@ -176,7 +175,7 @@ func (s *socket) alive() error {
 	if err := s.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
 		return err
 	}
-	if s.ending.Load() { // drain came first, or its deadline is now gone
+	if s.ending.Load() || s.status.Load() != 0 { // who wanted that came first, or his deadline is now gone
 		return s.conn.SetReadDeadline(time.Now())
 	}
 	return nil
@@ -197,13 +196,27 @@ func (s *socket) ping(stop chan struct{}) {
 	}
 }
 
-// handle answers a message.
+// handle answers a message. The subscriber takes nothing but subscriptions: it has no
+// limits for others.
 func (s *socket) handle(in *intake) {
-	if slices.ContainsFunc(in.calls, call.subscribes) && !in.tooMany() && len(in.body) <= subscriptionSize && json.Valid(in.body) {
-		s.subscribe(in)
-		return
+	subscriptions := 0
+	for _, call := range in.calls {
+		if call.subscribes() {
+			subscriptions++
+		}
 	}
-	s.endpoint.exchange(in, &socketWriter{socket: s}, s.request)
+	w := &socketWriter{socket: s}
+	switch {
+	case subscriptions == 0, in.tooMany(), len(in.body) > subscriptionSize, !json.Valid(in.body):
+		s.endpoint.exchange(in, w, s.request)
+	case subscriptions < len(in.calls):
+		s.endpoint.door.counters.refused.Add(1)
+		refuseBatch(w, in.calls, "a batch with subscriptions can have no other calls")
+	case in.begin(s.request.Context()) != nil:
+		s.endpoint.door.busy(w, errTurn)
+	default:
+		s.subscribe(in)
+	}
 }
 
 // send writes a message. A client that does not take it in time is cut off.

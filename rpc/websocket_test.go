@@ -136,9 +136,9 @@ func TestSubscriptions(t *testing.T) {
 	sub.Unsubscribe()
 	require.Eventually(t, func() bool { return door.Stats().Subscriptions == 0 }, 5*time.Second, time.Millisecond)
 
-	// One in a batch works too, and ends with its connection.
+	// Those in a batch work too, and end with their connection.
 	conn := dial(t, url)
-	write(t, conn, `[`+chainID+`,{"jsonrpc":"2.0","id":2,"method":"eth_subscribe","params":["newHeads"]},{"jsonrpc":"2.0","id":3,"method":"eth_subscribe","params":["nothing"]}]`)
+	write(t, conn, `[{"jsonrpc":"2.0","id":1,"method":"eth_unsubscribe","params":["0x1"]},{"jsonrpc":"2.0","id":2,"method":"eth_subscribe","params":["newHeads"]},{"jsonrpc":"2.0","id":3,"method":"eth_subscribe","params":["nothing"]}]`)
 	var answers []struct {
 		ID     int
 		Result string
@@ -231,7 +231,7 @@ func TestServeFails(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	for name, message := range map[string]string{
 		"answers":       "[" + strings.Repeat(chainID+",", 999) + chainID + "]",
-		"subscriptions": `[` + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]},`, 999) + chainID + "]",
+		"subscriptions": `[` + strings.Repeat(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]},`, 999) + `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := config(t)

@@ -1,9 +1,9 @@
 package sequencer
 
 import (
+	"cmp"
 	"container/heap"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +33,7 @@ type pool struct {
 	ready   readyHeap
 	count   int
 	bytes   int
+	queued  int // of count: see senderQueue.queued
 	arrived uint64
 	signal  chan struct{} // has one element while ready is not empty
 
@@ -62,6 +63,8 @@ type senderQueue struct {
 	nonce  uint64              // of the next transaction that may execute
 	txs    map[uint64]*pending // by nonce
 	cost   uint256.Int         // of all txs
+	end    uint64              // no nonce from nonce up to it is missing
+	queued int                 // txs after a nonce that is missing
 	heapAt int                 // index in ready, or -1
 	taken  *pending            // with the builder, or nil
 }
@@ -111,6 +114,7 @@ func (p *pool) add(tx *pending) error {
 	p.arrived++
 	tx.arrival = p.arrived
 	q.txs[tx.nonce] = tx
+	p.recount(q)
 	p.byHash[tx.tx.Hash()] = tx
 	q.cost.Add(&q.cost, &tx.cost)
 	p.count++
@@ -217,6 +221,7 @@ func (p *pool) moved(a *chain.AccountChange) {
 		heap.Remove(&p.ready, q.heapAt)
 	}
 	q.nonce = a.After.Nonce
+	p.recount(q)
 	p.offer(q)
 }
 
@@ -225,6 +230,10 @@ func (p *pool) remove(q *senderQueue, tx *pending) {
 		return
 	}
 	delete(q.txs, tx.nonce)
+	if tx.nonce >= q.nonce {
+		q.end = min(q.end, tx.nonce)
+	}
+	p.recount(q)
 	q.cost.Sub(&q.cost, &tx.cost)
 	p.count--
 	p.bytes -= len(tx.tx.Raw())
@@ -287,7 +296,7 @@ func (p *pool) expire(err error) {
 	}
 	clear(p.senders)
 	clear(p.byHash)
-	p.ready, p.count, p.bytes = nil, 0, 0
+	p.ready, p.count, p.bytes, p.queued = nil, 0, 0, 0
 }
 
 // find returns the transaction that waits, for execution or for its commit group.
@@ -311,24 +320,50 @@ func (p *pool) nonce(addr common.Address) (uint64, error) {
 	return account.Nonce, err
 }
 
-// gap is the first nonce that no transaction has.
+// gap is the first nonce that no transaction has. It goes on from where it was found
+// last, so that a long queue costs a step for each transaction, and not at each call.
 func (q *senderQueue) gap() uint64 {
-	n := q.nonce
-	for q.txs[n] != nil {
-		n++
+	q.end = max(q.end, q.nonce)
+	for q.txs[q.end] != nil {
+		q.end++
 	}
-	return n
+	return q.end
 }
 
-// content is what waits for execution, by sender and nonce.
+// recount brings the numbers of queued transactions up to date after q changed.
+func (p *pool) recount(q *senderQueue) {
+	before := q.queued
+	q.queued = len(q.txs) - int(q.gap()-q.nonce)
+	p.queued += q.queued - before
+}
+
+// status is how many can execute one after the other, and how many wait for another
+// that has not come. It does not go through them: admission and the builder wait for
+// the lock.
+func (p *pool) status() (pending, queued int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count - p.queued, p.queued
+}
+
+// content is what waits for execution, by sender and nonce. They are sorted when the
+// lock is free again.
 func (p *pool) content() []Waiting {
+	out := p.copied()
+	slices.SortFunc(out, func(a, b Waiting) int {
+		return cmp.Or(a.Sender.Cmp(b.Sender), cmp.Compare(a.Nonce, b.Nonce))
+	})
+	return out
+}
+
+func (p *pool) copied() []Waiting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make([]Waiting, 0, p.count)
 	for _, q := range p.senders {
 		gap := q.gap()
-		for _, nonce := range slices.Sorted(maps.Keys(q.txs)) {
-			out = append(out, Waiting{Tx: q.txs[nonce].tx, Sender: q.sender, Nonce: nonce, Queued: nonce > gap})
+		for nonce, tx := range q.txs {
+			out = append(out, Waiting{Tx: tx.tx, Sender: q.sender, Nonce: nonce, Queued: nonce > gap})
 		}
 	}
 	return out

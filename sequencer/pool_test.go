@@ -1,6 +1,9 @@
 package sequencer
 
 import (
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -90,6 +93,64 @@ func TestEvictKeepsWhatCanExecute(t *testing.T) {
 	p.evict(now)
 	require.Zero(t, p.len(), "the others lack it now")
 	require.Empty(t, p.senders)
+}
+
+// The counts are those of the list, whatever happens to the pool.
+func TestPoolStatus(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	now := time.Now()
+	for range 200 {
+		p, nonces := newTestPool(), make(map[common.Address]uint64)
+		for range 60 {
+			sender := common.Address{byte(1 + random.IntN(3))}
+			if nonces[sender] == 0 {
+				nonces[sender] = rich.Nonce
+			}
+			switch random.IntN(6) {
+			default:
+				tx := &pending{
+					nonce: nonces[sender] + random.Uint64N(6), sender: sender, executed: make(chan outcome, 1),
+					expires: now.Add(time.Duration(random.IntN(2)) * time.Hour),
+				}
+				tx.tx = chain.NewTx([]byte{sender[0], byte(tx.nonce)})
+				_ = p.add(tx) // some nonces are taken
+			case 0:
+				p.evict(now)
+			case 1, 2:
+				batch := p.take(1 + random.IntN(3))
+				results := make([]chain.TxResult, len(batch))
+				for i, tx := range batch {
+					if random.IntN(3) == 0 {
+						results[i].Err = chain.ErrInvalidTx
+						continue
+					}
+					// Some carry an authorization of EIP-7702 for another's nonces.
+					moved := map[common.Address]uint64{tx.sender: tx.nonce + 1}
+					if other := (common.Address{byte(1 + random.IntN(3))}); !slices.ContainsFunc(batch, func(p *pending) bool { return p.sender == other }) {
+						moved[other] = max(nonces[other], rich.Nonce) + random.Uint64N(3)
+					}
+					results[i].Changes = changesTo(moved)
+					maps.Copy(nonces, moved)
+				}
+				p.done(batch, results)
+			}
+			var queued int
+			content := p.content()
+			for i, w := range content {
+				if w.Queued {
+					queued++
+				}
+				if i > 0 && content[i-1].Sender == w.Sender {
+					require.Less(t, content[i-1].Nonce, w.Nonce, "sorted")
+				}
+			}
+			gotPending, gotQueued := p.status()
+			require.Equal(t, []int{len(content) - queued, queued}, []int{gotPending, gotQueued})
+		}
+		p.expire(chain.ErrClosed)
+		gotPending, gotQueued := p.status()
+		require.Zero(t, gotPending+gotQueued)
+	}
 }
 
 // The proven head of a snapshot may be ahead of the log's, whose end was lost: it

@@ -57,6 +57,10 @@ func (s *Sequencer) Latest() (chain.StateView, *chain.Env) {
 	return r.latest(), r.env
 }
 
+// OpenEnv is the environment of the block that is open now: what admission holds
+// transactions to. Nothing of the block need be logged yet.
+func (s *Sequencer) OpenEnv() *chain.Env { return s.env.Load() }
+
 // A sealedState is the state after the newest block whose header is logged.
 type sealedState struct {
 	id   chain.BlockID
@@ -99,8 +103,11 @@ type Waiting struct {
 	Queued bool // another with a lower nonce must come first, and has not
 }
 
-// Pool is what waits for execution, by sender in no order and by nonce.
+// Pool is what waits for execution, by sender and nonce.
 func (s *Sequencer) Pool() []Waiting { return s.pool.content() }
+
+// PoolStatus is how many of Pool are not queued, and how many are.
+func (s *Sequencer) PoolStatus() (pending, queued int) { return s.pool.status() }
 
 // PoolTx is the transaction with the hash if it was admitted and is not acknowledged,
 // or else nil.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,10 +46,27 @@ type disk struct {
 	codec  *codec
 	state  atomic.Pointer[state] // as last read or written: see view
 	broken error                 // why nothing is written any more; the writer's
+	logger *slog.Logger
+	told   atomic.Int64 // when damage was last logged, Unix seconds
+}
+
+// tellEvery is how many seconds pass between two reports of damage: strangers may ask
+// for what is damaged again and again.
+const tellEvery = 60
+
+// tell lets the operator know of damage that a read found. It returns err.
+func (d *disk) tell(err error) error {
+	if errors.Is(err, chain.ErrCorrupt) {
+		last, now := d.told.Load(), time.Now().Unix()
+		if now-last >= tellEvery && d.told.CompareAndSwap(last, now) {
+			d.logger.Error("history's file is damaged", "file", d.db.Path(), "error", err)
+		}
+	}
+	return err
 }
 
 // openDisk opens the file in dir, or makes it for the chain that begins with genesis.
-func openDisk(dir string, genesis *chain.Header) (d *disk, err error) {
+func openDisk(dir string, genesis *chain.Header, logger *slog.Logger) (d *disk, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -58,7 +76,7 @@ func openDisk(dir string, genesis *chain.Header) (d *disk, err error) {
 	if err == nil && info.Size() > 0 && info.Size() < fileSizeMin {
 		return nil, corrupt(fmt.Sprintf("history: %s", name), fmt.Errorf("it has %d bytes", info.Size()))
 	}
-	d = new(disk)
+	d = &disk{logger: logger}
 	if err := guard("file", func() (err error) {
 		d.db, err = bbolt.Open(name, 0o600, &bbolt.Options{
 			Timeout: time.Second, FreelistType: bbolt.FreelistMapType, InitialMmapSize: initialMmap(),
@@ -187,14 +205,14 @@ func guard(what string, f func() error) (err error) {
 // read runs f on the file as it is now. It must be quick: as long as it runs, no page
 // that it may see is used anew, and the file cannot outgrow its mapping.
 func (d *disk) read(f func(*bbolt.Tx) error) error {
-	return guard("file", func() error {
+	return d.tell(guard("file", func() error {
 		tx, err := d.db.Begin(false)
 		if err != nil {
 			return dbError(err)
 		}
 		defer tx.Rollback()
 		return f(tx)
-	})
+	}))
 }
 
 // view is read with the state that belongs to what is read.
@@ -241,6 +259,7 @@ func (d *disk) write(f func(*bbolt.Tx) (*state, error)) error {
 	})
 	if err != nil && (committing || errors.Is(err, chain.ErrCorrupt)) {
 		d.broken = err
+		d.logger.Error("history is not written any more", "file", d.db.Path(), "error", err)
 	}
 	return err
 }

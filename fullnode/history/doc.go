@@ -79,7 +79,11 @@
 // range, whatever the range's length. What is found is compared with the log itself:
 // keys are short, and postings of blocks that were taken back stay. Searches go in
 // rounds of a few milliseconds, each a transaction of its own, because a reader that
-// stays long keeps pages from being used again, and the file from growing.
+// stays long keeps pages from being used again, and the file from growing. A condition
+// of a thousand keys has a cursor for each key that a run has; they are found in one
+// walk through the run, kept over the rounds (a run never changes), and the first is on
+// top of a heap. A query without keys looks at blocks one by one, but into chunks only
+// that have a log with as many topics as it asks for.
 //
 // Keys of addresses and topics are hashes with a secret of the store, because who makes
 // a log chooses them: with first bytes as keys one could make a million logs that a

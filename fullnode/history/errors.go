@@ -19,11 +19,14 @@ var (
 // A LagError says that a subscriber fell out of what the feed keeps, or asked for
 // what it no longer keeps. It matches chain.ErrOutOfStep.
 type LagError struct {
-	Missed uint64 // events; 0 if that is not known
+	Missed uint64 // events; 0 if that is not known, as by SubscribeFrom
 	Oldest Seq    // of the oldest mini-block that is kept; 0 if none is
 }
 
 func (e *LagError) Error() string {
+	if e.Missed == 0 {
+		return fmt.Sprintf("events missed, the oldest mini-block kept is %d", e.Oldest)
+	}
 	return fmt.Sprintf("%d events missed, the oldest mini-block kept is %d", e.Missed, e.Oldest)
 }
 

@@ -215,13 +215,14 @@ func (s *Store) Subscribe() *Subscription {
 func (f *feed) end() uint64 { return f.first + uint64(len(f.entries)) }
 
 // SubscribeFrom reads it from the mini-block seq on, or from the next if it has not
-// come yet. One that is not kept in memory any more is a LagError.
+// come yet. One that is not kept in memory any more is a LagError, which does not know
+// how many events that misses.
 func (s *Store) SubscribeFrom(seq Seq) (*Subscription, error) {
 	s.feed.mu.RLock()
 	defer s.feed.mu.RUnlock()
 	place, ok := s.feed.at(seq)
 	if !ok {
-		return nil, &LagError{Missed: s.feed.first, Oldest: s.feed.oldest()}
+		return nil, &LagError{Oldest: s.feed.oldest()}
 	}
 	return &Subscription{s.feed, place}, nil
 }

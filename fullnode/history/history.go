@@ -29,7 +29,8 @@ type Config struct {
 	// CacheBytes is about how much of blocks that were read from the file, or have
 	// just been written to it, is kept in memory. Default 64 MiB.
 	CacheBytes int
-	// Logger gets what an operator should know. Default: slog.Default.
+	// Logger gets what an operator should know: gaps, blocks that are taken back, damage,
+	// and, as debug messages, pruning. Default: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -86,13 +87,13 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDisk(cfg.Dir, cfg.Genesis)
+	d, err := openDisk(cfg.Dir, cfg.Genesis, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		cfg:     cfg,
-		genesis: &Block{Env: (&chain.Block{Header: cfg.Genesis}).Env(), Header: cfg.Genesis, Hash: cfg.Genesis.Hash()},
+		genesis: genesisBlock(cfg.Genesis),
 		disk:    d,
 		cache:   newCache(cfg.CacheBytes),
 		closing: make(chan struct{}),
@@ -105,6 +106,15 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.feed = newFeed(cfg.FeedBytes, s.head.Number)
 	return s, nil
+}
+
+// genesisBlock is block 0, which has no transactions and no withdrawals.
+func genesisBlock(h *chain.Header) *Block {
+	block := &chain.Block{Header: h}
+	if h.WithdrawalsRoot != nil {
+		block.Withdrawals = []chain.Withdrawal{} // none, which is not the same as before Shanghai
+	}
+	return &Block{Env: block.Env(), Header: h, Hash: h.Hash()}
 }
 
 // load takes over what the file says is there.

@@ -38,7 +38,8 @@ func (d *disk) block(number uint64) (*Block, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.codec.decode(r) // which takes long
+	b, err := d.codec.decode(r) // which takes long
+	return b, d.tell(err)
 }
 
 // load copies the record from the file.

@@ -57,7 +57,8 @@ func (r *logReader) one(c *collector, p LogPosition) error {
 	return nil // of a block that was taken back
 }
 
-// all takes all selected logs of a block.
+// all takes all selected logs of a block. It looks into chunks only that have a log
+// with as many topics as the query's: no empty search costs more than the heads.
 func (r *logReader) all(ctx context.Context, c *collector, number uint64) error {
 	if err := cmp.Or(ctx.Err(), r.open(number)); err != nil {
 		return err
@@ -67,6 +68,9 @@ func (r *logReader) all(ctx context.Context, c *collector, number uint64) error 
 		return nil
 	}
 	for i := range r.head.chunks {
+		if part := &r.head.chunks[i]; part.logs == 0 || int(part.topics) < len(c.query.Topics) {
+			continue
+		}
 		if err := cmp.Or(ctx.Err(), r.load(i)); err != nil {
 			return err
 		}
@@ -104,7 +108,7 @@ func (r *logReader) load(i int) error {
 	}
 	txs, receipts, err := d.codec.decodeChunk(number, part, packed)
 	if err != nil {
-		return err
+		return d.tell(err)
 	}
 	tx, log := part.firstTx, part.firstLog
 	for _, receipt := range receipts {

@@ -25,6 +25,8 @@ type LogQuery struct {
 	After *LogPosition
 	// Max is the most logs returned; 0 means no bound.
 	Max int
+
+	ordered bool // Addresses and Topics are ascending
 }
 
 // A LogPosition is a log's place in the chain.
@@ -52,7 +54,7 @@ func (s *Store) Logs(ctx context.Context, q *LogQuery) (logs []FoundLog, more bo
 	if err != nil {
 		return nil, false, err
 	}
-	c := &collector{query: q}
+	c := newCollector(q)
 	if err := s.searchFile(ctx, c, last); err != nil {
 		return nil, false, err
 	}
@@ -94,6 +96,22 @@ type collector struct {
 	more  bool // there is one more than the query's most
 }
 
+func newCollector(q *LogQuery) *collector { return &collector{query: q.inOrder()} }
+
+// inOrder is a copy with addresses and topics in order: there may be a thousand, and
+// they are compared with every log of a block in memory.
+func (q *LogQuery) inOrder() *LogQuery {
+	out := *q
+	out.Addresses, out.Topics = slices.Clone(q.Addresses), slices.Clone(q.Topics)
+	slices.SortFunc(out.Addresses, common.Address.Cmp)
+	for i, any := range out.Topics {
+		out.Topics[i] = slices.Clone(any)
+		slices.SortFunc(out.Topics[i], common.Hash.Cmp)
+	}
+	out.ordered = true
+	return &out
+}
+
 // block takes what is selected of a whole block.
 func (c *collector) block(b *Block) {
 	for i := 0; i < len(b.Receipts) && !c.more; i++ {
@@ -111,7 +129,7 @@ func (c *collector) receipt(b *Block, r *chain.Receipt) {
 func (c *collector) log(b *Block, r *chain.Receipt, i int) {
 	index := r.FirstLogIndex + uint32(i)
 	q := c.query
-	if q.After != nil && !q.After.before(b.Number(), index) || !q.selects(&r.Logs[i]) {
+	if q.After != nil && !q.After.before(b.Number(), index) || !q.Selects(&r.Logs[i]) {
 		return
 	}
 	if q.Max > 0 && len(c.logs) == q.Max {
@@ -134,15 +152,23 @@ func (p *LogPosition) before(block uint64, index uint32) bool {
 	return p.Block < block || p.Block == block && p.Index < index
 }
 
-// selects applies the filter of eth_getLogs.
-func (q *LogQuery) selects(l *chain.Log) bool {
-	if len(q.Addresses) > 0 && !slices.Contains(q.Addresses, l.Address) || len(q.Topics) > len(l.Topics) {
+// Selects applies the filter of eth_getLogs to a log, whatever its block.
+func (q *LogQuery) Selects(l *chain.Log) bool {
+	if len(q.Topics) > len(l.Topics) || len(q.Addresses) > 0 && !has(q.Addresses, l.Address, common.Address.Cmp, q.ordered) {
 		return false
 	}
 	for i, any := range q.Topics {
-		if len(any) > 0 && !slices.Contains(any, l.Topics[i]) {
+		if len(any) > 0 && !has(any, l.Topics[i], common.Hash.Cmp, q.ordered) {
 			return false
 		}
 	}
 	return true
+}
+
+func has[T comparable](list []T, v T, compare func(T, T) int, ordered bool) bool {
+	if !ordered {
+		return slices.Contains(list, v)
+	}
+	_, found := slices.BinarySearchFunc(list, v, compare)
+	return found
 }

@@ -78,6 +78,9 @@ func (s *Store) persisted(blocks []*Block, kept []span) {
 	for _, b := range blocks {
 		s.cache.add(b, age)
 	}
+	if len(kept) > 0 && kept[0].first > s.oldestKept() {
+		s.cfg.Logger.Debug("history pruned blocks", "oldest", kept[0].first)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mem = slices.Delete(s.mem, 0, len(blocks))
@@ -87,9 +90,19 @@ func (s *Store) persisted(blocks []*Block, kept []span) {
 	}
 }
 
+// oldestKept is the oldest block that is kept, if any is.
+func (s *Store) oldestKept() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.spans) == 0 {
+		return 0
+	}
+	return s.spans[0].first
+}
+
 // Rewind forgets the blocks after number, sealed or not, in memory and on disk: the
 // writer lost them, or will bring them again. It is durable when it returns.
-// Subscribers get an error if they got any of them.
+// Subscribers get an error if they got any of them. See Check for what is left.
 func (s *Store) Rewind(number uint64) error {
 	if err := s.lockFile(context.Background()); err != nil {
 		return err
@@ -101,6 +114,7 @@ func (s *Store) Rewind(number uint64) error {
 		if after, err = s.disk.rewind(number); err != nil {
 			return err
 		}
+		s.cfg.Logger.Info("history takes back blocks", "first", number+1, "last", before.Number)
 	}
 	s.mu.Lock()
 	i := 0

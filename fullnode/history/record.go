@@ -14,7 +14,8 @@ import (
 //
 //	head      [block, chunks]          in bucket "heads"; stays when the rest is pruned
 //	block     the block's RLP, without its transactions
-//	chunks    [[txs, logs, gas] ...]   how many, and the gas they used, in each chunk
+//	chunks    [[txs, logs, gas, topics] ...]   how many, the gas they used, and the most
+//	                                   topics that a log has, in each chunk
 //	chunk     [[tx ...], receipts]     see AppendTx, AppendReceipts; in bucket "chunks"
 //
 // All in RLP, and packed (see codec). A chunk ends when it has chunkSize bytes, so
@@ -36,6 +37,7 @@ type head struct {
 type chunk struct {
 	txs, logs uint32
 	gas       uint64
+	topics    uint8 // the most that a log has
 	firstTx   uint32
 	firstLog  uint32
 	gasBefore uint64
@@ -49,9 +51,9 @@ func (c *chunk) after() *chain.Receipt {
 	return &chain.Receipt{CumulativeGasUsed: c.gasBefore, TransactionIndex: c.firstTx - 1, FirstLogIndex: c.firstLog}
 }
 
-// next is the chunk that follows, with txs, logs and gas of its own.
-func (c *chunk) next(txs, logs uint32, gas uint64) chunk {
-	return chunk{txs, logs, gas, c.firstTx + c.txs, c.firstLog + c.logs, c.gasBefore + c.gas}
+// next is the chunk that follows, with txs, logs, gas and topics of its own.
+func (c *chunk) next(txs, logs uint32, gas uint64, topics uint8) chunk {
+	return chunk{txs, logs, gas, topics, c.firstTx + c.txs, c.firstLog + c.logs, c.gasBefore + c.gas}
 }
 
 func (h *head) append(dst []byte) []byte {
@@ -63,6 +65,7 @@ func (h *head) append(dst []byte) []byte {
 		dst = rlp.AppendUint64(dst, uint64(c.txs))
 		dst = rlp.AppendUint64(dst, uint64(c.logs))
 		dst = rlp.AppendUint64(dst, c.gas)
+		dst = rlp.AppendUint64(dst, uint64(c.topics))
 		dst = rlp.WrapList(dst, at)
 	}
 	dst = rlp.WrapList(dst, at)
@@ -81,12 +84,12 @@ func readHead(src []byte) (*head, error) {
 	last := chunk{}
 	for list.More() {
 		item := list.List()
-		txs, logs, gas := item.Uint64(), item.Uint64(), item.Uint64()
-		if txs == 0 || max(txs, logs) > 1<<32-1-uint64(max(last.firstTx+last.txs, last.firstLog+last.logs)) {
+		txs, logs, gas, topics := item.Uint64(), item.Uint64(), item.Uint64(), item.Uint64()
+		if txs == 0 || topics > 255 || max(txs, logs) > 1<<32-1-uint64(max(last.firstTx+last.txs, last.firstLog+last.logs)) {
 			item.Fail(rlp.ErrSize)
 		}
 		list.Close(item)
-		last = last.next(uint32(txs), uint32(logs), gas)
+		last = last.next(uint32(txs), uint32(logs), gas, uint8(topics))
 		h.chunks = append(h.chunks, last)
 	}
 	r.Close(list)
@@ -130,7 +133,7 @@ func (c *codec) encode(b *Block) *record {
 		raw = rlp.WrapList(raw, 0)
 		raw = rlp.WrapList(chain.AppendReceipts(raw, b.Receipts[from:to]), 0)
 		r.chunks = append(r.chunks, c.pack(nil, raw))
-		part = part.next(uint32(to-from), uint32(logs), gasOf(b.Receipts[from:to]))
+		part = part.next(uint32(to-from), uint32(logs), gasOf(b.Receipts[from:to]), topicsOf(b.Receipts[from:to]))
 		h.chunks = append(h.chunks, part)
 		from = to
 	}
@@ -152,6 +155,16 @@ func gasOf(receipts []*chain.Receipt) (sum uint64) {
 		sum += r.GasUsed
 	}
 	return sum
+}
+
+// topicsOf is the most topics that a log has.
+func topicsOf(receipts []*chain.Receipt) (most uint8) {
+	for _, r := range receipts {
+		for i := range r.Logs {
+			most = max(most, uint8(len(r.Logs[i].Topics)))
+		}
+	}
+	return most
 }
 
 func (c *codec) decodeHead(number uint64, packed []byte) (*head, error) {
@@ -196,8 +209,10 @@ func (c *chunk) check(receipts []*chain.Receipt) error {
 	for _, r := range receipts {
 		logs += len(r.Logs)
 	}
-	if gas := gasOf(receipts); len(receipts) != int(c.txs) || logs != int(c.logs) || gas != c.gas {
-		return fmt.Errorf("%d receipts with %d logs and %d gas, its head says %d, %d, %d", len(receipts), logs, gas, c.txs, c.logs, c.gas)
+	gas, topics := gasOf(receipts), topicsOf(receipts)
+	if len(receipts) != int(c.txs) || logs != int(c.logs) || gas != c.gas || topics != c.topics {
+		return fmt.Errorf("%d receipts with %d logs of up to %d topics and %d gas, its head says %d, %d, %d, %d",
+			len(receipts), logs, topics, gas, c.txs, c.logs, c.topics, c.gas)
 	}
 	return nil
 }

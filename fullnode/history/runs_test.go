@@ -1,6 +1,7 @@
 package history
 
 import (
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -22,7 +23,7 @@ type indexModel struct {
 }
 
 func newIndexModel(t *testing.T, seed uint64) *indexModel {
-	d, err := openDisk(t.TempDir(), testGenesis())
+	d, err := openDisk(t.TempDir(), testGenesis(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { d.close() })
 	return &indexModel{t: t, rng: rand.New(rand.NewPCG(seed, 0)), disk: d}

@@ -12,86 +12,17 @@ func (p LogPosition) compare(q LogPosition) int {
 	return cmp.Or(cmp.Compare(p.Block, q.Block), cmp.Compare(p.Index, q.Index))
 }
 
-// A term is one condition of a query, any of some addresses or any of some topics at
-// a position: the union of what the runs have under their keys.
-type term []*keyCursor
-
-// A keyCursor reads the postings of one key in one run.
-type keyCursor struct {
-	run runCursor
-	key uint64
-	at  LogPosition
-	end bool
-}
-
-// seek moves to the first place from p on.
-func (c *keyCursor) seek(p LogPosition) error {
-	err := c.run.seek(posting{c.key, p.Block, p.Index})
-	c.end = c.run.end || c.run.at.key != c.key
-	c.at = LogPosition{c.run.at.block, c.run.at.index}
-	return err
-}
-
-// seek is the first place from p on that fulfils the term. Cursors that have come to
-// their end fall out.
-func (t *term) seek(p LogPosition) (first LogPosition, ok bool, err error) {
-	open := (*t)[:0]
-	for _, c := range *t {
-		if c.at.compare(p) < 0 {
-			if err := c.seek(p); err != nil {
-				return first, false, err
-			}
-		}
-		if c.end {
-			continue
-		}
-		if open = append(open, c); !ok || c.at.compare(first) < 0 {
-			first, ok = c.at, true
-		}
-	}
-	*t = open
-	return first, ok, nil
-}
-
-// terms are the conditions of q, in blocks from first to last.
-func (st *state) terms(b *pages, q *LogQuery, first, last uint64) (terms []term) {
-	add := func(keys []uint64) {
-		if len(keys) == 0 {
-			return
-		}
-		t := term{}
-		for i := range st.logs.live {
-			if x := &st.logs.live[i]; x.first <= last && first <= x.last {
-				for _, key := range keys {
-					t = append(t, &keyCursor{run: runCursor{pages: b, run: x.id}, key: key})
-				}
-			}
-		}
-		terms = append(terms, t)
-	}
-	var keys []uint64
-	for _, addr := range q.Addresses {
-		keys = append(keys, addressKey(st.seed, addr))
-	}
-	add(keys)
-	for position, any := range q.Topics {
-		keys = nil
-		for _, topic := range any {
-			keys = append(keys, topicKey(st.seed, position, topic))
-		}
-		add(keys)
-	}
-	return terms
-}
-
 // A search looks for the places in the file where a query may select logs. It goes in
-// rounds, each a short transaction, so that it holds up nobody.
+// rounds, each a short transaction, so that it holds up nobody. What a round has done,
+// the next need not do again: runs do not change, so where a cursor is stays true.
 type search struct {
 	disk  *disk
 	query *LogQuery
 	from  LogPosition // what is before has been found
 	last  uint64      // block
 	done  bool
+	terms []*term       // from the first round on
+	time  time.Duration // of a round
 }
 
 // A round ends when it has roundPlaces places, or after roundTime.
@@ -103,47 +34,69 @@ const (
 // round finds the next places.
 func (s *search) round() (places []LogPosition, err error) {
 	err = s.disk.view(func(tx *bbolt.Tx, st *state) error {
-		b, err := openPages(tx, bucketLogs)
-		if err != nil {
+		r := &searchRound{end: time.Now().Add(s.time)}
+		if r.pages, err = openPages(tx, bucketLogs); err != nil {
 			return err
 		}
-		terms, began := st.terms(b, s.query, s.from.Block, s.last), time.Now()
-		for len(places) < roundPlaces {
-			agreed, err := s.step(terms)
-			if err != nil {
-				return err
-			}
-			if s.done {
-				return nil
-			}
-			if agreed {
+		ready, err := s.begin(r, st)
+		for more := ready; more && err == nil; more = !s.done && len(places) < roundPlaces && !r.over() {
+			var agreed bool
+			if agreed, err = s.step(r); agreed {
 				places = append(places, s.from)
 				s.from = s.from.next()
 			}
-			if time.Since(began) > roundTime {
-				return nil
-			}
 		}
-		return nil
+		return err
 	})
 	return places, err
+}
+
+// A searchRound is what one round works with.
+type searchRound struct {
+	pages *pages
+	end   time.Time
+}
+
+func (r *searchRound) over() bool { return time.Now().After(r.end) }
+
+// begin brings the terms to the runs that there are now. It reports false if it has to
+// go on in the next round.
+func (s *search) begin(r *searchRound, st *state) (ready bool, err error) {
+	if s.terms == nil {
+		s.terms = st.terms(s.query)
+	}
+	var live []uint32
+	for i := range st.logs.live {
+		if x := &st.logs.live[i]; x.first <= s.last && s.from.Block <= x.last {
+			live = append(live, x.id)
+		}
+	}
+	for _, t := range s.terms {
+		t.follow(r.pages, live)
+	}
+	for _, t := range s.terms {
+		if ready, err := t.enter(r, live, s.from); err != nil || !ready {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // step takes each term on to the first place that it can be fulfilled at, after the
 // term before, and reports whether all stayed where they were: then they agree. Terms
 // that name few places take it far.
-func (s *search) step(terms []term) (agreed bool, err error) {
+func (s *search) step(r *searchRound) (agreed bool, err error) {
 	start := s.from
-	for i := range terms {
-		at, ok, err := terms[i].seek(s.from)
-		if err != nil {
+	for _, t := range s.terms {
+		finished, err := t.seek(r, s.from)
+		if err != nil || !finished {
 			return false, err
 		}
-		if !ok || at.Block > s.last {
+		if len(t.open) == 0 || t.open[0].at.Block > s.last {
 			s.done = true
 			return false, nil
 		}
-		s.from = at
+		s.from = t.open[0].at
 	}
 	return s.from == start, nil
 }
@@ -172,7 +125,7 @@ func (s *Store) searchFile(ctx context.Context, c *collector, last uint64) error
 		}
 		return nil
 	}
-	search := &search{disk: s.disk, query: q, from: from, last: last}
+	search := &search{disk: s.disk, query: q, from: from, last: last, time: roundTime}
 	for search.done = from.Block > last; !search.done && !c.more; {
 		places, err := search.round()
 		if err != nil {
@@ -193,6 +146,7 @@ func (s *Store) searchFile(ctx context.Context, c *collector, last uint64) error
 	return nil
 }
 
+// constrains reports whether an index can help.
 func constrains[T any](topics [][]T) bool {
 	for _, any := range topics {
 		if len(any) > 0 {

@@ -13,7 +13,7 @@ import (
 )
 
 // formatVersion is the version of the file's format. Change it with the format.
-const formatVersion = 1
+const formatVersion = 2
 
 // A state is what the file knows of itself, written with everything else in one
 // transaction. It never changes; a writer makes a new one.

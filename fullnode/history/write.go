@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -14,7 +15,7 @@ import (
 // OpenBlock begins the block of env, which follows the newest known block, sealed or
 // not. A block that is known already is not begun anew: a writer that recovers
 // repeats itself, and repetitions of what is known, here and in the other methods,
-// do nothing; what differs from it matches chain.ErrMismatch. A number beyond the
+// do nothing; what differs from it matches chain.ErrMismatch, receipts too. A number beyond the
 // next is a gap, which stays: its blocks match ErrNotKept. There is no gap behind
 // unsealed blocks: that is chain.ErrOutOfStep.
 func (s *Store) OpenBlock(env *chain.Env) error {
@@ -33,22 +34,31 @@ func (s *Store) OpenBlock(env *chain.Env) error {
 		}
 		return envOfHeader(env, header)
 	}
+	gap, err := s.begin(env, head)
+	if gap {
+		s.cfg.Logger.Warn("history has a gap: blocks that did not come are not kept", "first", head.Number+1, "last", env.Number-1)
+	}
+	return err
+}
+
+// begin adds a block that is new. It reports whether blocks are missing before it.
+func (s *Store) begin(env *chain.Env, head chain.BlockID) (gap bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return chain.ErrClosed
+		return false, chain.ErrClosed
 	}
 	b := newMemBlock(env)
 	if newest := s.newestUnsealed(); newest != nil {
 		if env.Number != newest.env.Number+1 {
-			return outOfStep(env.Number, "opened when %d is the newest and not sealed", newest.env.Number)
+			return false, outOfStep(env.Number, "opened when %d is the newest and not sealed", newest.env.Number)
 		}
 		newest.closed = true
 	} else {
 		b.gap = env.Number != head.Number+1
 	}
 	s.mem = append(s.mem, b)
-	return nil
+	return b.gap, nil
 }
 
 // sameEnv compares a block's environment with the one that it was opened with.
@@ -84,6 +94,9 @@ func (s *Store) Acknowledge(number uint64, txs []*chain.Tx, receipts []*chain.Re
 		if got, want := txs[0].Hash(), known[0].Hash(); got != want {
 			return mismatch(number, "transaction", got, want)
 		}
+		if err := sameReceipt(number, b.receipts[b.repeated], receipts[0]); err != nil {
+			return err
+		}
 		known, txs, receipts = known[1:], txs[1:], receipts[1:]
 		b.repeated++
 	}
@@ -106,6 +119,23 @@ func (s *Store) Acknowledge(number uint64, txs []*chain.Tx, receipts []*chain.Re
 		s.wake(txs)
 	}
 	return nil
+}
+
+// sameReceipt compares what cannot be computed from the transaction: who repeats a
+// transaction may have its receipt from elsewhere, and one of the two is wrong.
+func sameReceipt(number uint64, known, r *chain.Receipt) error {
+	if known.Status == r.Status && known.HasPostState == r.HasPostState && known.PostState == r.PostState &&
+		known.GasUsed == r.GasUsed && slices.EqualFunc(known.Logs, r.Logs, sameLog) {
+		return nil
+	}
+	digest := func(r *chain.Receipt) common.Hash {
+		return chain.Keccak256(chain.AppendReceipts(nil, []*chain.Receipt{r}))
+	}
+	return mismatch(number, fmt.Sprintf("receipt of transaction %d", known.TransactionIndex), digest(r), digest(known))
+}
+
+func sameLog(a, b chain.Log) bool {
+	return a.Address == b.Address && slices.Equal(a.Topics, b.Topics) && bytes.Equal(a.Data, b.Data)
 }
 
 // complete fills in what receipts from another node leave out. Those of our own
@@ -179,14 +209,7 @@ func logsBefore(r *chain.Receipt) uint32 {
 func (s *Store) Seal(h *chain.Header) error {
 	hash, head := h.Hash(), s.Head()
 	if h.Number <= head.Number {
-		known, err := s.Header(h.Number)
-		if errors.Is(err, ErrNotKept) {
-			return nil
-		}
-		if err == nil && known.Hash() != hash {
-			err = mismatch(h.Number, "hash", hash, known.Hash())
-		}
-		return err
+		return s.Check(h)
 	}
 	s.mu.RLock()
 	var b *memBlock
@@ -213,6 +236,23 @@ func (s *Store) Seal(h *chain.Header) error {
 	close(b.settled)
 	s.mu.Unlock()
 	s.feed.post(entry{event: Event{Sealed: block}, bytes: blockOverhead})
+	return nil
+}
+
+// Check compares h with the sealed block of its number, by hash: another matches
+// chain.ErrMismatch, and none is no error. After Rewind a writer sees with it that the
+// store has the chain that it has itself.
+func (s *Store) Check(h *chain.Header) error {
+	known, err := s.Header(h.Number)
+	if errors.Is(err, ErrNotKept) || errors.Is(err, chain.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if got, want := h.Hash(), known.Hash(); got != want {
+		return mismatch(h.Number, "hash", got, want)
+	}
 	return nil
 }
 

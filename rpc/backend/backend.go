@@ -26,6 +26,10 @@ type Backend interface {
 	// that it is in or after: with everything that is acknowledged at a sequencer, at
 	// the newest mini-block elsewhere.
 	Latest() (chain.StateView, *chain.Env)
+	// OpenEnv is the environment of the block that is open now, in which a transaction
+	// that is sent now executes at the earliest; nil if the node does not know it. It is
+	// newer than Latest's while nothing has executed in that block.
+	OpenEnv() *chain.Env
 	// StateAt is the state after a sealed block. It matches chain.ErrNotFound when
 	// the node does not reach back so far.
 	StateAt(id chain.BlockID) (chain.StateView, error)
@@ -46,6 +50,8 @@ type Backend interface {
 	PendingNonce(ctx context.Context, addr common.Address) (uint64, error)
 	// Pool is what waits.
 	Pool(ctx context.Context) (Pool, error)
+	// PoolStatus is how many wait, as Pool has them, without listing them.
+	PoolStatus(ctx context.Context) (pending, queued int, err error)
 	// PoolTx is a transaction that waits, or nil.
 	PoolTx(ctx context.Context, hash common.Hash) (*chain.Tx, error)
 }
@@ -71,8 +77,9 @@ type PoolTx struct {
 }
 
 // A Forwarder is a Backend whose transactions go to a sequencer elsewhere. The door
-// passes whole calls on (those of namespace txpool, and who asks for pending nonces)
-// and gives back what it answers.
+// passes whole calls on (those of namespace txpool, and who asks for pending nonces or
+// for the base fee of a block that the node does not know yet) and gives back what it
+// answers.
 type Forwarder interface {
 	Forward(ctx context.Context, method string, params ...any) (json.RawMessage, error)
 }

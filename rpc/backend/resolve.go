@@ -35,11 +35,21 @@ type State struct {
 	Ancestors chain.Ancestors
 }
 
+// OrLatest is the block that a call names, or latest if it names none.
+func OrLatest(at *rpc.BlockNumberOrHash) rpc.BlockNumberOrHash {
+	if at == nil {
+		return rpc.BlockNumberOrHashWithNumber(rpc.LatestBlockNumber)
+	}
+	return *at
+}
+
 // StateOf returns the state that a client names. latest and pending are the newest
-// mini-block's; safe and finalized are the published and the proven head.
+// mini-block's; safe and finalized are the published and the proven head. ctx also
+// bounds reads of the View that wait: see parentHashes.
 func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, error) {
 	if number, ok := at.Number(); ok && (number == rpc.LatestBlockNumber || number == rpc.PendingBlockNumber) {
 		view, env := b.Latest()
+		view = withParentHashes(ctx, b, view, env)
 		return &State{View: view, Env: env, Ancestors: ancestors{b.History()}}, nil
 	}
 	number, err := SealedNumber(b, at)
@@ -118,7 +128,7 @@ type ancestors struct{ store *history.Store }
 
 // BlockHash implements chain.Ancestors.
 func (a ancestors) BlockHash(ctx context.Context, number uint64) (common.Hash, error) {
-	header, err := a.store.WaitHeader(ctx, number)
+	header, err := waitHeader(ctx, a.store, number)
 	if errors.Is(err, history.ErrNotKept) {
 		return common.Hash{}, &chain.MissingError{What: fmt.Sprintf("hash of block %d", number)}
 	}

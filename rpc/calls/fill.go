@@ -14,6 +14,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/fees"
+	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/call"
 )
 
@@ -28,10 +29,12 @@ type FilledTransaction struct {
 // fees and chain id, as they would succeed now. A message that reverts is an error
 // with code 3, at which viem stops; at others it asks for each thing alone.
 func (a *API) FillTransaction(ctx context.Context, args call.Args) (*FilledTransaction, error) {
-	_, env := a.Backend.Latest()
 	if args.HasBlobs() {
 		return nil, errors.New(`"blobs" is not supported for this RPC method`)
 	}
+	// Where the open block is not known its fee is at most an eighth above the newest's,
+	// and what is suggested is twice that.
+	env := backend.NewestEnv(a.Backend)
 	if err := a.suggestFees(ctx, &args, env); err != nil {
 		return nil, err
 	}

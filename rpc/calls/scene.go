@@ -27,7 +27,7 @@ type scene struct {
 
 // scene finds what a client names, latest if it names nothing, and alters it.
 func (a *API) scene(ctx context.Context, at *rpc.BlockNumberOrHash, state *call.StateOverride, block *call.BlockOverrides) (*scene, error) {
-	found, err := backend.StateOf(ctx, a.Backend, orLatest(at))
+	found, err := backend.StateOf(ctx, a.Backend, backend.OrLatest(at))
 	if err != nil {
 		return nil, err
 	}
@@ -59,13 +59,6 @@ func (b before) BlockHash(ctx context.Context, number uint64) (common.Hash, erro
 		return common.Hash{}, nil
 	}
 	return b.Ancestors.BlockHash(ctx, number)
-}
-
-func orLatest(at *rpc.BlockNumberOrHash) rpc.BlockNumberOrHash {
-	if at == nil {
-		return rpc.BlockNumberOrHashWithNumber(rpc.LatestBlockNumber)
-	}
-	return *at
 }
 
 // execute runs one message in the scene, alone; its effects are lost. An error that

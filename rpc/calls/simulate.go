@@ -27,7 +27,7 @@ func (a *API) SimulateV1(ctx context.Context, request Simulation, at *rpc.BlockN
 		return nil, err
 	}
 	defer done()
-	results, err := a.simulate(ctx, &request, orLatest(at))
+	results, err := a.simulate(ctx, &request, backend.OrLatest(at))
 	if err != nil && ctx.Err() != nil {
 		return nil, a.aborted()
 	}

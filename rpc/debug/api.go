@@ -2,7 +2,6 @@ package debug
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -81,14 +80,7 @@ func (a *API) GetRawReceipts(_ context.Context, at rpc.BlockNumberOrHash) ([]hex
 // GetRawTransaction returns the envelope (EIP-2718) of a transaction that is in a
 // block, sealed or not, or waits in the pool; no bytes if it is unknown.
 func (a *API) GetRawTransaction(ctx context.Context, hash common.Hash) (hexutil.Bytes, error) {
-	b, index, err := a.backend.History().Tx(hash)
-	if err == nil {
-		return b.Txs[index].Raw(), nil
-	}
-	if !errors.Is(err, chain.ErrNotFound) {
-		return nil, err
-	}
-	tx, err := a.backend.PoolTx(ctx, hash)
+	tx, _, _, err := backend.FindTx(ctx, a.backend, hash)
 	if tx == nil || err != nil {
 		return nil, err
 	}

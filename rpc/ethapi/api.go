@@ -10,7 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/holiman/uint256"
 
-	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
@@ -24,8 +23,11 @@ type Options struct {
 	LogRange uint64
 	// LogResults is the most logs that one answer has. Default 20000.
 	LogResults int
-	// FiltersMax is the most filters there are. Default 10000.
+	// FiltersMax is the most filters there are, over all paths. Default 10000.
 	FiltersMax int
+	// FilterBytes is the most memory that all filters take together. Default 64 MiB:
+	// one with as many addresses and topics as a filter may have takes 60 KiB.
+	FilterBytes int
 	// FilterLife is how long a filter lives that nobody polls. Default 5 minutes.
 	FilterLife time.Duration
 	// TipDefault is the priority fee in wei that is suggested while no transaction
@@ -48,6 +50,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.FiltersMax == 0 {
 		o.FiltersMax = 10_000
+	}
+	if o.FilterBytes == 0 {
+		o.FilterBytes = 64 << 20
 	}
 	if o.FilterLife == 0 {
 		o.FilterLife = 5 * time.Minute
@@ -75,6 +80,14 @@ func New(b backend.Backend, options Options) *API {
 		fees:    newFeeOracle(b, options.TipDefault),
 		filters: newFilters(options),
 	}
+}
+
+// Path returns the API of the standard or the realtime path, whatever Options.Realtime
+// says. It shares a's filters, with their limits, and what a knows of fees.
+func (a *API) Path(realtime bool) *API {
+	other := *a
+	other.options.Realtime = realtime
+	return &other
 }
 
 // ChainId is eth_chainId: the chain's id for signatures (EIP-155).
@@ -107,17 +120,9 @@ func (a *API) Coinbase() common.Address {
 	return env.Coinbase
 }
 
-// orLatest is the block that a call names, or the latest if it names none.
-func orLatest(at *rpc.BlockNumberOrHash) rpc.BlockNumberOrHash {
-	if at != nil {
-		return *at
-	}
-	return rpc.BlockNumberOrHashWithNumber(rpc.LatestBlockNumber)
-}
-
 // state is the state that a call names.
 func (a *API) state(ctx context.Context, at *rpc.BlockNumberOrHash) (*backend.State, error) {
-	state, err := backend.StateOf(ctx, a.backend, orLatest(at))
+	state, err := backend.StateOf(ctx, a.backend, backend.OrLatest(at))
 	return state, wire.NotKept(err)
 }
 
@@ -130,14 +135,6 @@ func (a *API) pendingNonce(ctx context.Context, addr common.Address) (uint64, er
 		return uint64(nonce), err
 	}
 	return a.backend.PendingNonce(ctx, addr)
-}
-
-// nextEnv is the environment of the block that is open on top of head, or nil.
-func nextEnv(b backend.Backend, head uint64) *chain.Env {
-	if _, env := b.Latest(); env != nil && env.Number == head+1 {
-		return env
-	}
-	return nil
 }
 
 func hexBig(v *uint256.Int) *hexutil.Big {

@@ -3,7 +3,8 @@
 // receipts, logs and filters, accounts and proofs, fees. (Calls and subscriptions
 // are in packages of their own.)
 //
-// An API is made twice over one backend. The one of the standard path shows blocks,
+// An API is made for two paths over one backend, with New and Path; they share their
+// filters and what they know of fees. The one of the standard path shows blocks,
 // receipts and logs from when they are sealed; a transaction that is acknowledged
 // and not sealed yet reads as pending. That is for clients that cannot bear a null
 // block hash: ethers does not. The one of the realtime path (Options.Realtime) shows
@@ -17,5 +18,6 @@
 //
 // Filters keep no logs and no goroutine: each is a place in history up to which its
 // owner has read, and a poll reads on from there. What is not polled costs nothing,
-// and is forgotten after Options.FilterLife.
+// and is forgotten after Options.FilterLife; what all of them keep of addresses and
+// topics is bounded by Options.FilterBytes.
 package ethapi

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/consensus/misc/eip1559"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -172,7 +173,7 @@ func TestClient(t *testing.T) {
 	require.Equal(t, big.NewInt(params.GWei), tip, "what the transactions paid")
 	price, err := client.SuggestGasPrice(ctx)
 	require.NoError(t, err)
-	require.Equal(t, new(big.Int).Add(tip, block.BaseFee()), price)
+	require.Equal(t, new(big.Int).Add(tip, eip1559.CalcBaseFee(node.ChainConfig(), block.Header())), price, "of the next block")
 }
 
 func TestCapabilities(t *testing.T) {

@@ -36,8 +36,12 @@ func (a *API) GasPrice(ctx context.Context) (*hexutil.Big, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, env := a.backend.Latest(); env.BaseFee != nil {
-		price.Add(price, env.BaseFee)
+	base, err := backend.OpenBaseFee(ctx, a.backend)
+	if err != nil {
+		return nil, err
+	}
+	if base != nil {
+		price.Add(price, base)
 	}
 	return hexBig(price), nil
 }
@@ -52,19 +56,19 @@ func (a *API) MaxPriorityFeePerGas(ctx context.Context) (*hexutil.Big, error) {
 	return hexBig(tip), nil
 }
 
-// BaseFee is eth_baseFee: of the block after the newest sealed one, in wei.
-func (a *API) BaseFee() (*hexutil.Big, error) {
-	header, err := a.backend.History().Header(a.backend.History().Head().Number)
+// BaseFee is eth_baseFee: of the block that is open now, in wei.
+func (a *API) BaseFee(ctx context.Context) (*hexutil.Big, error) {
+	fee, err := backend.OpenBaseFee(ctx, a.backend)
 	if err != nil {
 		return nil, err
 	}
-	return hexBig(a.nextBaseFee(header)), nil
+	return hexBig(fee), nil
 }
 
-// BlobBaseFee is eth_blobBaseFee: of the newest block, in wei; null where there are
-// no blobs.
+// BlobBaseFee is eth_blobBaseFee: of the block that is open now or, if that is not
+// known, of the newest, in wei; null where there are no blobs.
 func (a *API) BlobBaseFee() (*hexutil.Big, error) {
-	_, env := a.backend.Latest()
+	env := backend.NewestEnv(a.backend)
 	if env.ExcessBlobGas == nil {
 		return nil, nil
 	}
@@ -75,13 +79,22 @@ func (a *API) BlobBaseFee() (*hexutil.Big, error) {
 	return hexBig(fee), nil
 }
 
-// nextBaseFee is the base fee after a block: that of the open block, which a chain
-// may fix, if that is the next, else what EIP-1559 says.
-func (a *API) nextBaseFee(h *chain.Header) *uint256.Int {
-	if env := nextEnv(a.backend, h.Number); env != nil {
-		return env.BaseFee
+// nextBaseFee is the base fee after sealed block number: that of the block after it if
+// one has begun, sealed or not, else of the one that is open.
+func (a *API) nextBaseFee(ctx context.Context, number uint64) (*uint256.Int, error) {
+	for _, b := range a.backend.History().Unsealed() { // before Header: a block in neither would be missed
+		if b.Number() == number+1 {
+			return b.Env.BaseFee, nil
+		}
 	}
-	return fees.NextBaseFee(a.backend.ChainConfig(), h)
+	header, err := a.backend.History().Header(number + 1)
+	if errors.Is(err, chain.ErrNotFound) {
+		return backend.OpenBaseFee(ctx, a.backend)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return header.BaseFee, nil
 }
 
 // A FeeHistory is the answer of eth_feeHistory. Lists ascend by block; the base fees
@@ -119,7 +132,7 @@ func (a *API) FeeHistory(ctx context.Context, count math.HexOrDecimal64, last rp
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := a.appendFees(out, n, n == end, percentiles); err != nil {
+		if err := a.appendFees(ctx, out, n, n == end, percentiles); err != nil {
 			return nil, err
 		}
 	}
@@ -143,7 +156,7 @@ func checkPercentiles(percentiles []float64) error {
 
 // appendFees appends what block n charged and, if it is the last, what the one after
 // it does.
-func (a *API) appendFees(out *FeeHistory, n uint64, last bool, percentiles []float64) error {
+func (a *API) appendFees(ctx context.Context, out *FeeHistory, n uint64, last bool, percentiles []float64) error {
 	header, err := a.backend.History().Header(n)
 	if err != nil {
 		return wire.NotKept(err)
@@ -154,7 +167,11 @@ func (a *API) appendFees(out *FeeHistory, n uint64, last bool, percentiles []flo
 	out.GasUsedRatio = append(out.GasUsedRatio, float64(header.GasUsed)/float64(header.GasLimit))
 	out.BlobGasUsedRatio = append(out.BlobGasUsedRatio, blobs.usedRatio)
 	if last {
-		out.BaseFee = append(out.BaseFee, hexBig(a.nextBaseFee(header)))
+		next, err := a.nextBaseFee(ctx, n)
+		if err != nil {
+			return wire.NotKept(err)
+		}
+		out.BaseFee = append(out.BaseFee, hexBig(next))
 		out.BlobBaseFee = append(out.BlobBaseFee, hexBig(blobs.next))
 	}
 	if len(percentiles) == 0 {

@@ -19,12 +19,14 @@ var errFilterNotFound = errors.New("filter not found")
 
 // filters are those that clients made, by id. It may be used concurrently.
 type filters struct {
-	most int
+	most, mostBytes int
+
 	life time.Duration
 	now  func() time.Time
 
 	mu    sync.Mutex
 	byID  map[rpc.ID]*filter
+	bytes int       // of all
 	sweep time.Time // when to look for expired ones again
 }
 
@@ -38,33 +40,61 @@ type filter struct {
 }
 
 func newFilters(o Options) *filters {
-	return &filters{most: o.FiltersMax, life: o.FilterLife, now: time.Now, byID: make(map[rpc.ID]*filter)}
+	return &filters{most: o.FiltersMax, mostBytes: o.FilterBytes, life: o.FilterLife, now: time.Now, byID: make(map[rpc.ID]*filter)}
+}
+
+// size is about what a filter takes in memory, in bytes.
+func (f *filter) size() int {
+	const alone = 1 << 10 // with its place in the map and what its poll remembers
+	if f.logs == nil {
+		return alone
+	}
+	n := alone + cap(f.logs.Addresses)*common.AddressLength
+	for _, topics := range f.logs.Topics {
+		n += cap(topics) * common.HashLength
+	}
+	return n
 }
 
 func (f *filters) add(made *filter) (rpc.ID, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.now()
-	if len(f.byID) >= f.most || now.After(f.sweep) {
+	now, size := f.now(), made.size()
+	if f.full(size) || now.After(f.sweep) {
 		f.forget(now)
 	}
 	if len(f.byID) >= f.most {
 		return "", wire.Errorf(wire.CodeLimitExceeded, "too many filters (max %d)", f.most)
 	}
+	if f.full(size) {
+		return "", wire.Errorf(wire.CodeLimitExceeded, "filters take too much memory (max %d bytes)", f.mostBytes)
+	}
 	id := rpc.NewID()
 	made.expires = now.Add(f.life)
 	f.byID[id] = made
+	f.bytes += size
 	return id, nil
+}
+
+// full reports whether there is no room for another filter of the size.
+func (f *filters) full(size int) bool {
+	return len(f.byID) >= f.most || f.bytes+size > f.mostBytes
 }
 
 // forget drops the expired.
 func (f *filters) forget(now time.Time) {
 	for id, made := range f.byID {
 		if now.After(made.expires) {
-			delete(f.byID, id)
+			f.drop(id)
 		}
 	}
 	f.sweep = now.Add(f.life / 2)
+}
+
+// drop forgets a filter that is there.
+func (f *filters) drop(id rpc.ID) {
+	f.bytes -= f.byID[id].size()
+	delete(f.byID, id)
 }
 
 // get finds a filter and lets it live on; nil if there is none.
@@ -83,8 +113,11 @@ func (f *filters) remove(id rpc.ID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	made := f.byID[id]
-	delete(f.byID, id)
-	return made != nil && !f.now().After(made.expires)
+	if made == nil {
+		return false
+	}
+	f.drop(id)
+	return !f.now().After(made.expires)
 }
 
 // NewBlockFilter is eth_newBlockFilter: hashes of sealed blocks.
@@ -240,34 +273,27 @@ func (c *txCursor) poll(ctx context.Context) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		txs = c.take(txs, b, left)
+		txs = c.take(txs, b, left, true)
 	}
-	for _, b := range open {
+	for i, b := range open {
 		if b.Number() == c.block && len(txs) < left {
-			txs = c.take(txs, b, left)
+			txs = c.take(txs, b, left, i < len(open)-1)
 		}
 	}
 	return c.show(txs)
 }
 
-// take reads on in block b, and past its end if it is sealed, or closed: a block
-// after it is there.
-func (c *txCursor) take(txs []*chain.Tx, b *history.Block, most int) []*chain.Tx {
+// take reads on in block b, and past its end if it is closed: it is sealed, or a block
+// after it was there when b was read. That must be one look at history: b may have got
+// transactions since.
+func (c *txCursor) take(txs []*chain.Tx, b *history.Block, most int, closed bool) []*chain.Tx {
 	n := min(max(len(b.Txs)-c.index, 0), most-len(txs))
 	txs = append(txs, b.Txs[min(c.index, len(b.Txs)):][:n]...)
 	c.index += n
-	if c.index >= len(b.Txs) && (b.Sealed() || c.api.newestOpen() > b.Number()) {
+	if c.index >= len(b.Txs) && closed {
 		c.block, c.index = c.block+1, 0
 	}
 	return txs
-}
-
-// newestOpen is the number of the newest block, sealed or not.
-func (a *API) newestOpen() uint64 {
-	if open := a.backend.History().Unsealed(); len(open) > 0 {
-		return open[len(open)-1].Number()
-	}
-	return a.backend.History().Head().Number
 }
 
 func (c *txCursor) show(txs []*chain.Tx) (any, error) {

@@ -78,11 +78,14 @@ func (t *TxPool) answer(ctx context.Context, local func(backend.Pool) (any, erro
 
 // Status is txpool_status: how many transactions are pending and queued.
 func (t *TxPool) Status(ctx context.Context) (any, error) {
-	return t.answer(ctx, func(pool backend.Pool) (any, error) {
-		return map[string]hexutil.Uint{
-			"pending": hexutil.Uint(len(pool.Pending)), "queued": hexutil.Uint(len(pool.Queued)),
-		}, nil
-	}, "txpool_status")
+	if f, ok := t.backend.(backend.Forwarder); ok {
+		return f.Forward(ctx, "txpool_status")
+	}
+	pending, queued, err := t.backend.PoolStatus(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]hexutil.Uint{"pending": hexutil.Uint(pending), "queued": hexutil.Uint(queued)}, nil
 }
 
 // byNonce are things by nonce, in decimal; bySender those by sender, checksummed

@@ -3,15 +3,19 @@ package ethapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/ethapi"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // logNode is a development chain with the emitter.
@@ -237,4 +241,87 @@ func TestFiltersBounded(t *testing.T) {
 		}
 	}
 	s.refused(t, "eth_getLogs", `{"fromBlock":"0x1"}`, -32005, "query returned more than 4 results")
+}
+
+// Filters of both paths share one bound on memory.
+func TestFilterBytes(t *testing.T) {
+	api := ethapi.New(rpctest.Dev(t, rpctest.Options{}), ethapi.Options{FilterBytes: 3 << 10, FilterLife: time.Minute})
+	now := time.Now()
+	api.SetClock(func() time.Time { return now })
+	realtime := api.Path(true)
+	small, err := api.NewBlockFilter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := wire.LogFilter{Addresses: make([]common.Address, 50)} // a kilobyte
+	if _, err = realtime.NewFilter(large); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []*ethapi.API{api, realtime} {
+		if _, err := path.NewBlockFilter(); err == nil || err.Error() != "filters take too much memory (max 3072 bytes)" {
+			t.Errorf("one more: got %v", err)
+		}
+	}
+	if !realtime.UninstallFilter(small) {
+		t.Error("a filter of one path is not known to the other")
+	}
+	if _, err := realtime.NewBlockFilter(); err != nil {
+		t.Errorf("after one was removed: %v", err)
+	}
+	now = now.Add(time.Hour)
+	if _, err := api.NewFilter(large); err != nil {
+		t.Errorf("after the others expired: %v", err)
+	}
+	if n := api.Filters(); n != 1 {
+		t.Errorf("got %d filters, want 1", n)
+	}
+}
+
+// meanwhile is a node on which something happens just before history is asked for the
+// at-th time.
+type meanwhile struct {
+	*rpctest.Node
+	at int
+	do func()
+}
+
+func (m *meanwhile) History() *history.Store {
+	if m.at--; m.at == 0 {
+		m.do()
+	}
+	return m.Node.History()
+}
+
+// A poll for transactions sees each one once, whatever is sealed while it reads.
+func TestTxFilterWhileSealed(t *testing.T) {
+	for at := 1; at <= 3; at++ {
+		n := rpctest.Dev(t, rpctest.Options{})
+		n.Mini(n.Transfer(0, common.Address{1}, 1))
+		m := &meanwhile{Node: n}
+		api := ethapi.New(m, ethapi.Options{})
+		id, err := api.NewPendingTransactionFilter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var txs []*chain.Tx
+		for i := range uint64(3) {
+			txs = append(txs, n.Transfer(0, common.Address{1}, 2+i))
+		}
+		n.Mini(txs[0])
+		m.at, m.do = at, func() { n.Mini(txs[1]); n.Seal(); n.Mini(txs[2]) }
+		var got, want []common.Hash
+		for range 4 {
+			found, err := api.GetFilterChanges(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, found.([]common.Hash)...)
+		}
+		for _, tx := range txs {
+			want = append(want, tx.Hash())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("at question %d: got %d transactions %v, want %v", at, len(got), got, want)
+		}
+	}
 }

@@ -56,7 +56,7 @@ func (a *API) GetCode(ctx context.Context, addr common.Address, at *rpc.BlockNum
 // GetTransactionCount is eth_getTransactionCount: the account's nonce; at pending the
 // one after those that wait in the pool.
 func (a *API) GetTransactionCount(ctx context.Context, addr common.Address, at *rpc.BlockNumberOrHash) (*hexutil.Uint64, error) {
-	where := orLatest(at)
+	where := backend.OrLatest(at)
 	if n, ok := where.Number(); ok && n == rpc.PendingBlockNumber {
 		nonce, err := a.pendingNonce(ctx, addr)
 		if err != nil {

@@ -10,21 +10,14 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
-// tx finds a transaction: in a block, with its index there, or in the pool, without
-// a block. nil, nil if there is none.
+// tx is backend.FindTx.
 func (a *API) tx(ctx context.Context, hash common.Hash) (*chain.Tx, *history.Block, int, error) {
-	b, i, err := a.backend.History().Tx(hash)
-	if err == nil {
-		return b.Txs[i], b, i, nil
-	}
-	if !errors.Is(err, chain.ErrNotFound) {
-		return nil, nil, 0, wire.NotKept(err)
-	}
-	tx, err := a.backend.PoolTx(ctx, hash)
-	return tx, nil, 0, err
+	tx, b, i, err := backend.FindTx(ctx, a.backend, hash)
+	return tx, b, i, wire.NotKept(err)
 }
 
 // shown reports whether the API shows what block b did.

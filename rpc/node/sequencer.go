@@ -66,6 +66,12 @@ func (s *Sequencer) Pool(context.Context) (backend.Pool, error) {
 	return pool, nil
 }
 
+// PoolStatus implements backend.Backend.
+func (s *Sequencer) PoolStatus(context.Context) (pending, queued int, err error) {
+	pending, queued = s.Sequencer.PoolStatus()
+	return pending, queued, nil
+}
+
 // PoolTx implements backend.Backend.
 func (s *Sequencer) PoolTx(_ context.Context, hash common.Hash) (*chain.Tx, error) {
 	return s.Sequencer.PoolTx(hash), nil

@@ -70,7 +70,7 @@ func (a *Addresses) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &list); err != nil {
 		return err
 	}
-	*a = make(Addresses, len(list))
+	*a = make(Addresses) // as large as what differs: see bytes
 	for _, addr := range list {
 		(*a)[addr] = struct{}{}
 	}
@@ -84,6 +84,10 @@ func (a Addresses) match(addr common.Address) bool {
 	_, ok := a[addr]
 	return ok
 }
+
+// bytes is about how much memory they take: a map has an entry's bytes, one to find
+// it by, and at worst half of it empty.
+func (a Addresses) bytes() int { return len(a) * 2 * (common.AddressLength + 1) }
 
 // A cursor is where the answer of eth_getLogsWithCursor ends: DATA of 12 bytes, the
 // block's number and the log's index in it, big-endian.

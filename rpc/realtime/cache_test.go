@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -190,4 +191,32 @@ func benchmarkShared(b *testing.B, txs, subscribers int, shared bool) {
 		}
 	}
 	b.ReportMetric(float64(size), "B/notification")
+}
+
+// TestFullTransactionsAreShared: who finds transactions written takes no memory for
+// those before them in the block.
+func TestFullTransactionsAreShared(t *testing.T) {
+	node := rpctest.Dev(t, rpctest.Options{})
+	service := New(node, Config{})
+	tx := node.Transfer(0, common.Address{1}, 1)
+	m := &history.Mini{
+		Seq: history.SeqOf(1, 9), Number: 1, Env: &chain.Env{Number: 1, BaseFee: node.Head().BaseFee}, FirstTx: 100_000,
+		Txs: []*chain.Tx{tx}, Receipts: []*chain.Receipt{{TxHash: tx.Hash()}},
+	}
+	var got json.RawMessage
+	send := func() {
+		require.NoError(t, service.sendTxs(history.Event{Mini: m}, func(text json.RawMessage) error {
+			got = text
+			return nil
+		}))
+	}
+	send()
+	require.Contains(t, string(got), `"transactionIndex":"0x186a0"`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 100 {
+		send()
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, (after.TotalAlloc-before.TotalAlloc)/100, uint64(m.FirstTx), "bytes for each subscriber")
 }

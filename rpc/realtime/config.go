@@ -9,17 +9,22 @@ import (
 // Config says what a Service grants. The zero value is useful.
 type Config struct {
 	// SyncTimeout is how long eth_sendRawTransactionSync waits for a caller who
-	// names no time; SyncTimeoutMax the longest that a caller gets. Defaults 2 s
-	// (EIP-7966) and 1 min.
-	SyncTimeout    time.Duration
-	SyncTimeoutMax time.Duration
-	// RealtimeTimeout is how long realtime_sendRawTransaction waits. Default 10 s,
-	// which MegaETH documents.
+	// names no time, RealtimeTimeout the same of realtime_sendRawTransaction;
+	// SyncTimeoutMax is the longest that a caller of either gets. Defaults 2 s
+	// (EIP-7966), 10 s (which MegaETH documents) and 1 min.
+	SyncTimeout     time.Duration
 	RealtimeTimeout time.Duration
+	SyncTimeoutMax  time.Duration
 	// Subscriptions is how many there may be at once; ConnSubscriptions how many on
 	// one connection. Defaults 10,000 and 64. One more is an error with code -32005.
 	Subscriptions     int
 	ConnSubscriptions int
+	// FilterBytes is about how much memory the filters of all subscriptions may take,
+	// ConnFilterBytes those on one connection. Defaults 64 MiB and 1 MiB: a filter of
+	// 1000 addresses and 1000 topics takes some 55 kB. One more is an error with code
+	// -32005.
+	FilterBytes     int
+	ConnFilterBytes int
 	// LogPage is the most logs in an answer of eth_getLogsWithCursor; LogBlocks how
 	// many sealed blocks are searched for one. Defaults 10,000 each.
 	LogPage   int
@@ -48,6 +53,8 @@ func (c Config) withDefaults() Config {
 	}{
 		{&c.Subscriptions, 10_000},
 		{&c.ConnSubscriptions, 64},
+		{&c.FilterBytes, 64 << 20},
+		{&c.ConnFilterBytes, 1 << 20},
 		{&c.LogPage, 10_000},
 		{&c.EncodedBytes, 32 << 20},
 	} {
@@ -59,6 +66,7 @@ func (c Config) withDefaults() Config {
 		c.LogBlocks = 10_000
 	}
 	c.SyncTimeout = min(c.SyncTimeout, c.SyncTimeoutMax)
+	c.RealtimeTimeout = min(c.RealtimeTimeout, c.SyncTimeoutMax)
 	return c
 }
 
@@ -77,8 +85,11 @@ func New(b backend.Backend, cfg Config) *Service {
 	return &Service{
 		backend: b,
 		cfg:     cfg,
-		slots:   slots{most: cfg.Subscriptions, perConn: cfg.ConnSubscriptions},
-		cache:   cache{limit: cfg.EncodedBytes},
+		slots: slots{
+			most:    usage{cfg.Subscriptions, cfg.FilterBytes},
+			perConn: usage{cfg.ConnSubscriptions, cfg.ConnFilterBytes},
+		},
+		cache: cache{limit: cfg.EncodedBytes},
 	}
 }
 

@@ -9,10 +9,10 @@
 // milliseconds, and accept what was sent before: whoever repeats a transaction,
 // because the answer got lost, gets its receipt.
 //
-//	realtime_sendRawTransaction(raw)
+//	realtime_sendRawTransaction(raw, timeout)
 //
-// waits up to 10 s; then error -32000 "realtime transaction expired". A transaction
-// with a nonce too high waits for those before it.
+// waits up to 10 s, or for timeout as below; then error -32000 "realtime transaction
+// expired". A transaction with a nonce too high waits for those before it.
 //
 //	eth_sendRawTransactionSync(raw, timeout)
 //
@@ -24,18 +24,19 @@
 //	code 5  the node takes nothing now    data: the transaction's hash
 //	code 6  the nonce is too high         data: the nonce expected, "0x5"
 //
-// With 5 and 6 the transaction is not in the pool.
+// With 5 and 6 the transaction is not in the pool. A full node, which passes
+// transactions on, answers as its sequencer does.
+//
+// Both take a blob transaction with its blobs or without: see wire.Envelope. The hash
+// in errors is that of the form without.
 //
 // # Null hashes
 //
 // What is not sealed has no block hash yet: receipts, logs and transactions have
-// "blockHash": null and everything else. How clients bear that:
-//
-//	                      receipt    log       transaction
-//	viem 2                accepts    accepts   accepts
-//	ethers 6              throws     throws    accepts
-//	web3.py 7             accepts    accepts   accepts
-//	go-ethereum ethclient zero hash  zero hash accepts
+// "blockHash": null and everything else. viem, web3.py, cast and go-ethereum's
+// ethclient (which shows the zero hash) bear that; ethers throws on a receipt and on
+// a log, not on a transaction. The README of internal/interop has the table, each
+// cell of which is a test.
 //
 // So with ethers one sends by eth_sendRawTransaction, and subscribes to logs without
 // pending in their range, at the standard path.
@@ -120,8 +121,9 @@
 // and other mini-blocks may come with the same sequence. At a sequencer it never
 // comes.
 //
-// A connection has 64 subscriptions at most, a node 10,000; one more is error
-// -32005. Clients need not send anything to stay connected: the server pings.
+// A connection has 64 subscriptions at most, a node 10,000, and their filters may take
+// 1 MiB and 64 MiB of memory; one more is error -32005. Clients need not send anything
+// to stay connected: the server pings.
 //
 // # Logs by pages
 //

@@ -77,8 +77,11 @@ func (s *Service) sendTxs(ev history.Event, out send) error {
 	if m == nil {
 		return nil
 	}
-	block := blockOf(m)
+	var block *history.Block // made for who writes, not for who finds it written
 	return s.sendEachTx(m, kindTx, out, func(i int) (*wire.Transaction, error) {
+		if block == nil {
+			block = blockOf(m)
+		}
 		return wire.NewTransaction(s.backend.ChainConfig(), block, int(m.FirstTx)+i)
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
@@ -21,32 +22,43 @@ const (
 	codeNonceGap = 6 // the data is the nonce that was expected
 )
 
-// errExpired has the wording that MegaETH's clients look for.
-var errExpired = errors.New("realtime transaction expired")
+// Expired is the text of the error of realtime_sendRawTransaction, with code
+// wire.CodeServer, when the time is over: what MegaETH's clients look for.
+const Expired = "realtime transaction expired"
 
 // SendRawTransaction is realtime_sendRawTransaction: it answers with the receipt as
 // soon as the transaction is acknowledged. A transaction with a nonce too high waits
-// for those before it. When Config.RealtimeTimeout ends first, the transaction may
-// still execute.
-func (r *Realtime) SendRawTransaction(ctx context.Context, raw hexutil.Bytes) (*wire.Receipt, error) {
+// for those before it. Blob transactions may come with their blobs: see
+// wire.Envelope. timeout is as eth_sendRawTransactionSync has it, but for its default,
+// Config.RealtimeTimeout. When it ends first, the transaction may still execute.
+func (r *Realtime) SendRawTransaction(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (*wire.Receipt, error) {
 	s := r.service
-	receipt, err := s.submit(ctx, raw, s.cfg.RealtimeTimeout)
+	envelope, err := wire.Envelope(raw)
+	if err != nil {
+		return nil, err
+	}
+	receipt, err := s.submit(ctx, envelope, s.timeout(timeout, s.cfg.RealtimeTimeout))
 	if errors.Is(err, errTimeout) {
-		return nil, errExpired
+		return nil, wire.Errorf(wire.CodeServer, Expired)
 	}
 	return receipt, wire.SendError(err)
 }
 
 // SendRawTransactionSync is eth_sendRawTransactionSync (EIP-7966). The receipt has a
-// null blockHash unless the block was sealed meanwhile. A timeout above the
-// configured most is cut at it, 0 is the default.
+// null blockHash unless the block was sealed meanwhile. Blob transactions may come
+// with their blobs: see wire.Envelope. A timeout above the configured most is cut at
+// it, 0 is the default.
 func (e *Eth) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (*wire.Receipt, error) {
 	s := e.service
-	if err := s.nonceGap(ctx, raw); err != nil {
+	envelope, err := wire.Envelope(raw)
+	if err != nil {
 		return nil, err
 	}
-	wait := s.syncTimeout(timeout)
-	receipt, err := s.submit(ctx, raw, wait)
+	if err := s.nonceGap(ctx, envelope); err != nil {
+		return nil, err
+	}
+	wait := s.timeout(timeout, s.cfg.SyncTimeout)
+	receipt, err := s.submit(ctx, envelope, wait)
 	switch {
 	case err == nil:
 		return receipt, nil
@@ -54,23 +66,24 @@ func (e *Eth) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, tim
 		return nil, &wire.Error{
 			Code:    wire.CodeTxSyncTimeout,
 			Message: fmt.Sprintf("The transaction was added to the transaction pool but wasn't processed in %v", wait),
-			Data:    chain.Keccak256(raw),
+			Data:    chain.Keccak256(envelope),
 			Err:     err,
 		}
 	case errors.Is(err, chain.ErrBusy), errors.Is(err, chain.ErrClosed):
 		return nil, &wire.Error{
 			Code:    codeNotReady,
 			Message: fmt.Sprintf("The transaction was rejected: %v", wire.SendError(err)),
-			Data:    chain.Keccak256(raw),
+			Data:    chain.Keccak256(envelope),
 			Err:     err,
 		}
 	}
 	return nil, wire.SendError(err)
 }
 
-func (s *Service) syncTimeout(timeout *Quantity) time.Duration {
+// timeout is how long a caller waits who says so, in milliseconds, or not.
+func (s *Service) timeout(timeout *Quantity, standard time.Duration) time.Duration {
 	if timeout == nil || *timeout == 0 {
-		return s.cfg.SyncTimeout
+		return standard
 	}
 	// Compared as milliseconds: as nanoseconds a caller's number might overflow.
 	if most := uint64(s.cfg.SyncTimeoutMax / time.Millisecond); uint64(*timeout) >= most {
@@ -125,7 +138,8 @@ func (s *Service) submit(ctx context.Context, raw []byte, timeout time.Duration)
 		return s.receipt(hash)
 	}
 	if errors.Is(err, chain.ErrInvalidTx) {
-		if receipt, ok := s.again(limited, chain.Keccak256(raw)); ok {
+		var receipt *wire.Receipt
+		if receipt, err = s.again(limited, chain.Keccak256(raw), err); err == nil {
 			return receipt, nil
 		}
 	}
@@ -136,20 +150,19 @@ func (s *Service) submit(ctx context.Context, raw []byte, timeout time.Duration)
 }
 
 // again answers who sends what was sent before, because the answer got lost: a
-// transaction that executed has a receipt, one that waits will have.
-func (s *Service) again(ctx context.Context, hash common.Hash) (*wire.Receipt, bool) {
-	if receipt, err := s.receipt(hash); err == nil {
-		return receipt, true
+// transaction that executed has a receipt, one that waits will have, or ctx ends.
+// What was not sent before is refused for the reason that refusal gives.
+func (s *Service) again(ctx context.Context, hash common.Hash, refusal error) (*wire.Receipt, error) {
+	tx, block, i, err := backend.FindTx(ctx, s.backend, hash)
+	if tx == nil || err != nil {
+		return nil, refusal
 	}
-	if waiting, err := s.backend.PoolTx(ctx, hash); err != nil || waiting == nil {
-		return nil, false
+	if block == nil {
+		if block, i, err = s.backend.History().WaitTx(ctx, hash); err != nil {
+			return nil, err
+		}
 	}
-	block, i, err := s.backend.History().WaitTx(ctx, hash)
-	if err != nil {
-		return nil, false
-	}
-	receipt, err := wire.NewReceipt(s.backend.ChainConfig(), block, i)
-	return receipt, err == nil
+	return wire.NewReceipt(s.backend.ChainConfig(), block, i)
 }
 
 func (s *Service) receipt(hash common.Hash) (*wire.Receipt, error) {

@@ -10,7 +10,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -111,8 +114,16 @@ func TestTimeout(t *testing.T) {
 		SyncTimeout: 30 * time.Millisecond, SyncTimeoutMax: 60 * time.Millisecond, RealtimeTimeout: 40 * time.Millisecond,
 	}, false)
 	client := d.dial()
-	_, err := call(client, realtimeSend, raw(d.node.Transfer(0, common.Address{1}, 1)))
-	requireError(t, err, wire.CodeServer, "realtime transaction expired", nil)
+	// The second of two sends waits for the first.
+	first := raw(d.node.Transfer(0, common.Address{1}, 1))
+	for _, args := range [][]any{{first}, {first, 20}, {first, "0x14"}, {first, nil}} {
+		begin := time.Now()
+		_, err := call(client, realtimeSend, args...)
+		requireError(t, err, wire.CodeServer, "realtime transaction expired", nil)
+		require.GreaterOrEqual(t, time.Since(begin), 20*time.Millisecond)
+	}
+	_, err := call(client, syncSend, first, 20)
+	requireError(t, err, 4, "wasn't processed in 20ms", chain.Keccak256(first).Hex())
 
 	for i, test := range []struct {
 		args []any
@@ -225,6 +236,59 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestBlobs: clients send blob transactions with their blobs.
+func TestBlobs(t *testing.T) {
+	network, envelope := blobTx(t)
+	hash := chain.Keccak256(envelope).Hex()
+	for _, form := range []hexutil.Bytes{network, envelope} {
+		d := open(t, rpctest.Options{Hold: true}, Config{}, false)
+		client := d.dial()
+		_, err := call(client, syncSend, form, 1)
+		requireError(t, err, 4, "wasn't processed", hash)
+		d.node.Refuse(chain.ErrBusy)
+		_, err = call(client, syncSend, form)
+		requireError(t, err, 5, "txpool is full", hash)
+		d.node.Refuse(nil)
+		d.node.Mini()
+		for _, method := range []string{realtimeSend, syncSend} {
+			receipt, err := call(client, method, form)
+			require.NoError(t, err)
+			require.Equal(t, hash, receipt["transactionHash"])
+			require.Equal(t, "0x3", receipt["type"])
+		}
+	}
+	for _, method := range []string{realtimeSend, syncSend} {
+		d := open(t, rpctest.Options{}, Config{}, false)
+		_, err := call(d.dial(), method, network[:len(network)-1])
+		requireError(t, err, wire.CodeServer, "rlp", nil)
+	}
+}
+
+// blobTx is account 0's first transaction, with a blob, as clients send it and as
+// blocks have it.
+func blobTx(t *testing.T) (network, envelope hexutil.Bytes) {
+	t.Helper()
+	d := open(t, rpctest.Options{}, Config{}, false)
+	blob := new(kzg4844.Blob)
+	commitment, err := kzg4844.BlobToCommitment(blob)
+	require.NoError(t, err)
+	proof, err := kzg4844.ComputeBlobProof(blob, commitment)
+	require.NoError(t, err)
+	sidecar := types.NewBlobTxSidecar(types.BlobSidecarVersion0,
+		[]kzg4844.Blob{*blob}, []kzg4844.Commitment{commitment}, []kzg4844.Proof{proof})
+	tx, err := types.SignNewTx(rpctest.AccountAt(0).Key, types.LatestSigner(d.node.ChainConfig()), &types.BlobTx{
+		ChainID: uint256.MustFromBig(d.node.ChainConfig().ChainID), Gas: 21_000, To: common.Address{1},
+		GasTipCap: uint256.NewInt(1e9), GasFeeCap: uint256.NewInt(1e11), BlobFeeCap: uint256.NewInt(1e9),
+		BlobHashes: sidecar.BlobHashes(), Sidecar: sidecar,
+	})
+	require.NoError(t, err)
+	network, err = tx.MarshalBinary()
+	require.NoError(t, err)
+	envelope, err = tx.WithoutBlobTxSidecar().MarshalBinary()
+	require.NoError(t, err)
+	return network, envelope
+}
+
 // A caller who is gone is not told that the time is over.
 func TestCallerGone(t *testing.T) {
 	d := open(t, rpctest.Options{Hold: true}, Config{}, false)
@@ -252,7 +316,7 @@ func BenchmarkSend(b *testing.B) {
 				if method == syncSend {
 					receipt, err = eth.SendRawTransactionSync(b.Context(), txs[i], nil)
 				} else {
-					receipt, err = rt.SendRawTransaction(b.Context(), txs[i])
+					receipt, err = rt.SendRawTransaction(b.Context(), txs[i], nil)
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -40,6 +40,8 @@ type stream struct {
 	// minis: the notifications are of mini-blocks, so the subscriber has to know
 	// when some were dropped.
 	minis bool
+	// bytes is about how much memory the subscriber's filter takes.
+	bytes int
 	// sealed is the newest block that the subscriber knows to be sealed.
 	sealed uint64
 }
@@ -54,7 +56,7 @@ func (s *Service) start(ctx context.Context, resume *Resume, st *stream) (*rpc.S
 		return nil, rpc.ErrNotificationsUnsupported
 	}
 	conn, _ := rpc.ClientFromContext(ctx) // one for each connection
-	release, err := s.slots.take(conn)
+	release, err := s.slots.take(conn, st.bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +131,12 @@ func (st *stream) run(ctx context.Context, out send) {
 }
 
 // dropped tells the subscriber to forget all mini-blocks after the newest block
-// that is sealed.
+// that is sealed. When sealed blocks are gone, too (history.Store.Rewind: a sequencer
+// recovers, which is over before anybody can subscribe to it), that is the newest
+// one left; a subscriber who hears of it late, when there are new ones, is told less
+// than what went.
 func (st *stream) dropped(out send) error {
+	st.sealed = min(st.sealed, st.service.backend.History().Head().Number)
 	if !st.minis {
 		return nil
 	}

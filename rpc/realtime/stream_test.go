@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -259,6 +260,23 @@ func TestDropped(t *testing.T) {
 	require.Empty(t, got["transactions"])
 }
 
+// TestRewound: what was sealed is dropped, too.
+func TestRewound(t *testing.T) {
+	d := open(t, rpctest.Options{}, Config{}, false)
+	minis := d.subscribe(d.dial(), "miniBlocks")
+	for range 3 {
+		d.node.Seal(d.emit(0, 1, 1, 0))
+		minis.next()
+	}
+	require.NoError(t, d.node.History().Rewind(1))
+	for {
+		if text := string(minis.raw()); strings.Contains(text, "dropped") {
+			require.JSONEq(t, fmt.Sprintf(`{"dropped":{"sequence":"%#x"}}`, uint64(history.SeqOf(2, 0))), text)
+			return
+		}
+	}
+}
+
 var otherParent = common.Hash{0xab}
 
 // other gives history a first mini-block of block 2, which is empty.
@@ -313,30 +331,4 @@ func TestStoreClosed(t *testing.T) {
 	failure := minis.next()["error"].(map[string]any)
 	require.Equal(t, float64(wire.CodeInternal), failure["code"])
 	require.Contains(t, failure["message"], "subscription ended")
-}
-
-func TestSlots(t *testing.T) {
-	d := open(t, rpctest.Options{}, Config{Subscriptions: 5, ConnSubscriptions: 3}, false)
-	first, second := d.dial(), d.dial()
-	var taps []*tap
-	for range 3 {
-		taps = append(taps, d.subscribe(first, "newHeads"))
-	}
-	for _, args := range [][]any{{"newHeads"}, {"syncing"}} {
-		_, err := d.trySubscribe(first, args...)
-		requireError(t, err, wire.CodeLimitExceeded, "the connection has 3", nil)
-	}
-	d.subscribe(second, "newHeads")
-	d.subscribe(second, "syncing")
-	_, err := d.trySubscribe(second, "newHeads")
-	requireError(t, err, wire.CodeLimitExceeded, "the node has 5", nil)
-	taps[0].sub.Unsubscribe()
-	eventually(t, "slot given back", func() bool { return d.service.Subscriptions() == 4 })
-	d.subscribe(second, "newHeads")
-	second.Close()
-	eventually(t, "forgotten", func() bool {
-		d.service.slots.mu.Lock()
-		defer d.service.slots.mu.Unlock()
-		return len(d.service.slots.conns) == 1
-	})
 }

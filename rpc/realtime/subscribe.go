@@ -27,9 +27,10 @@ func (e *Eth) Logs(ctx context.Context, filter wire.LogFilter, resume *Resume) (
 		return nil, errBlockRange
 	}
 	from, to := tag(filter.FromBlock), tag(filter.ToBlock)
+	bytes := filterBytes(&filter)
 	if e.realtime || from == rpc.PendingBlockNumber || to == rpc.PendingBlockNumber {
 		events := func(ev history.Event, out send) error { return s.sendLogs(ev, &filter, out) }
-		return s.start(ctx, resume, &stream{events: events, minis: true})
+		return s.start(ctx, resume, &stream{events: events, minis: true, bytes: bytes})
 	}
 	if resume != nil {
 		return nil, wire.InvalidParams("logs of sealed blocks cannot be resumed; eth_getLogs has them")
@@ -43,7 +44,7 @@ func (e *Eth) Logs(ctx context.Context, filter wire.LogFilter, resume *Resume) (
 		}
 		return s.sendSealedLogs(ev.Sealed, &filter, out)
 	}
-	return s.start(ctx, nil, &stream{events: events})
+	return s.start(ctx, nil, &stream{events: events, bytes: bytes})
 }
 
 // checkFuture refuses the ranges that go-ethereum refuses for logs that are still
@@ -98,7 +99,7 @@ func (e *Eth) StateChanges(ctx context.Context, addresses *Addresses, resume *Re
 		only = *addresses
 	}
 	events := func(ev history.Event, out send) error { return s.sendState(ev, only, out) }
-	return s.start(ctx, resume, &stream{events: events, minis: true})
+	return s.start(ctx, resume, &stream{events: events, minis: true, bytes: only.bytes()})
 }
 
 // Syncing is eth_subscribe "syncing": false, once. A node that serves has what it
@@ -109,7 +110,7 @@ func (e *Eth) Syncing(ctx context.Context) (*rpc.Subscription, error) {
 		return nil, rpc.ErrNotificationsUnsupported
 	}
 	conn, _ := rpc.ClientFromContext(ctx)
-	release, err := e.service.slots.take(conn)
+	release, err := e.service.slots.take(conn, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	// the transactions before the traced one, or all of a block. Default 2 min.
 	TimeoutMax time.Duration
 	// ResultMax is how large an answer may be, in bytes, and about how much a tracer
-	// may gather for it. Default 128 MiB.
+	// may gather for it. Default 64 MiB.
 	ResultMax int
 	// Concurrency is how many requests execute at a time; others wait. Default:
 	// GOMAXPROCS.
@@ -37,7 +37,7 @@ func (c Config) withDefaults() Config {
 		c.TimeoutMax = 2 * time.Minute
 	}
 	if c.ResultMax <= 0 {
-		c.ResultMax = 128 << 20
+		c.ResultMax = 64 << 20
 	}
 	if c.Concurrency <= 0 {
 		c.Concurrency = runtime.GOMAXPROCS(0)

@@ -14,9 +14,11 @@ type DevAccount struct {
 	Key     common.Hash // secp256k1
 }
 
-// devAccounts are the first ten of the mnemonic "test test test test test test test
-// test test test test junk" at m/44'/60'/0'/0/i (BIP-39, BIP-44): those of anvil and
-// hardhat.
+// DevMnemonic is what the keys of DevAccounts are derived from (BIP-39).
+const DevMnemonic = "test test test test test test test test test test test junk"
+
+// devAccounts are the first ten of DevMnemonic at m/44'/60'/0'/0/i (BIP-44): those of
+// anvil and hardhat.
 var devAccounts = [...]struct{ address, key string }{
 	{"0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"},
 	{"0x70997970C51812dc3A010C7d01b50e0d17dc79C8", "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"},

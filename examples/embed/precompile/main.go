@@ -19,7 +19,7 @@ import (
 type sha512 struct{}
 
 func (sha512) Name() string                     { return "SHA3-512" }
-func (sha512) RequiredGas(input []byte) uint64  { return 60 + 12*uint64(len(input)+31)/32 }
+func (sha512) RequiredGas(input []byte) uint64  { return 60 + 12*(uint64(len(input)+31)/32) }
 func (sha512) Run(input []byte) ([]byte, error) { sum := sha3.Sum512(input); return sum[:], nil }
 
 var at = common.HexToAddress("0x0000000000000000000000000000000000010000")

@@ -18,5 +18,5 @@ func PrintDevAccounts(w io.Writer) {
 	for i, a := range accounts {
 		fmt.Fprintf(w, "(%d) %s\n", i, a.Key)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\nWallet\n==================\nMnemonic:          %s\nDerivation path:   m/44'/60'/0'/0/\n\n", genesis.DevMnemonic)
 }

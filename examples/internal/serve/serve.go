@@ -40,7 +40,7 @@ func (o *Options) Flags(f *flag.FlagSet, port int) {
 	f.StringVar(&o.Hosts, "http.vhosts", "localhost", "comma-separated host `names` that clients may use; * is any")
 	f.StringVar(&o.Origins, "http.corsdomain", "", "comma-separated `origins` of web pages that may use the door; * is any")
 	f.StringVar(&o.API, "http.api", strings.Join(rpc.DefaultNamespaces(), ","), "comma-separated `namespaces` to serve")
-	f.BoolVar(&o.Admin, "admin", false, "serve namespace admin at /admin, to holders of a token")
+	f.BoolVar(&o.Admin, "admin.enable", false, "serve namespace admin at /admin, to holders of a token")
 	f.StringVar(&o.Secret, "admin.jwtsecret", "", "`file` with the secret of these tokens, made if it is missing (default jwt.hex in the data directory)")
 	f.BoolVar(&o.Profile, "pprof", false, "serve profiles at /debug/pprof/")
 }
@@ -103,7 +103,7 @@ func (s *Service) door() (*rpc.Server, error) {
 	cfg := rpc.Config{
 		Backend: s.Backend, Engine: s.Engine, Namespaces: list(s.Options.API),
 		Hosts: list(s.Options.Hosts), Origins: list(s.Options.Origins),
-		Pages: pages, Ready: s.Ready, Logger: s.Log,
+		Pages: pages, Ready: s.Ready, Logger: s.Log, Version: "vivace/" + Version(),
 	}
 	var err error
 	if cfg.Admin, err = s.admin(); err != nil {

@@ -46,7 +46,7 @@ type Node struct {
 	trie    *trie.StateTrie
 	history *history.Store
 
-	// trieMu is held around calls of the trie, which is for one goroutine at a time.
+	// trieMu is held around Begin and Commit, which are for one goroutine at a time.
 	trieMu sync.Mutex
 
 	// making is held while blocks are made.
@@ -139,9 +139,7 @@ func (n *Node) begin(ctx context.Context, g *chain.Genesis) error {
 
 // commit puts changes on a root of the trie, and returns the root after.
 func (n *Node) commit(ctx context.Context, parent common.Hash, c *chain.Changes) (common.Hash, error) {
-	n.trieMu.Lock()
-	defer n.trieMu.Unlock()
-	commitment, err := n.trie.Begin(ctx, parent)
+	commitment, err := n.beginTrie(ctx, parent)
 	if err != nil {
 		return common.Hash{}, err
 	}
@@ -153,7 +151,15 @@ func (n *Node) commit(ctx context.Context, parent common.Hash, c *chain.Changes)
 	if err != nil {
 		return common.Hash{}, err
 	}
+	n.trieMu.Lock()
+	defer n.trieMu.Unlock()
 	return root, commitment.Commit(ctx)
+}
+
+func (n *Node) beginTrie(ctx context.Context, root common.Hash) (chain.Commitment, error) {
+	n.trieMu.Lock()
+	defer n.trieMu.Unlock()
+	return n.trie.Begin(ctx, root)
 }
 
 // show makes the newest state the one that Latest returns.
@@ -226,39 +232,32 @@ func (n *Node) Latest() (chain.StateView, *chain.Env) {
 	return n.view, n.env
 }
 
+// OpenEnv implements backend.Backend: nil unless there is something in the block after
+// the newest sealed one.
+func (n *Node) OpenEnv() *chain.Env {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.env.Number > n.history.Head().Number {
+		return n.env
+	}
+	return nil
+}
+
 // StateAt implements backend.Backend.
 func (n *Node) StateAt(id chain.BlockID) (chain.StateView, error) { return n.store.View(id) }
 
 // Begin implements backend.Backend.
 func (n *Node) Begin(ctx context.Context, root common.Hash) (chain.Commitment, error) {
-	n.trieMu.Lock()
-	defer n.trieMu.Unlock()
-	commitment, err := n.trie.Begin(ctx, root)
+	commitment, err := n.beginTrie(ctx, root)
 	if err != nil {
 		return nil, err
 	}
-	return &borrowed{commitment, &n.trieMu}, nil
+	return borrowed{commitment}, nil
 }
 
-// borrowed is a Commitment beside others: their calls that touch the trie take
-// turns.
-type borrowed struct {
-	chain.Commitment
-	mu *sync.Mutex
-}
+// borrowed is a Commitment of the door's, beside those of blocks.
+type borrowed struct{ chain.Commitment }
 
-func (b *borrowed) Apply(c *chain.Changes) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Commitment.Apply(c)
-}
-
-func (b *borrowed) Commit(context.Context) error {
+func (borrowed) Commit(context.Context) error {
 	return fmt.Errorf("%w: a commitment that the door began is never committed", chain.ErrClosed)
-}
-
-func (b *borrowed) Discard() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.Commitment.Discard()
 }

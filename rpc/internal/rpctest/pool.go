@@ -200,6 +200,12 @@ func (n *Node) Pool(context.Context) (backend.Pool, error) {
 	return out, errs
 }
 
+// PoolStatus implements backend.Backend.
+func (n *Node) PoolStatus(ctx context.Context) (pending, queued int, err error) {
+	pool, err := n.Pool(ctx)
+	return len(pool.Pending), len(pool.Queued), err
+}
+
 // PoolTx implements backend.Backend.
 func (n *Node) PoolTx(_ context.Context, hash common.Hash) (*chain.Tx, error) {
 	n.mu.Lock()

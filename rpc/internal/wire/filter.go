@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -66,15 +65,8 @@ func (f *LogFilter) Query() *history.LogQuery {
 
 // Matches reports whether f selects l, whatever its block.
 func (f *LogFilter) Matches(l *chain.Log) bool {
-	if len(f.Addresses) > 0 && !slices.Contains(f.Addresses, l.Address) || len(f.Topics) > len(l.Topics) {
-		return false
-	}
-	for i, any := range f.Topics {
-		if len(any) > 0 && !slices.Contains(any, l.Topics[i]) {
-			return false
-		}
-	}
-	return true
+	q := history.LogQuery{Addresses: f.Addresses, Topics: f.Topics}
+	return q.Selects(l)
 }
 
 // elementsMax is the most elements that a JSON array, with the arrays in it, can

@@ -1,0 +1,117 @@
+package fullnode
+
+import (
+	"context"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// Heads are how far the node is, and how sure.
+type Heads struct {
+	Preconfirmed MiniID        // newest mini-block that is applied
+	RootChecked  chain.BlockID // newest block whose header's root our state has
+}
+
+// A MiniID names a mini-block.
+type MiniID struct {
+	Number uint64
+	Index  uint32
+}
+
+func (m MiniID) before(other MiniID) bool {
+	return m.Number < other.Number || m.Number == other.Number && m.Index < other.Index
+}
+
+// Stats is what the node counted since New.
+type Stats struct {
+	MiniBlocks, Blocks, Transactions, DiffBytes uint64
+
+	// Of Config.History: bodies that were refused, and blocks that it did not get
+	// because bodies were missing or refused.
+	BodiesRefused, Lost uint64
+	// Mini-blocks that wait for their bodies now, and about the bytes of their changes,
+	// of which BacklogMax (Config.BacklogBytes) is full.
+	Backlog, BacklogBytes, BacklogMax int
+}
+
+// Refused is the error with which Run last refused a message, or nil; nil again
+// once Run is called again.
+func (f *Follower) Refused() error {
+	if p := f.bad.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// RefusedBody is the error with which a body was last refused, or nil: it was not what
+// the sequencer committed to. The state has nothing to do with bodies and goes on.
+func (f *Follower) RefusedBody() error {
+	if p := f.badBody.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Heads returns the heads.
+func (f *Follower) Heads() Heads {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.heads
+}
+
+// Stats returns the counters.
+func (f *Follower) Stats() Stats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.stats
+	if f.backlog != nil {
+		s.Backlog, s.BacklogBytes = f.backlog.waiting()
+		s.BacklogMax = f.cfg.BacklogBytes
+	}
+	return s
+}
+
+func (f *Follower) count(add func(*Stats)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	add(&f.stats)
+}
+
+// View is the state at the preconfirmed head.
+func (f *Follower) View() (chain.StateView, MiniID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view, f.heads.Preconfirmed
+}
+
+// Latest is the state at the preconfirmed head, and the environment of the block that
+// it is in or after.
+func (f *Follower) Latest() (chain.StateView, *chain.Env) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.view, f.env
+}
+
+// OpenEnv is the environment of the block of which the newest mini-block is, unless that
+// was the block's last: nil then, for what the next block has is not known.
+func (f *Follower) OpenEnv() *chain.Env {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open
+}
+
+// Begin starts a commitment on the state with the given root, for proofs and
+// simulations; nobody commits it. chain.ErrNotFound if the root is not kept.
+func (f *Follower) Begin(ctx context.Context, root common.Hash) (chain.Commitment, error) {
+	f.committerMu.Lock()
+	defer f.committerMu.Unlock()
+	return f.cfg.Committer.Begin(ctx, root)
+}
+
+// Store is the node's state by blocks.
+func (f *Follower) Store() chain.StateStore { return f.cfg.Store }
+
+// Close releases the store. Run must have ended.
+func (f *Follower) Close() error { return f.cfg.Store.Close() }

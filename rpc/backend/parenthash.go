@@ -1,0 +1,114 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
+)
+
+// parentHashes is the state in or after an unsealed block with the writes of EIP-2935
+// that its transactions see. The write that opens a block is in none of its
+// mini-blocks, because the parent's hash comes later (chain.MiniBlock); so a view at a
+// mini-block can lack the one of its own block, and, as a node shows a block's last
+// mini-block until something of the next has executed, that of the block before.
+//
+// The values come from the sealed headers. Where one is not there yet the hash does
+// not exist either, and who reads the slot waits for it, as a transaction does, until
+// ctx ends.
+type parentHashes struct {
+	chain.StateView
+	ctx    context.Context
+	b      Backend
+	number uint64 // of the block that the state is in or after
+}
+
+// withParentHashes adds the hashes to view, which is in or after the block of env.
+func withParentHashes(ctx context.Context, b Backend, view chain.StateView, env *chain.Env) chain.StateView {
+	if env.Number == 0 || !writesParentHash(b, env.Number, env.Timestamp) {
+		return view
+	}
+	return &parentHashes{view, ctx, b, env.Number}
+}
+
+// writesParentHash reports whether a block opens with the write.
+func writesParentHash(b Backend, number, time uint64) bool {
+	return b.ChainConfig().IsPrague(new(big.Int).SetUint64(number), time)
+}
+
+// Slot implements chain.StateView.
+func (p *parentHashes) Slot(addr common.Address, key common.Hash) (uint256.Int, error) {
+	known, err := p.StateView.Slot(addr, key)
+	if addr != chain.HistoryStorageAddress || err != nil {
+		return known, err
+	}
+	for child := p.number; child > 0 && child+1 >= p.number; child-- {
+		if key == chain.HistorySlot(child-1) {
+			return p.hash(child, known)
+		}
+	}
+	return known, nil
+}
+
+// hash is what the slot of child's parent holds, which is known, the value below, if
+// child does not write it.
+func (p *parentHashes) hash(child uint64, known uint256.Int) (uint256.Int, error) {
+	account, _, err := p.Account(chain.HistoryStorageAddress)
+	if err != nil || account.CodeHash != chain.HistoryStorageCodeHash {
+		return known, err
+	}
+	if child < p.number { // else withParentHashes has asked
+		env, err := p.env(child)
+		if err != nil || env == nil || !writesParentHash(p.b, child, env.Timestamp) {
+			return known, err
+		}
+	}
+	header, err := waitHeader(p.ctx, p.b.History(), child-1)
+	if errors.Is(err, history.ErrNotKept) {
+		return known, nil // sealed so long ago that the state below has it
+	}
+	if err != nil {
+		return known, err
+	}
+	hash := header.Hash()
+	return *new(uint256.Int).SetBytes32(hash[:]), nil
+}
+
+// env is the environment of a block that may not be sealed; nil if it is not kept.
+func (p *parentHashes) env(number uint64) (*chain.Env, error) {
+	for _, block := range p.b.History().Unsealed() { // before Header: a block in neither would be missed
+		if block.Number() == number {
+			return block.Env, nil
+		}
+	}
+	header, err := p.b.History().Header(number)
+	if errors.Is(err, chain.ErrNotFound) || errors.Is(err, history.ErrNotKept) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return (&chain.Block{Header: header}).Env(), nil
+}
+
+// waitHeader is history's WaitHeader for a block that there is: it waits also while
+// history has not heard of the block, because it can be behind the state by moments.
+func waitHeader(ctx context.Context, store *history.Store, number uint64) (*chain.Header, error) {
+	for {
+		header, err := store.WaitHeader(ctx, number)
+		if !errors.Is(err, chain.ErrNotFound) || errors.Is(err, history.ErrNotKept) {
+			return header, err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

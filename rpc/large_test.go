@@ -1,0 +1,156 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+)
+
+// quietDoor is a door whose queues a test fills.
+func quietDoor(t *testing.T, limits Limits) *Server {
+	t.Helper()
+	node := rpctest.Dev(t, rpctest.Options{})
+	door, err := New(Config{Backend: node, Engine: node.Engine(), Limits: limits, Namespaces: append(DefaultNamespaces(), "testing")})
+	require.NoError(t, err)
+	t.Cleanup(door.Close)
+	return door
+}
+
+func askDoor(door *Server, body string) (status int, answer string) {
+	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	request.Host = "localhost"
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	door.Handler().ServeHTTP(recorder, request)
+	return recorder.Code, recorder.Body.String()
+}
+
+func callOf(method string) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":[]}`, method)
+}
+
+func TestVolumes(t *testing.T) {
+	batch := func(methods ...string) string {
+		for i, m := range methods {
+			methods[i] = callOf(m)
+		}
+		return "[" + strings.Join(methods, ",") + "]"
+	}
+	const block, code, balance, logs, trace, call = "eth_getBlockByNumber", "eth_getCode", "eth_getBalance", "eth_getLogs", "debug_traceCall", "eth_call"
+	for body, want := range map[string]volume{
+		callOf(balance):                          small,
+		callOf(code):                             small,
+		callOf(block):                            reading,
+		callOf(logs):                             searching,
+		callOf(trace):                            executing,
+		batch():                                  small,
+		batch(code):                              small,
+		batch(block):                             reading,
+		batch(balance, balance):                  small,
+		batch(code, code):                        reading,
+		batch(block, code):                       reading,
+		batch(block, balance):                    searching,
+		batch(code, call):                        searching,
+		batch(block, logs):                       searching,
+		batch(block, trace):                      executing,
+		batch(call, call):                        searching,
+		batch("eth_sendRawTransaction", balance): small,
+	} {
+		in := new(intake)
+		in.calls, in.batch = parseRequest([]byte(body), 100)
+		require.Equal(t, want, in.volume(), body)
+	}
+	// There are all of these methods.
+	door := quietDoor(t, Limits{})
+	for method := range volumes {
+		_, answer := askDoor(door, callOf(method))
+		require.NotContains(t, answer, "does not exist", method)
+	}
+	for method := range executes {
+		require.Equal(t, item, volumes[method], method)
+	}
+}
+
+// Large answers are made one after the other; each volume has a line of its own, and
+// small ones do not wait.
+func TestLargeAnswersWait(t *testing.T) {
+	door := quietDoor(t, Limits{Memory: 128 << 20, Timeout: 50 * time.Millisecond})
+	block := `{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","params":["0x0",true]}`
+	door.larges.readings <- struct{}{}
+	require.Len(t, door.larges.readings, cap(door.larges.readings), "one at a time")
+	status, answer := askDoor(door, block)
+	require.Equal(t, http.StatusServiceUnavailable, status, answer)
+	require.Contains(t, answer, errLarge.Error())
+	for _, body := range []string{callOf("eth_chainId"), `{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{}]}`} {
+		status, answer = askDoor(door, body)
+		require.Equal(t, http.StatusOK, status, answer)
+	}
+	time.AfterFunc(10*time.Millisecond, func() { <-door.larges.readings })
+	status, answer = askDoor(door, block)
+	require.Equal(t, http.StatusOK, status, answer)
+	askDoor(door, strings.Replace(block, `"id":1,`, "", 1)) // no answer
+	require.Empty(t, door.larges.readings)
+	require.Empty(t, door.larges.searches)
+}
+
+// slowReader gives a request in two parts, the second when its turn to be read is over.
+type slowReader struct {
+	io.Reader
+	between func()
+}
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err == io.EOF {
+		r.between()
+	}
+	return n, err
+}
+
+// A request that took longer to come than a turn lasts waits for another to be
+// executed.
+func TestTurnAfterUpload(t *testing.T) {
+	door := quietDoor(t, Limits{Bulk: 1, Timeout: 10 * time.Millisecond})
+	door.turns.extra <- struct{}{}
+	body := "[" + strings.Repeat(callOf("eth_chainId")+",", 900) + callOf("eth_chainId") + "]"
+	read := func(between func()) *intake {
+		in := &intake{door: door}
+		require.NoError(t, in.read(t.Context(), &slowReader{strings.NewReader(body), between}, 1<<20))
+		require.NotNil(t, in.turn)
+		return in
+	}
+	in := read(func() {})
+	require.NoError(t, in.begin(context.Background()), "it is still its turn")
+	in.done()
+	require.Empty(t, door.turns.slots)
+
+	in = read(func() {
+		time.Sleep(2 * turnTime)
+		door.turns.slots <- struct{}{} // another's
+	})
+	require.ErrorIs(t, in.begin(context.Background()), errTurn)
+	in.done()
+	require.Len(t, door.turns.slots, 1)
+	<-door.turns.slots
+}
+
+// What traces may answer fits into memory: three times into half of it.
+func TestTraceLimit(t *testing.T) {
+	node := rpctest.Dev(t, rpctest.Options{})
+	cfg := Config{Backend: node, Engine: node.Engine(), Limits: Limits{Memory: 128 << 20}}
+	door, err := New(cfg)
+	require.NoError(t, err)
+	require.EqualValues(t, cfg.Limits.Memory/6, door.cfg.Services.Traces.ResultMax)
+	cfg.Services.Traces.ResultMax = int(cfg.Limits.Memory/6) + 1
+	_, err = New(cfg)
+	require.ErrorContains(t, err, "ResultMax")
+}

@@ -1,0 +1,161 @@
+package rpc_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/rpc"
+	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
+)
+
+const (
+	fullBlock    = `{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","params":["0x1",true]}`
+	subscribeNew = `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`
+)
+
+// A crowd that reads a block of 7 MB, each alone or among others in a batch, takes no
+// more memory than Limits.Memory allows, with the garbage that a collection takes for
+// live because it was made meanwhile: three times as much. All who are answered have
+// all of it.
+func TestLargeAnswers(t *testing.T) {
+	const memory = 128 << 20
+	node := rpctest.Dev(t, rpctest.Options{Hold: true})
+	node.Seal(largeTxs(node, 80)...)
+	door, err := rpc.New(rpc.Config{Backend: node, Engine: node.Engine(), Limits: rpc.Limits{Memory: memory}})
+	require.NoError(t, err)
+	url, stop := start(t, door)
+	defer func() { require.NoError(t, stop()) }()
+	for name, body := range map[string]string{"alone": fullBlock, "batch": "[" + fullBlock + "]", "mixed": "[" + fullBlock + "," + chainID + "]"} {
+		runtime.GC()
+		var before runtime.MemStats
+		runtime.ReadMemStats(&before)
+		peak, done := watchHeap()
+		var answered, refused atomic.Int64
+		crowd(80, func(int) {
+			client := &http.Client{Transport: new(http.Transport)}
+			defer client.CloseIdleConnections()
+			response, err := client.Post(url, "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			size, err := io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+			switch {
+			case response.StatusCode == http.StatusServiceUnavailable:
+				refused.Add(1)
+			case err != nil, size < 14_000_000:
+				t.Errorf("an answer of %d bytes: %v", size, err)
+			default:
+				answered.Add(1)
+			}
+		})
+		done()
+		t.Logf("%s: before %d MiB, %d answered, %d refused, %d MiB in flight, live heap up to %d MiB", name, before.HeapAlloc>>20, answered.Load(), refused.Load(), door.Stats().MemoryPeak>>20, peak.Load()>>20)
+		require.Positive(t, answered.Load())
+		require.Less(t, peak.Load(), uint64(3*memory))
+	}
+}
+
+// largeTxs are n transactions of 100 KB each.
+func largeTxs(node *rpctest.Node, n int) (txs []*chain.Tx) {
+	id := big.NewInt(genesis.DevChainID)
+	for range n {
+		txs = append(txs, node.Sign(0, &types.DynamicFeeTx{
+			ChainID: id, Nonce: node.Nonce(0), To: &common.Address{1}, Gas: 1_100_000, GasFeeCap: big.NewInt(1e12), Data: make([]byte, 100_000),
+		}))
+	}
+	return txs
+}
+
+// The connection of subscriptions takes nothing else: it has no limits for that.
+func TestSubscriptionsAlone(t *testing.T) {
+	door, err := rpc.New(config(t))
+	require.NoError(t, err)
+	url, stop := start(t, door)
+	defer func() { require.NoError(t, stop()) }()
+	conn := dial(t, url)
+	for i, batch := range []string{
+		subscribeNew + "," + fullBlock,
+		fullBlock + "," + subscribeNew,
+		subscribeNew + `,{"jsonrpc":"2.0","method":"eth_chainId"}`,
+		subscribeNew + `,{}`,
+		subscribeNew + `,{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","method":null,"params":["0x0",true]}`,
+	} {
+		write(t, conn, "["+batch+"]")
+		require.Equal(t, `[{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"a batch with subscriptions can have no other calls"}}]`, read(t, conn), batch)
+		require.EqualValues(t, i+1, door.Stats().Refused)
+	}
+	require.Zero(t, door.Stats().Subscriptions)
+	write(t, conn, "["+subscribeNew+","+subscribeNew+"]")
+	require.NotContains(t, read(t, conn), "error")
+	require.Equal(t, 2, door.Stats().Subscriptions)
+}
+
+// Replies to subscriptions are charged too.
+func TestMemoryOfSubscriptions(t *testing.T) {
+	door, err := rpc.New(config(t))
+	require.NoError(t, err)
+	url, stop := start(t, door)
+	defer func() { require.NoError(t, stop()) }()
+	conn := dial(t, url)
+	id := strings.Repeat("x", 500_000) // which the reply repeats
+	write(t, conn, strings.Replace(subscribeNew, `"id":1`, `"id":"`+id+`"`, 1))
+	var reply struct{ ID, Result string }
+	require.NoError(t, json.Unmarshal([]byte(read(t, conn)), &reply))
+	require.Equal(t, id, reply.ID)
+	require.GreaterOrEqual(t, door.Stats().MemoryPeak, int64(4*500_000), "two copies of the request and two of the reply")
+}
+
+// An answer that is refused ends its WebSocket, also when there is always something
+// to read.
+func TestRefusedAnswerEndsWebSocket(t *testing.T) {
+	cfg := config(t)
+	cfg.Limits.Body, cfg.Limits.Message, cfg.Limits.Memory = 64<<10, 64<<10, 256<<10
+	url := serve(t, cfg)
+	sha3 := `{"jsonrpc":"2.0","id":1,"method":"web3_sha3"}`
+	batch := "[" + strings.Repeat(sha3+",", 998) + sha3 + "]"
+	for range 5 {
+		conn := dial(t, url)
+		write(t, conn, batch)
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for i := 2; ; i++ {
+				message := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"eth_chainId"}`, i)
+				if conn.WriteMessage(websocket.TextMessage, []byte(message)) != nil {
+					return
+				}
+				time.Sleep(50 * time.Microsecond)
+			}
+		}()
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(3*time.Second)))
+		var err error
+		for err == nil {
+			var message []byte
+			_, message, err = conn.ReadMessage()
+			require.False(t, len(message) > 0 && message[0] == '[', "it was not refused")
+		}
+		require.NoError(t, conn.Close())
+		<-stopped
+		var network net.Error
+		require.False(t, errors.As(err, &network) && network.Timeout(), "the WebSocket lives on")
+	}
+}
