@@ -103,8 +103,7 @@ func (l *backlog) drop() {
 	l.wake()
 }
 
-// lose gives up a block. It stays until all before it are done: what is on top of it
-// can be in history only then, as what follows a gap.
+// lose gives up a block.
 func (l *backlog) lose(b *owed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -222,15 +221,15 @@ func (l *backlog) advance(b *owed) {
 	b.told++
 }
 
-// task is the oldest thing to be done now, if there is one. The caller has the lock.
+// task is the oldest thing to be done now, if there is one. The feed has a third block
+// only after the first's header; so a block after one that is lost, which is opened
+// behind a gap, comes when all before are sealed. The caller has the lock.
 func (l *backlog) task() (task, bool) {
 	for len(l.blocks) > 0 && l.blocks[0].lost {
 		l.blocks = l.blocks[1:]
 	}
 	for i, b := range l.blocks {
 		switch {
-		case b.lost:
-			return task{}, false // a gap is not behind unsealed blocks
 		case b.told < len(b.minis):
 			return task{block: b, mini: b.minis[b.told]}, true
 		case i == 0 && b.header != nil:

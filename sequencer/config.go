@@ -64,6 +64,8 @@ type Store interface {
 type History interface {
 	// Rewind forgets the blocks after number: they come again.
 	Rewind(number uint64) error
+	// Check fails if it has another block in the place of the header's.
+	Check(h *chain.Header) error
 	// OpenBlock begins the next block, Acknowledge adds transactions to it, SealMini
 	// ends a mini-block whose frame has the given digest, Seal gives the oldest block
 	// that has none its header. They keep what they are given.

@@ -100,6 +100,10 @@ func TestHistoryIsToldAgain(t *testing.T) {
 	s = w.open(func(c *sequencer.Config) { c.History = again })
 	require.NoError(t, s.Close())
 	require.Equal(t, published, again.rewound)
+	cfg := w.config()
+	cfg.History = &ledger{fork: chain.ErrMismatch}
+	_, err := sequencer.New(context.Background(), cfg)
+	require.ErrorIs(t, err, chain.ErrMismatch, "a history of another fork")
 	for number := range again.txs {
 		require.Greater(t, number, published)
 	}
@@ -145,11 +149,19 @@ type ledger struct {
 	sealed    uint64
 	persisted uint64
 	rewound   uint64
+	fork      error
 }
 
 func (l *ledger) Rewind(number uint64) error {
 	l.rewound = number
 	return nil
+}
+
+func (l *ledger) Check(h *chain.Header) error {
+	if h.Number != l.rewound {
+		panic("the header of another block than the newest")
+	}
+	return l.fork
 }
 
 func (l *ledger) OpenBlock(env *chain.Env) error {

@@ -59,7 +59,14 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 		return fmt.Errorf("log: %w", err)
 	}
 	// Without fsync a loss of power may have taken from the log what history has.
-	if err := s.history.Rewind(max(r.base, r.published)); err != nil {
+	newest := head
+	if h := r.headers[r.published]; h != nil && h.Number > head.Number {
+		newest = h
+	}
+	if err := s.history.Rewind(newest.Number); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	if err := s.history.Check(newest); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
 	if err := s.log.Replay(0, func(lsn state.LSN, kind byte, payload []byte) error {
