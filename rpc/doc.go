@@ -31,10 +31,11 @@
 // connections, WebSockets, requests in flight and subscriptions of each of them have
 // a bound, and all bytes of large requests and answers in flight share one account
 // (Limits.Memory). How large an answer is shows only when it was made, so of those that
-// may be large few are made at a time (large.go); others wait in line. What does not fit is refused at once; a client that does not read
-// its answers is cut off. When connections run out, the one makes room that has been
-// waiting for its client longest. Batches and large requests wait in line for a part
-// of the cores (Limits.Bulk), so that they do not keep small requests waiting.
+// may be large few are made at a time (large.go); others wait in line. What does not
+// fit is refused at once; a client that does not read its answers is cut off. When
+// connections run out, the one makes room that has been waiting for its client
+// longest. Batches and large requests wait in line for a part of the cores
+// (Limits.Bulk), so that they do not keep small requests waiting.
 //
 // Requests from web pages are let in by Host (DNS rebinding) and Origin, as
 // go-ethereum does. The library binds nothing; DefaultAddress is loopback.

@@ -214,7 +214,7 @@ func (n *network) addNode(ctx context.Context, o *options, spec *genesis.Spec, i
 	if err != nil {
 		return err
 	}
-	cfg := fullnode.Config{Genesis: own, Subscriber: n.bus}
+	cfg := fullnode.Config{Genesis: own, Subscriber: n.bus, Logger: log.With("role", fmt.Sprintf("full node %d", i+1))}
 	if i == 0 {
 		if n.nodeHistory, err = n.openHistory(o, own, "fullnode-history", log); err != nil {
 			return err

@@ -65,7 +65,7 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	}
 	defer store.Close()
 	f, err := fullnode.New(ctx, fullnode.Config{
-		Genesis: spec.Genesis, Subscriber: links, DA: layer, FromSnapshot: o.snapshot, History: store,
+		Genesis: spec.Genesis, Subscriber: links, DA: layer, FromSnapshot: o.snapshot, History: store, Logger: c.Log,
 	})
 	if err != nil {
 		return err

@@ -97,6 +97,11 @@ func OfFullnode(f *fullnode.Follower) prometheus.Collector {
 		r.counter("blocks_total", "blocks whose root was checked", float64(st.Blocks))
 		r.counter("diff_bytes_total", "bytes of diffs applied", float64(st.DiffBytes))
 		r.gauge("head_preconfirmed", "number of the newest mini-block's block", float64(heads.Preconfirmed.Number))
+		r.counter("blocks_lost_total", "blocks of which history did not get the bodies", float64(st.Lost))
+		r.counter("bodies_refused_total", "bodies that are not what the sequencer committed to", float64(st.BodiesRefused))
+		r.gauge("backlog", "mini-blocks that wait for their bodies", float64(st.Backlog))
+		r.gauge("backlog_bytes", "bytes of them", float64(st.BacklogBytes))
+		r.gauge("backlog_bytes_max", "bound of backlog_bytes", float64(st.BacklogMax))
 		r.gauge("head_root_checked", "number of the newest block whose root was checked", float64(heads.RootChecked.Number))
 	}}
 }
