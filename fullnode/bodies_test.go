@@ -106,7 +106,7 @@ func (d *diary) head() uint64 {
 
 // recordBodies runs a sequencer for some blocks, and returns what went over the bus
 // and what the sequencer's own history was told.
-func recordBodies(t *testing.T) (*genesis.Spec, *link.Bus, *diary) {
+func recordBodies(t testing.TB) (*genesis.Spec, *link.Bus, *diary) {
 	load, err := datagen.New(datagen.Config{Seed: 4, Accounts: 10, ChainID: genesis.DevChainID})
 	require.NoError(t, err)
 	spec, err := genesis.Dev(genesis.DevOptions{State: load.State()})

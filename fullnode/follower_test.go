@@ -3,10 +3,8 @@ package fullnode_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -14,11 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/fullnode"
-	"github.com/vivace-chain/vivace/internal/datagen"
 	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/sequencer"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/state"
 	"github.com/vivace-chain/vivace/statediff"
@@ -28,29 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // record runs a sequencer for some blocks and returns its feed.
 func record(t testing.TB) (*genesis.Spec, [][]byte) {
-	load, err := datagen.New(datagen.Config{Seed: 3, Accounts: 10, ChainID: genesis.DevChainID})
-	require.NoError(t, err)
-	spec, err := genesis.Dev(genesis.DevOptions{State: load.State()})
-	require.NoError(t, err)
-	bus := link.NewBus(1 << 30)
-	s, err := sequencer.New(context.Background(), sequencer.Config{
-		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: t.TempDir(), Durability: state.DurabilityNone,
-		DA: inprocess.New(), Publisher: bus, Subscriber: bus, BaseFee: uint256.NewInt(genesis.DevBaseFee),
-		MiniBlockInterval: time.Millisecond, BlockInterval: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	for _, tx := range load.Lanes(1)[0].Batch(150) {
-		_, err := s.Submit(ctx, tx.Raw)
-		require.NoError(t, err)
-	}
-	require.Eventually(t, func() bool { return s.Heads().RootChecked.Number >= 4 }, 10*time.Second, time.Millisecond)
-	cancel()
-	require.NoError(t, <-done)
-	require.NoError(t, s.Close())
-
+	spec, bus, _ := recordBodies(t)
 	last, _, err := bus.Latest(context.Background(), link.TopicFeed)
 	require.NoError(t, err)
 	next, err := bus.Subscribe(context.Background(), link.TopicFeed, 0)

@@ -146,7 +146,7 @@ func (b *Block) AppendJSON(dst []byte) []byte {
 		o = append(o, ']')
 	}
 	appendOmmers(&o, b.block.Env.Ommers)
-	if list := withdrawals(b.block); list != nil {
+	if list := b.block.Env.Withdrawals; list != nil {
 		appendWithdrawals(&o, list)
 	}
 	o.close()
@@ -221,15 +221,6 @@ func appendOmmers(o *object, ommers []*chain.Header) {
 	o.hashes("uncles", hashes)
 }
 
-// withdrawals are a block's; nil before Shanghai, and not nil from it on: genesis,
-// which has no body, has a root of none.
-func withdrawals(b *history.Block) []chain.Withdrawal {
-	if b.Env.Withdrawals == nil && b.Sealed() && b.Header.WithdrawalsRoot != nil {
-		return []chain.Withdrawal{}
-	}
-	return b.Env.Withdrawals
-}
-
 func appendWithdrawals(o *object, list []chain.Withdrawal) {
 	o.key("withdrawals")
 	*o = append(*o, '[')
@@ -287,7 +278,7 @@ func blockSize(b *history.Block) uint64 {
 	var raw []byte
 	raw, _ = b.Header.AppendBinary(raw)
 	size := len(raw) + txs + stringHeader(txs) + ommers + stringHeader(ommers)
-	if list := withdrawals(b); list != nil {
+	if list := b.Env.Withdrawals; list != nil {
 		var paid int
 		for i := range list {
 			raw, _ = list[i].AppendBinary(raw[:0])
