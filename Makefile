@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods
+.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door
 
 check:
 	.ci/run
@@ -45,6 +45,11 @@ bench:
 # and Python 3.
 clients:
 	VIVACE_INTEROP=1 go test -count=1 -v ./internal/interop
+
+# The door beside its rivals, with its limits. On a quiet machine; needs anvil in PATH or
+# where VIVACE_ANVIL points.
+door:
+	VIVACE_QUIET=1 go test -count=1 -v ./bench -run TestDoorLimits -timeout 0
 
 # A million junk transactions and other floods, beside honest requests.
 floods:

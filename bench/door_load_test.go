@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/big"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +34,7 @@ type doorSender struct {
 	address common.Address
 	to      common.Address
 	nonce   uint64
+	last    common.Hash // of its newest transaction
 }
 
 func newDoorSenders() []*doorSender {
@@ -61,7 +61,7 @@ func (s *doorSender) sign(n int) [][]byte {
 			GasFeeCap: big.NewInt(10_000 * params.GWei), GasTipCap: big.NewInt(params.GWei),
 		})
 		raws[i], _ = tx.MarshalBinary() // it was made from values
-		s.nonce++
+		s.nonce, s.last = s.nonce+1, tx.Hash()
 	}
 	return raws
 }
@@ -168,21 +168,57 @@ func awaitNonces(ctx context.Context, client *http.Client, url string, senders [
 		calls = append(calls, rpcCall{"2.0", i, "eth_getTransactionCount", []any{s.address, "latest"}})
 	}
 	body := marshal(calls)
-	for {
+	return poll(ctx, func() error {
 		nonces, err := ask[hexutil.Uint64](ctx, client, url, body)
 		if err != nil {
 			return err
 		}
-		behind := slices.IndexFunc(senders, func(s *doorSender) bool {
-			return uint64(nonces[slices.Index(senders, s)]) < s.nonce
-		})
-		if behind < 0 {
-			return nil
+		for i, s := range senders {
+			if uint64(nonces[i]) < s.nonce {
+				return fmt.Errorf("%w: sender %d has nonce %d, want %d", errNotYet, i, nonces[i], s.nonce)
+			}
+		}
+		return nil
+	})
+}
+
+// awaitReceipts polls until every sender's last transaction is in a block.
+func awaitReceipts(ctx context.Context, url string, senders []*doorSender) error {
+	client := doorClient(1)
+	defer client.CloseIdleConnections()
+	var calls []rpcCall
+	for i, s := range senders {
+		calls = append(calls, rpcCall{"2.0", i, "eth_getTransactionReceipt", []any{s.last}})
+	}
+	body := marshal(calls)
+	return poll(ctx, func() error {
+		receipts, err := ask[*struct{ BlockHash *common.Hash }](ctx, client, url, body)
+		if err != nil {
+			return err
+		}
+		for i, r := range receipts {
+			if r == nil || r.BlockHash == nil {
+				return fmt.Errorf("%w: sender %d has no receipt of %s", errNotYet, i, senders[i].last)
+			}
+		}
+		return nil
+	})
+}
+
+// errNotYet says that it is worth asking again.
+var errNotYet = errors.New("not yet")
+
+// poll asks until the answer is not errNotYet.
+func poll(ctx context.Context, question func() error) error {
+	for {
+		err := question()
+		if !errors.Is(err, errNotYet) {
+			return err
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("sender %d has nonce %d, want %d: %w", behind, nonces[behind], senders[behind].nonce, ctx.Err())
+			return errors.Join(err, ctx.Err())
 		}
 	}
 }

@@ -121,8 +121,10 @@ func startAnvil(ctx context.Context) (*doorServer, error) {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	l.Close()
+	// A block a second, first come first served, is how it is fastest: by default it
+	// goes through all that waits for every block, and 10,000 transactions take minutes.
 	cmd := exec.CommandContext(ctx, path, "--port", port, "--chain-id", fmt.Sprint(genesis.DevChainID),
-		"--gas-limit", fmt.Sprint(doorGasLimit), "--accounts", "0", "--no-request-size-limit")
+		"--block-time", "1", "--order", "fifo", "--gas-limit", fmt.Sprint(doorGasLimit), "--accounts", "0", "--no-request-size-limit")
 	s, err := launch(cmd, func(line string) (string, bool) {
 		return "http://127.0.0.1:" + port, strings.HasPrefix(line, "Listening on")
 	})
