@@ -33,6 +33,7 @@ type owed struct {
 	closed bool          // the last of minis is the block's last
 	header *chain.Header // nil until the state has the block for good
 	lost   bool          // it will not be in history, or is not of the chain any more
+	had    bool          // history has it already, or a gap there: there is nothing to tell
 
 	// What the keeper has done.
 	opened   bool
@@ -67,11 +68,11 @@ func (l *backlog) add(b *owed, frame *chain.Frame, digest common.Hash, changes *
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b.closed = frame.Last
-	if b.lost {
-		return
-	}
 	if frame.Index == 0 {
 		l.blocks = append(l.blocks, b)
+	}
+	if b.lost || b.had {
+		return
 	}
 	b.minis = append(b.minis, m)
 	l.minis++
@@ -101,6 +102,14 @@ func (l *backlog) drop() {
 		}
 	}
 	l.wake()
+}
+
+// skip says that the feed goes on after block h, of which, and of blocks before it,
+// nothing came.
+func (l *backlog) skip(h *chain.Header) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blocks = append(l.blocks, &owed{env: (&chain.Block{Header: h}).Env(), header: h, closed: true, lost: true})
 }
 
 // lose gives up a block.

@@ -29,6 +29,8 @@ type History interface {
 	Drop()
 	// Persist returns when the sealed blocks up to number are durable.
 	Persist(ctx context.Context, number uint64) error
+	// Head is the newest sealed block. It may be called concurrently with the others.
+	Head() chain.BlockID
 }
 
 // A keeper brings what the feed says of each mini-block together with its body, and a
@@ -45,6 +47,8 @@ type keeper struct {
 	bodies func(context.Context) (uint64, []byte, error)
 	after  uint64          // number of the next message, to subscribe from
 	ahead  *chain.MiniBody // of a mini-block after the one that was wanted
+	newest MiniID          // of all bodies that came
+	moved  time.Time       // when that last changed, or somebody began to wait
 	gap    error           // why history does not have the block before
 }
 
@@ -110,11 +114,13 @@ func (k *keeper) tell(t *task) error {
 // seal checks the bodies of a block against its header: they are what the sequencer
 // committed to, or do not become history.
 func (k *keeper) seal(ctx context.Context, b *owed, h *chain.Header) error {
-	txs, receipts, _ := k.body(b)
-	if err := checkBodies(b.env, h, txs, receipts); err != nil {
-		k.refuse(err)
-		k.giveUp(err, b)
-		return nil
+	if !b.had {
+		txs, receipts, _ := k.body(b)
+		if err := checkBodies(b.env, h, txs, receipts); err != nil {
+			k.refuse(err)
+			k.giveUp(err, b)
+			return nil
+		}
 	}
 	if err := k.history.Seal(h); err != nil {
 		return err
@@ -143,7 +149,7 @@ func checkBodies(env *chain.Env, h *chain.Header, txs []*chain.Tx, receipts []*c
 // refuse remembers why a body was refused.
 func (k *keeper) refuse(err error) {
 	k.node.badBody.Store(&err)
-	k.node.count(func(s *Stats) { s.BodiesRefused++ })
+	k.node.count(func(s *Stats) { s.BodiesRefused, s.LastBodyRefused = s.BodiesRefused+1, time.Now() })
 }
 
 // giveUp leaves blocks to be a gap of history. Those before them that are not sealed
@@ -168,6 +174,7 @@ func (k *keeper) giveUp(why error, blocks ...*owed) {
 // from before this node joined.
 func (k *keeper) find(ctx context.Context, t *task) error {
 	want := MiniID{t.mini.frame.Number, t.mini.frame.Index}
+	k.moved = time.Now()
 	for {
 		body, err := k.read(ctx)
 		if err != nil || body == nil {
@@ -262,14 +269,26 @@ func (k *keeper) read(ctx context.Context) (*chain.MiniBody, error) {
 			k.refuse(fmt.Errorf("body message %d: %w", seq, err))
 			continue
 		}
+		if id := (MiniID{body.Number, body.Index}); k.newest.before(id) {
+			k.newest, k.moved = id, time.Now()
+		}
 		return body, nil
 	}
 }
 
-// message is the next message of a body; see read.
+// message is the next message of a body; see read. A stream that brings nothing but
+// damage and repetitions is as good as silent.
 func (k *keeper) message(ctx context.Context) (uint64, []byte, error) {
 	for {
-		patient, cancel := context.WithTimeout(ctx, k.patience)
+		left := time.Until(k.moved.Add(k.patience))
+		if left <= 0 {
+			k.moved, left = time.Now(), k.patience
+			if k.full() {
+				k.giveUp(fmt.Errorf("%w: no body for %s", chain.ErrNotFound, k.patience), k.unable()...)
+				return 0, nil, nil
+			}
+		}
+		patient, cancel := context.WithTimeout(ctx, left)
 		seq, msg, err := k.bodies(patient)
 		late := patient.Err() != nil
 		cancel()
@@ -279,13 +298,9 @@ func (k *keeper) message(ctx context.Context) (uint64, []byte, error) {
 			return seq, msg, nil
 		case ctx.Err() != nil:
 			return 0, nil, ctx.Err()
-		case late:
+		case late: // the subscription may have ended with its context
 			if err := k.subscribe(ctx, k.after); err != nil {
 				return 0, nil, err
-			}
-			if k.full() {
-				k.giveUp(fmt.Errorf("%w: no body for %s", chain.ErrNotFound, k.patience), k.unable()...)
-				return 0, nil, nil
 			}
 		case errors.Is(err, chain.ErrOutOfStep) && k.after != link.Oldest:
 			// The keeper was too slow: what it wants shows as missing, or is there.

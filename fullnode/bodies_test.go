@@ -86,6 +86,10 @@ func (d *diary) Drop() {
 	d.drops++
 }
 
+func (d *diary) Head() chain.BlockID {
+	return chain.BlockID{Number: d.head()}
+}
+
 func (d *diary) Persist(context.Context, uint64) error { return nil }
 
 // upTo is what the diary has of blocks 1 to number.

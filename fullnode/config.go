@@ -32,9 +32,21 @@ type Config struct {
 	Subscriber Subscriber
 	// DA is where snapshots are. Required if FromSnapshot.
 	DA chain.DAClient
-	// FromSnapshot begins at the newest snapshot on offer instead of genesis; at
-	// genesis when none is on offer.
+	// FromSnapshot begins at a snapshot on offer instead of genesis; at genesis when none
+	// is on offer. It is the newest, unless History has blocks: then the newest that is
+	// not after them and from which on the feed is kept, genesis too, so that no block is
+	// missing in between; and the newest of all when there is none such.
+	//
+	// It also lets a node that is further behind than the feed is kept begin anew at a
+	// snapshot, while Run goes on: see RejoinDelay.
 	FromSnapshot bool
+	// RejoinDelay is the time from the first attempt to begin anew to the second; it
+	// doubles up to 32 times as much, and with the 16th attempt in a row that fails, or
+	// after which no block comes, Run ends. Views that readers have stay as they are
+	// meanwhile, and both states are in memory. Without FromSnapshot, or with a Store, a
+	// Committer or a Diff of the caller's, of which it would need new ones, the node does
+	// not begin anew: Run ends with chain.ErrOutOfStep. Default 1 s.
+	RejoinDelay time.Duration
 
 	// Store must be empty. Committer and Diff must be new. The defaults are those
 	// of packages state (in memory), trie and statediff.
@@ -72,15 +84,8 @@ func (c Config) withDefaults() (*Config, error) {
 	case c.FromSnapshot && c.DA == nil:
 		return nil, errors.New("fullnode: Config.DA is required to begin from a snapshot")
 	}
-	if c.Store == nil {
-		store, err := state.Open(state.Config{})
-		if err != nil {
-			return nil, err
-		}
-		c.Store = store
-	}
-	if c.Committer == nil {
-		c.Committer = trie.New(trie.Config{})
+	if c.RejoinDelay <= 0 {
+		c.RejoinDelay = time.Second
 	}
 	if c.FramesMax == 0 {
 		c.FramesMax = 4096
@@ -94,9 +99,30 @@ func (c Config) withDefaults() (*Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	if c.Diff == nil {
-		// A mark for each frame of a block that is closed and of one that is open.
-		c.Diff = statediff.New(statediff.Config{Marks: 2*c.FramesMax + 2})
-	}
 	return &c, nil
+}
+
+// renews reports whether the node can begin anew: what its state is in can be made again.
+func (c *Config) renews() bool {
+	return c.FromSnapshot && c.Store == nil && c.Committer == nil && c.Diff == nil
+}
+
+// base is what the state is to be in, as far as the caller did not give it.
+func (c *Config) base() (*base, error) {
+	b := &base{store: c.Store, committer: c.Committer, diff: c.Diff}
+	if b.store == nil {
+		store, err := state.Open(state.Config{})
+		if err != nil {
+			return nil, err
+		}
+		b.store = store
+	}
+	if b.committer == nil {
+		b.committer = trie.New(trie.Config{})
+	}
+	if b.diff == nil {
+		// A mark for each frame of a block that is closed and of one that is open.
+		b.diff = statediff.New(statediff.Config{Marks: 2*c.FramesMax + 2})
+	}
+	return b, nil
 }

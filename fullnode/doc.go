@@ -23,7 +23,15 @@
 //
 // A node begins at genesis or at a snapshot (Config.FromSnapshot), whose state it
 // rebuilds the trie from and checks against the header's root. Which header that is,
-// is a matter of trust, as with any weak-subjectivity checkpoint.
+// is a matter of trust, as with any weak-subjectivity checkpoint. A node that has a
+// history goes back to a snapshot that leaves no gap in it, as long as the feed does.
+//
+// A node that was away for longer than the feed keeps messages, or is too slow for it,
+// begins anew at a snapshot in the same way, while it runs, if it began at one: it
+// brings another state up beside the one it has, and only when that has the root of its
+// header do readers get it, all at once. Until then they have the state from before,
+// which is old but whole. Waiting for a snapshot it can go on from, it asks ever more
+// seldom, and at last gives up (Config.RejoinDelay).
 //
 // # Bodies
 //
@@ -40,13 +48,15 @@
 // header. A body that is refused is counted and remembered (Follower.RefusedBody), a
 // block that is given up is logged and counted (Stats.Lost); Run goes on. If bodies
 // lag, the feed waits for them when Config.BacklogBytes are full: a gap is for ever, a
-// delay is not; but it waits for no stream that is silent. An error of the history's
-// own ends Run, because nothing good comes of a full disk or of another chain's store.
+// delay is not; but it waits for no stream that is silent, or brings nothing new. An
+// error of the history's own ends Run, because nothing good comes of a full disk or of
+// another chain's store.
 //
-// What the history does not have sealed is kept in memory, with the bodies that came,
-// from one Run to the next. Each begins with taking back what is unsealed and telling
-// it anew, so it does not matter where the one before ended, or who wrote to the
-// history before that.
+// Blocks that the history has already it is not told again, nor are their bodies waited
+// for; it only compares their headers with its own. What it does not have sealed is kept
+// in memory, with the bodies that came, from one Run to the next. Each begins with taking
+// back what is unsealed and telling it anew, so it does not matter where the one before
+// ended, or who wrote to the history before that.
 //
 // Nothing here imports an executor; a test holds that.
 package fullnode

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
@@ -19,21 +20,15 @@ import (
 type Follower struct {
 	cfg *Config
 
-	// Where the node stands. Only Run's goroutine touches these.
-	head   *chain.Header // sealed, root checked, committed
-	feed   uint64        // number of the next feed message
-	frame  common.Hash   // digest of the last frame taken
-	blocks []*block      // after head: at most one that is closed, and an open one
+	// Where the node stands. Only Run's goroutine touches these, but for base.
+	place
+	blocks []*block // after head: at most one that is closed, and an open one
 	// dropped says that blocks without a header were given up.
 	dropped bool
 
 	backlog *backlog // what History is to have; nil without one
 
-	// committerMu orders Begin and Commit: of blocks, proofs and simulations. What is
-	// between the two needs no lock (chain.Committer).
-	committerMu sync.Mutex
-
-	mu    sync.Mutex
+	mu    sync.Mutex // also of a change of base
 	heads Heads
 	view  chain.StateView
 	env   *chain.Env // of the block that view is in or after
@@ -71,17 +66,28 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 	if c.History != nil {
 		f.backlog = newBacklog(c.BacklogBytes)
 	}
-	if err := f.join(ctx); err != nil {
+	p, err := f.join(ctx, f.choose)
+	if err != nil {
 		return nil, fmt.Errorf("fullnode: %w", err)
 	}
-	f.view, err = c.Store.View(c.Store.Head())
-	if err != nil {
-		return nil, err
+	if err := f.stand(p); err != nil {
+		return nil, fmt.Errorf("fullnode: %w", err)
 	}
-	f.env = (&chain.Block{Header: f.head}).Env()
-	f.heads.RootChecked = f.head.ID()
-	f.heads.Preconfirmed.Number = f.head.Number
 	return f, nil
+}
+
+// stand takes a place, for all readers at once.
+func (f *Follower) stand(p *place) error {
+	view, err := p.store.View(p.head.ID())
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.place = *p
+	f.view, f.env, f.open = view, (&chain.Block{Header: p.head}).Env(), nil
+	f.heads = Heads{RootChecked: p.head.ID(), Preconfirmed: MiniID{Number: p.head.Number}}
+	return nil
 }
 
 // Run follows the feed until ctx ends, and returns nil then. Another error says
@@ -90,8 +96,30 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 // mini-blocks that the header does not bear out. Or Config.History failed, and the
 // error says so. Run may be called again to go on from there, at any time: history is
 // told anew what it does not have sealed.
+//
+// A node that finds its next message gone from the feed begins anew at a snapshot, if
+// Config.FromSnapshot lets it. Until it has, it stands where it stood, and Refused says
+// why; then it stands at the snapshot's block, and History has a gap.
 func (f *Follower) Run(ctx context.Context) error {
-	f.bad.Store(nil)
+	for attempts := 0; ; {
+		f.bad.Store(nil)
+		head := f.head
+		err := f.run(ctx)
+		if gone := (*goneError)(nil); !errors.As(err, &gone) || ctx.Err() != nil {
+			return err
+		}
+		if f.head != head {
+			attempts = 0
+		}
+		f.bad.Store(&err)
+		if err := f.rejoin(ctx, &attempts, err); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// run follows the feed from one place on.
+func (f *Follower) run(ctx context.Context) error {
 	if f.cfg.History == nil {
 		return f.follow(ctx)
 	}
@@ -119,7 +147,7 @@ func (f *Follower) Run(ctx context.Context) error {
 func (f *Follower) follow(ctx context.Context) error {
 	next, err := f.cfg.Subscriber.Subscribe(ctx, link.TopicFeed, f.feed)
 	if err != nil {
-		return fmt.Errorf("fullnode: %w", err)
+		return feedError(err)
 	}
 	for {
 		if f.backlog != nil {
@@ -130,8 +158,9 @@ func (f *Follower) follow(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("fullnode: %w", err)
+			return feedError(err)
 		}
+		f.count(func(s *Stats) { s.LastMessage = time.Now() })
 		if err := f.take(ctx, seq, msg); err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -142,6 +171,15 @@ func (f *Follower) follow(ctx context.Context) error {
 		}
 		f.feed = seq + 1
 	}
+}
+
+// feedError tells a feed that went on without us from other failures of the subscription.
+func feedError(err error) error {
+	err = fmt.Errorf("fullnode: %w", err)
+	if errors.Is(err, chain.ErrOutOfStep) {
+		return &goneError{err}
+	}
+	return err
 }
 
 // take is one message of the feed.
@@ -174,16 +212,16 @@ func (f *Follower) takeFrame(ctx context.Context, seq uint64, frame *chain.Frame
 		return err
 	}
 	changes := new(chain.Changes)
-	mark := f.cfg.Diff.Mark()
+	mark := f.diff.Mark()
 	if len(b.digests) == 0 {
 		b.mark, b.feed = mark, seq
 	}
-	if err := f.cfg.Diff.Decode(changes, frame.Diff, f.top(b)); err != nil {
+	if err := f.diff.Decode(changes, frame.Diff, f.top(b)); err != nil {
 		return fmt.Errorf("diff of mini-block %d/%d: %w", frame.Number, frame.Index, err)
 	}
 	staged, err := f.stageFrame(ctx, b, frame, changes)
 	if err != nil {
-		return errors.Join(fmt.Errorf("mini-block %d/%d: %w", frame.Number, frame.Index, err), f.cfg.Diff.Rollback(mark))
+		return errors.Join(fmt.Errorf("mini-block %d/%d: %w", frame.Number, frame.Index, err), f.diff.Rollback(mark))
 	}
 	f.accept(b, frame, digest, changes, staged)
 	if f.cfg.OnFrame != nil {
@@ -242,9 +280,15 @@ func (f *Follower) expect(frame *chain.Frame) (*block, error) {
 		return nil, fmt.Errorf("%w: mini-block %d/%d ends with %d gas used, began with %d", chain.ErrOutOfStep, frame.Number, frame.Index, frame.GasUsed, b.gasUsed)
 	}
 	if b == nil {
-		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending, owed: &owed{env: frame.Env}}
+		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending, owed: f.owe(frame)}
 	}
 	return b, nil
+}
+
+// owe is what history is to have of the block that begins with frame.
+func (f *Follower) owe(frame *chain.Frame) *owed {
+	had := f.cfg.History != nil && frame.Number <= f.cfg.History.Head().Number
+	return &owed{env: frame.Env, had: had}
 }
 
 // checkTerm refuses a frame of another term than its block's, and a block, of which
@@ -274,7 +318,7 @@ func (f *Follower) top(b *block) chain.StateView {
 	if n := len(f.blocks); n > 0 {
 		return f.blocks[n-1].staged.View()
 	}
-	view, err := f.cfg.Store.View(f.cfg.Store.Head())
+	view, err := f.store.View(f.store.Head())
 	if err != nil {
 		panic(fmt.Sprintf("fullnode: the store has no view of its own head: %v", err))
 	}
@@ -310,7 +354,7 @@ func (f *Follower) stageOn(ctx context.Context, below chain.Staged, c *chain.Cha
 		below = f.blocks[len(f.blocks)-1].staged
 	}
 	if below == nil {
-		return f.cfg.Store.Stage(ctx, c)
+		return f.store.Stage(ctx, c)
 	}
 	return below.Stage(ctx, c)
 }

@@ -313,3 +313,45 @@ func (s *behind) Subscribe(ctx context.Context, topic string, from uint64) (func
 		return next(ctx)
 	}, nil
 }
+
+// A stream of bodies that brings nothing but damage or repetitions does not hold up the
+// state.
+func TestBabblingBodies(t *testing.T) {
+	spec, bus, want := recordBodies(t)
+	for name, repeat := range map[string]bool{"damage": false, "repetition": true} {
+		t.Run(name, func(t *testing.T) {
+			store := newStore(t, spec)
+			k := newKeeping(t, spec, &babbling{Bus: bus, repeat: repeat}, store, store, func(c *fullnode.Config) {
+				c.BacklogBytes, c.BacklogPatience = 10<<10, 10*time.Millisecond
+			})
+			require.NoError(t, k.runTo(func() bool { return k.Heads().RootChecked.Number >= want.head() }))
+			require.NotZero(t, k.Stats().Lost)
+			require.Equal(t, !repeat, k.RefusedBody() != nil)
+			require.Equal(t, !repeat, !k.Stats().LastBodyRefused.IsZero())
+		})
+	}
+}
+
+// babbling has the first body again and again, or no body at all, but much of it.
+type babbling struct {
+	*link.Bus
+	repeat bool
+}
+
+func (s *babbling) Subscribe(ctx context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+	next, err := s.Bus.Subscribe(ctx, topic, from)
+	if err != nil || topic != link.TopicBodies {
+		return next, err
+	}
+	msg, seq := []byte("no body"), uint64(0)
+	if s.repeat {
+		if _, msg, err = next(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) (uint64, []byte, error) {
+		seq++
+		time.Sleep(100 * time.Microsecond)
+		return seq, msg, ctx.Err()
+	}, nil
+}

@@ -2,6 +2,7 @@ package fullnode
 
 import (
 	"context"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -28,16 +29,26 @@ func (m MiniID) before(other MiniID) bool {
 type Stats struct {
 	MiniBlocks, Blocks, Transactions, DiffBytes uint64
 
+	// LastMessage is when the last message of the feed came, whether it was taken or
+	// refused; zero before the first. It says since when the publisher is silent,
+	// whenever it is asked.
+	LastMessage time.Time
+	// Rejoins is how often the node was so far behind that it began anew at a snapshot,
+	// and Skipped how many blocks it did not follow because of it.
+	Rejoins, Skipped uint64
+
 	// Of Config.History: bodies that were refused, and blocks that it did not get
 	// because bodies were missing or refused.
 	BodiesRefused, Lost uint64
+	// LastBodyRefused is when a body was last refused; zero if none was. See RefusedBody.
+	LastBodyRefused time.Time
 	// Mini-blocks that wait for their bodies now, and about the bytes of their changes,
 	// of which BacklogMax (Config.BacklogBytes) is full.
 	Backlog, BacklogBytes, BacklogMax int
 }
 
-// Refused is the error with which Run last refused a message, or nil; nil again
-// once Run is called again.
+// Refused is the error with which Run last refused a message, or why it is about to
+// begin anew at a snapshot, or nil; nil again once Run is called again or has begun anew.
 func (f *Follower) Refused() error {
 	if p := f.bad.Load(); p != nil {
 		return *p
@@ -105,13 +116,18 @@ func (f *Follower) OpenEnv() *chain.Env {
 // Begin starts a commitment on the state with the given root, for proofs and
 // simulations; nobody commits it. chain.ErrNotFound if the root is not kept.
 func (f *Follower) Begin(ctx context.Context, root common.Hash) (chain.Commitment, error) {
-	f.committerMu.Lock()
-	defer f.committerMu.Unlock()
-	return f.cfg.Committer.Begin(ctx, root)
+	return f.current().begin(ctx, root)
 }
 
-// Store is the node's state by blocks.
-func (f *Follower) Store() chain.StateStore { return f.cfg.Store }
+// current is what the state is in now.
+func (f *Follower) current() *base {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.base
+}
+
+// Store is the node's state by blocks. A node that began anew has another: ask each time.
+func (f *Follower) Store() chain.StateStore { return f.current().store }
 
 // Close releases the store. Run must have ended.
-func (f *Follower) Close() error { return f.cfg.Store.Close() }
+func (f *Follower) Close() error { return f.current().store.Close() }

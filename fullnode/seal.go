@@ -34,9 +34,9 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 	}
 	// From here on ctx does not count: the two must move together.
 	ctx = context.WithoutCancel(ctx)
-	f.committerMu.Lock()
+	f.committing.Lock()
 	err = commitment.Commit(ctx)
-	f.committerMu.Unlock()
+	f.committing.Unlock()
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (f *Follower) check(ctx context.Context, b *block, h *chain.Header) (chain.
 func (f *Follower) net(b *block) (*chain.Changes, error) {
 	parts := b.parts
 	if b.hashPending {
-		view, err := f.cfg.Store.View(f.head.ID())
+		view, err := f.store.View(f.head.ID())
 		if err != nil {
 			return nil, err
 		}
@@ -155,9 +155,9 @@ func (f *Follower) drop() error {
 		f.backlog.drop()
 		f.dropped = true
 	}
-	err := f.cfg.Diff.Rollback(first.mark)
+	err := f.diff.Rollback(first.mark)
 
-	view, viewErr := f.cfg.Store.View(f.head.ID())
+	view, viewErr := f.store.View(f.head.ID())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if viewErr == nil {

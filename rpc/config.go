@@ -21,6 +21,11 @@ func DefaultNamespaces() []string {
 	return []string{"eth", "net", "web3", "txpool", "debug", "realtime"}
 }
 
+// DefaultOrigins are the web pages that may use the door unless Config.Origins says
+// otherwise: those that a program on the user's own machine serves, at any port. A dapp
+// in development is one of them.
+func DefaultOrigins() []string { return []string{"localhost", "127.0.0.1", "[::1]"} }
+
 // Config says what the door serves, to whom, and how much. Fields marked required
 // have no default.
 type Config struct {
@@ -37,8 +42,8 @@ type Config struct {
 	// door; "*" is any. Default: localhost.
 	Hosts []string
 	// Origins are the web pages that may use the door, as scheme://host:port, of which
-	// scheme and port may be left out; "*" is any. Default: none over HTTP, and pages
-	// of this host over WebSocket.
+	// scheme and port may be left out; "*" is any. Pages of the door itself always may.
+	// Default, if nil: DefaultOrigins.
 	Origins []string
 	// Pages serves other paths, and GET of /. Default: a line of text at / and nothing
 	// elsewhere.
@@ -69,9 +74,11 @@ type Limits struct {
 	Message int
 	// Header is the largest HTTP header, in bytes. Default 64 KiB.
 	Header int
-	// Memory is the most bytes of requests and answers in flight above 32 KiB each,
-	// with the copies that are made of them. Default 512 MiB. It should be some times
-	// the largest of Body, Message and BatchBytes. Half of it is for answers of methods
+	// Memory is the most bytes of requests and answers in flight, with the copies that
+	// are made of them, besides 64 KiB that each connection may take without asking.
+	// Default 512 MiB. It should be some times the largest of Body, Message and
+	// BatchBytes. An eighth of it at most is what subscriptions' connections keep for
+	// long filters. Half of it is for answers of methods
 	// that may have large ones (blocks, receipts, logs, traces, batches of such) while
 	// they are made: as many at a time as there is room for, with 32 MiB each, and at
 	// least one of each kind; others wait in line.
@@ -90,7 +97,8 @@ type Limits struct {
 	// one, so that small requests find a core free. While there are no small requests,
 	// there is one more.
 	Bulk int
-	// ReadTimeout is how long a client may take to send a request. Default 15 s.
+	// ReadTimeout is how long a client may take to send a request, or a WebSocket message
+	// that it began. Default 15 s.
 	ReadTimeout time.Duration
 	// Timeout is how long a request may execute; then it is answered with an error.
 	// Single methods have less: see Services. Default 2 min.
@@ -159,6 +167,9 @@ func (c Config) withDefaults() (*Config, error) {
 	}
 	if c.Hosts == nil {
 		c.Hosts = []string{"localhost"}
+	}
+	if c.Origins == nil {
+		c.Origins = DefaultOrigins()
 	}
 	setDefault(&c.Version, "vivace")
 	if c.Logger == nil {

@@ -29,16 +29,29 @@
 //
 // Nothing takes memory before its size is checked, and nothing unbounded waits:
 // connections, WebSockets, requests in flight and subscriptions of each of them have
-// a bound, and all bytes of large requests and answers in flight share one account
-// (Limits.Memory). How large an answer is shows only when it was made, so of those that
-// may be large few are made at a time (large.go); others wait in line. What does not
-// fit is refused at once; a client that does not read its answers is cut off. When
+// a bound, and all bytes of requests and answers in flight, but a few that each
+// connection has of its own, share one account (Limits.Memory). How large an answer is
+// shows only when it was made, so of those that may be large few are made at a time
+// (large.go); others wait in line. What does not fit is refused at once; a client that
+// does not read its answers, or does not end what it began to send, is cut off. When
 // connections run out, the one makes room that has been waiting for its client
 // longest. Batches and large requests wait in line for a part of the cores
 // (Limits.Bulk), so that they do not keep small requests waiting.
 //
-// Requests from web pages are let in by Host (DNS rebinding) and Origin, as
-// go-ethereum does. The library binds nothing; DefaultAddress is loopback.
+// # Web pages
+//
+// A browser lets every page in the world send requests to loopback, so two things
+// stand between them and the door. Pages of a name that was made to lead here (DNS
+// rebinding) come with that name as Host: Config.Hosts, as go-ethereum's
+// -http.vhosts. Pages of other origins may neither read answers nor, as their
+// requests need a content type that a browser asks about first, send anything; and they
+// open no WebSockets: Config.Origins. Unlike with go-ethereum, pages that were loaded
+// from this machine (http://localhost:5173, where a dapp is developed) are let in
+// without being named, over HTTP as over WebSocket: only a program on this machine can
+// serve them, and it could come to the door itself. Pages without an origin ("null":
+// files, sandboxed frames of any page) are not.
+//
+// The library binds nothing; DefaultAddress is loopback.
 //
 // # What was rejected
 //

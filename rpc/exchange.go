@@ -84,19 +84,18 @@ func (a *answer) Write(p []byte) (int, error) {
 		return a.ResponseWriter.Write(p)
 	}
 	a.took = time.Since(a.began)
-	memory, timeout := &a.in.door.memory, a.in.door.cfg.Limits.WriteTimeout
-	if n := 3 * int64(len(p)); n > freeBytes {
-		if !memory.take(n) {
-			a.Header().Del("Content-Length")
-			http.Error(a, errMemory.Error(), http.StatusServiceUnavailable)
-			return len(p), nil // in.done follows when the answer is garbage
-		}
-		defer memory.give(n)
+	n := 3 * int64(len(p))
+	from := a.in.allowance.take(n)
+	if from == nil {
+		a.Header().Del("Content-Length")
+		http.Error(a, errMemory.Error(), http.StatusServiceUnavailable)
+		return len(p), nil // in.done follows when the answer is garbage
 	}
+	defer from.give(n)
 	a.in.end()
 	a.outcomes = parseAnswer(p)
 	// Not every writer has a deadline; http.Server's own comes later.
-	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(timeout))
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(a.in.door.cfg.Limits.WriteTimeout))
 	return a.ResponseWriter.Write(p)
 }
 
@@ -122,7 +121,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.door.refuse(w, http.StatusRequestEntityTooLarge, "content length too large")
 		return
 	}
-	in := &intake{door: e.door}
+	in := &intake{door: e.door, allowance: newAllowance(&e.door.memory)}
 	defer in.done()
 	switch err := in.read(r.Context(), r.Body, limits.Body); {
 	case errors.Is(err, errTooLarge):

@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// freeBytes is what every request and every answer may take without asking. The
-// number of connections bounds it.
-const freeBytes = 32 << 10
+const (
+	// bulkBytes is what a request takes, with its copy, that is not small any more.
+	bulkBytes = 32 << 10
+	// connectionBytes is what a connection may take for requests and answers without
+	// asking: for a small one of both.
+	connectionBytes = 2 * bulkBytes
+)
 
 var (
 	errTooLarge = errors.New("request is too large")
@@ -23,19 +27,28 @@ var (
 // An intake is a request on its way from the network to its answer, with what it
 // holds of what all requests share.
 type intake struct {
-	door     *Server
-	body     []byte
-	calls    []call // of the body; one more than a batch may have, if it has too many
-	batch    bool
-	reserved int64         // of memory
-	turn     *turn         // if it is bulk
-	place    chan struct{} // of larges, while its answer is in the making and may be large
+	door      *Server
+	allowance allowance // of its connection
+	body      []byte
+	calls     []call // of the body; one more than a batch may have, if it has too many
+	batch     bool
+	reserved  int64         // for the body
+	from      *memory       // where that is from; nil if it is nothing
+	turn      *turn         // if it is bulk
+	place     chan struct{} // of larges, while its answer is in the making and may be large
 }
 
 // done gives back what the request holds.
 func (in *intake) done() {
-	in.door.memory.give(in.reserved)
+	in.giveBody()
 	in.end()
+}
+
+func (in *intake) giveBody() {
+	if in.from != nil {
+		in.from.give(in.reserved)
+		in.from = nil
+	}
 }
 
 // end says that the answer is made.
@@ -85,14 +98,15 @@ func (in *intake) readAll(ctx context.Context, r io.Reader, limit int) error {
 }
 
 func (in *intake) grow(ctx context.Context, size int) error {
-	if want := 2 * int64(size); want > freeBytes {
+	in.giveBody() // for the larger one
+	in.reserved = 2 * int64(size)
+	if in.reserved > bulkBytes {
 		if err := in.bulk(ctx); err != nil {
 			return err
 		}
-		if !in.door.memory.take(want - in.reserved) {
-			return errMemory
-		}
-		in.reserved = want
+	}
+	if in.from = in.allowance.take(in.reserved); in.from == nil {
+		return errMemory
 	}
 	grown := make([]byte, len(in.body), size)
 	copy(grown, in.body)

@@ -123,7 +123,7 @@ func TestTurnAfterUpload(t *testing.T) {
 	door.turns.extra <- struct{}{}
 	body := "[" + strings.Repeat(callOf("eth_chainId")+",", 900) + callOf("eth_chainId") + "]"
 	read := func(between func()) *intake {
-		in := &intake{door: door}
+		in := &intake{door: door, allowance: newAllowance(&door.memory)}
 		require.NoError(t, in.read(t.Context(), &slowReader{strings.NewReader(body), between}, 1<<20))
 		require.NotNil(t, in.turn)
 		return in

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -51,14 +50,11 @@ func newOrigins(rules []string) *origins {
 	return o
 }
 
-// localOrigins are the pages of this host, as go-ethereum has them when nobody says
-// otherwise.
-func localOrigins() []string {
-	local := []string{"http://localhost"}
-	if name, err := os.Hostname(); err == nil {
-		local = append(local, "http://"+name)
-	}
-	return local
+// ofThisDoor reports whether a page came from the address that it asks. Its Host header
+// was let in already, so the name is one of the door's.
+func ofThisDoor(page, host string) bool {
+	u, err := url.Parse(page)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }
 
 func parseOrigin(text string) origin {
@@ -98,7 +94,7 @@ func (o *origins) share(w http.ResponseWriter, r *http.Request) (answered bool) 
 		header.Set("Access-Control-Allow-Origin", page)
 		if preflight {
 			header.Set("Access-Control-Allow-Methods", "POST, GET")
-			header.Set("Access-Control-Allow-Headers", "Content-Type, Authorization")
+			header.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
 			header.Set("Access-Control-Max-Age", "600")
 		}
 	}

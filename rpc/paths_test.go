@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	gethrpc "github.com/ethereum/go-ethereum/rpc"
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
@@ -163,7 +162,9 @@ func TestOrigins(t *testing.T) {
 			require.Equal(t, 403, response.StatusCode, origin)
 		}
 	}
-	preflight := http.Header{"Origin": {"https://wallet.example"}, "Access-Control-Request-Method": {"POST"}}
+	preflight := http.Header{
+		"Origin": {"https://wallet.example"}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"Content-Type"},
+	}
 	status, _, answer := request{method: "OPTIONS", path: "/", header: preflight}.send(t, url)
 	require.Equal(t, 204, status)
 	require.Equal(t, "https://wallet.example", answer.Get("Access-Control-Allow-Origin"))
@@ -174,17 +175,83 @@ func TestOrigins(t *testing.T) {
 	require.Empty(t, answer.Get("Access-Control-Allow-Headers"))
 }
 
-// Without Config.Origins, no page reads answers over HTTP, and only pages of this
-// host open WebSockets.
+// Without Config.Origins, the pages of this machine may use the door, over HTTP as over
+// WebSocket, and no others.
 func TestDefaultOrigins(t *testing.T) {
 	url := serve(t, config(t))
-	_, _, answer := request{method: "POST", path: "/", body: chainID, header: http.Header{"Origin": {"http://localhost:3000"}}}.send(t, url)
-	require.Empty(t, answer.Get("Access-Control-Allow-Origin"))
-	conn, err := gethrpc.DialWebsocket(t.Context(), ws(url), "http://localhost:3000")
-	require.NoError(t, err)
-	conn.Close()
-	_, err = gethrpc.DialWebsocket(t.Context(), ws(url), "https://wallet.example")
-	require.Error(t, err)
+	for page, allowed := range map[string]bool{
+		"http://localhost:5173": true, "https://localhost": true, "http://127.0.0.1:3000": true, "http://[::1]:3000": true,
+		"https://wallet.example": false, "http://localhost.evil.example": false, "http://127.0.0.1.evil.example": false,
+		"http://192.0.2.1": false, "null": false, "file://": false,
+	} {
+		requireOrigin(t, url, page, allowed)
+	}
+	cfg := config(t)
+	cfg.Origins = []string{}
+	requireOrigin(t, serve(t, cfg), "http://localhost:5173", false)
+}
+
+// requireOrigin checks whether a page can write, read and open WebSockets.
+func requireOrigin(t *testing.T, url, page string, allowed bool) {
+	t.Helper()
+	share := ""
+	if allowed {
+		share = page
+	}
+	_, _, asked := request{method: "OPTIONS", path: "/", header: http.Header{
+		"Origin": {page}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"content-type,x-client"},
+	}}.send(t, url)
+	require.Equal(t, share, asked.Get("Access-Control-Allow-Origin"), page)
+	if allowed {
+		require.Equal(t, "content-type,x-client", asked.Get("Access-Control-Allow-Headers"))
+	}
+	_, _, answer := request{method: "POST", path: "/", body: chainID, header: http.Header{"Origin": {page}}}.send(t, url)
+	require.Equal(t, share, answer.Get("Access-Control-Allow-Origin"), page)
+	conn, response, err := websocket.DefaultDialer.Dial(ws(url), http.Header{"Origin": {page}})
+	if !allowed {
+		require.Error(t, err, page)
+		require.Equal(t, 403, response.StatusCode, page)
+		return
+	}
+	require.NoError(t, err, page)
+	require.NoError(t, conn.Close())
+}
+
+// What a browser sends for a page without asking first is refused: it would execute,
+// though the page could not read the answer.
+func TestSimpleRequests(t *testing.T) {
+	url := serve(t, config(t))
+	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"} {
+		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(chainID))
+		require.NoError(t, err)
+		req.Header = http.Header{"Origin": {"https://evil.example"}}
+		if kind != "" {
+			req.Header.Set("Content-Type", kind)
+		}
+		response, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusUnsupportedMediaType, response.StatusCode, kind)
+	}
+}
+
+// Whatever Config.Origins says, the door's own pages open WebSockets.
+func TestOwnOrigin(t *testing.T) {
+	cfg := config(t)
+	cfg.Origins, cfg.Hosts = []string{"https://wallet.example"}, []string{"Node.Example"}
+	url := serve(t, cfg)
+	for _, c := range []struct {
+		host, page string
+		status     int
+	}{
+		{"node.example:8545", "http://node.example:8545", 101},
+		{"NODE.example", "https://node.EXAMPLE", 101},
+		{"node.example:8545", "http://node.example:3000", 403},
+		{"evil.example", "http://evil.example", 403},
+	} {
+		_, response, err := websocket.DefaultDialer.Dial(ws(url), http.Header{"Host": {c.host}, "Origin": {c.page}})
+		require.Equal(t, c.status, response.StatusCode, "%v: %v", c, err)
+	}
 }
 
 func TestConfig(t *testing.T) {

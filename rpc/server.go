@@ -30,8 +30,7 @@ type Server struct {
 	cfg      *Config
 	since    time.Time
 	hosts    hosts
-	origins  *origins // of pages over HTTP
-	sockets  *origins // of pages over WebSocket
+	origins  *origins
 	services *services
 
 	standard, realtime, admin *endpoint // admin may be nil
@@ -40,6 +39,7 @@ type Server struct {
 	// looks for an http.Server in the context.
 	timer       *http.Server
 	memory      memory
+	buffers     memory // the part of it that subscribers keep
 	turns       *turns
 	larges      *larges
 	counters    counters
@@ -58,15 +58,13 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, since: time.Now(), hosts: newHosts(cfg.Hosts),
-		origins: newOrigins(cfg.Origins), sockets: newOrigins(cfg.Origins),
-		timer:  &http.Server{WriteTimeout: cfg.Limits.Timeout},
-		memory: memory{limit: cfg.Limits.Memory / 2},
-		turns:  newTurns(cfg.Limits.Bulk),
-		larges: newLarges(cfg.Limits.Memory / 2),
-		open:   make(map[*socket]struct{}),
-	}
-	if len(cfg.Origins) == 0 {
-		s.sockets = newOrigins(localOrigins())
+		origins: newOrigins(cfg.Origins),
+		timer:   &http.Server{WriteTimeout: cfg.Limits.Timeout},
+		memory:  memory{limit: cfg.Limits.Memory / 2},
+		buffers: memory{limit: cfg.Limits.Memory / 8},
+		turns:   newTurns(cfg.Limits.Bulk),
+		larges:  newLarges(cfg.Limits.Memory / 2),
+		open:    make(map[*socket]struct{}),
 	}
 	s.connections = newConnections(cfg.Limits.Connections, func() { s.counters.refused.Add(1) })
 	if s.services, err = newServices(cfg); err != nil {
@@ -149,7 +147,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) {
 // serve is a path that browsers may use.
 func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
 	if websocket.IsWebSocketUpgrade(r) {
-		if page := r.Header.Get("Origin"); page != "" && !s.sockets.allow(page) {
+		if page := r.Header.Get("Origin"); page != "" && !s.origins.allow(page) && !ofThisDoor(page, r.Host) {
 			s.refuse(w, http.StatusForbidden, "invalid origin specified")
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
 	"sync"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // subscriptionSize is the largest message that may begin or end subscriptions, in
-// bytes. A filter of 1000 addresses and topics has 70 KB.
-const subscriptionSize = 1 << 20
+// bytes. A filter of 1000 addresses and 1000 topics has 114 KB.
+const subscriptionSize = 256 << 10
 
 // A subscriber is a connection to go-ethereum's server that lasts as long as a socket
 // does. It carries calls that begin and end subscriptions, one at a time, and what
@@ -33,10 +34,14 @@ var errNoReply = errors.New("no reply to a subscription")
 
 // subscribe passes a message to the subscriber and waits for its reply, which has
 // been sent then.
-func (s *socket) subscribe(in *intake) {
+func (s *socket) subscribe(in *intake, w http.ResponseWriter) {
 	s.subscribing.Lock()
 	defer s.subscribing.Unlock()
 	began := time.Now()
+	if !s.keep(len(in.body)) {
+		s.endpoint.door.busy(w, errMemory)
+		return
+	}
 	if s.subscriber == nil {
 		s.subscriber = newSubscriber(s)
 	}
@@ -48,6 +53,24 @@ func (s *socket) subscribe(in *intake) {
 	s.endpoint.door.counters.record(in, parseAnswer(reply), time.Since(began))
 }
 
+// keep reserves what messages of a size leave behind until the socket ends: the server
+// keeps the largest buffers that it ever had, one to read into, with room to grow, and
+// one to write from. It reports false if there is no room for them.
+func (s *socket) keep(size int) bool {
+	door, more := s.endpoint.door, 4*int64(size)-s.kept
+	switch {
+	case s.kept+more <= bulkBytes || more <= 0:
+		return true
+	case !door.buffers.take(more):
+		return false
+	case !door.memory.take(more):
+		door.buffers.give(more)
+		return false
+	}
+	s.kept += more
+	return true
+}
+
 func (s *socket) closeSubscriber() {
 	s.subscribing.Lock()
 	defer s.subscribing.Unlock()
@@ -55,6 +78,8 @@ func (s *socket) closeSubscriber() {
 		_ = s.subscriber.Close()
 		<-s.subscriber.done
 	}
+	s.endpoint.door.memory.give(s.kept)
+	s.endpoint.door.buffers.give(s.kept)
 }
 
 func newSubscriber(s *socket) *subscriber {
@@ -122,13 +147,12 @@ func (u *subscriber) Write(p []byte) (int, error) {
 // send sends a message, if there is memory for it to wait in until the client has
 // taken it.
 func (u *subscriber) send(message []byte) error {
-	if n := 2 * int64(len(message)); n > freeBytes {
-		memory := &u.socket.endpoint.door.memory
-		if !memory.take(n) {
-			return errMemory
-		}
-		defer memory.give(n)
+	n := 2 * int64(len(message))
+	from := u.socket.allowance.take(n)
+	if from == nil {
+		return errMemory
 	}
+	defer from.give(n)
 	return u.socket.send(message)
 }
 

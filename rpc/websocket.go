@@ -40,14 +40,18 @@ type socket struct {
 	request  *http.Request // what the messages are as HTTP requests, without a body
 	slots    chan struct{}
 	flying   sync.WaitGroup
+	// allowance is that of all messages in flight.
+	allowance allowance
+	amid      bool // a message; only its reader knows
 
 	writing sync.Mutex   // around writes of messages
 	status  atomic.Int32 // of an answer that was refused; then the socket ends
 	ending  atomic.Bool
 	ended   chan struct{} // closed in the end
 
-	subscribing sync.Mutex // around subscriber and calls of it
+	subscribing sync.Mutex // around subscriber, calls of it, and kept
 	subscriber  *subscriber
+	kept        int64 // bytes of memory that the subscriber keeps
 }
 
 // serveSocket turns a request into a WebSocket, and returns when that is closed.
@@ -68,6 +72,7 @@ func (e *endpoint) serveSocket(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	s := &socket{
 		endpoint: e, conn: conn, cancel: cancel, ended: make(chan struct{}), slots: make(chan struct{}, limits.InFlight),
+		allowance: newAllowance(&e.door.memory),
 		request: (&http.Request{
 			Method: http.MethodPost, URL: &url.URL{Path: r.URL.Path}, Proto: r.Proto, Host: r.Host, RemoteAddr: r.RemoteAddr,
 			Header: http.Header{
@@ -119,13 +124,18 @@ func (s *socket) drain() {
 func (s *socket) readAll() int {
 	limits := &s.endpoint.door.cfg.Limits
 	s.conn.SetReadLimit(int64(limits.Message)) // it answers with CloseMessageTooBig itself
-	s.conn.SetPongHandler(func(string) error { return s.alive() })
+	s.conn.SetPongHandler(func(string) error {
+		if s.amid { // has a time of its own
+			return nil
+		}
+		return s.wait(silence)
+	})
 	for {
 		s.slots <- struct{}{}
-		if s.alive() != nil {
+		if s.wait(silence) != nil {
 			return 0
 		}
-		in := &intake{door: s.endpoint.door}
+		in := &intake{door: s.endpoint.door, allowance: s.allowance}
 		if err := s.read(in); err != nil {
 			in.done()
 			return s.farewell(err)
@@ -146,13 +156,20 @@ func (s *socket) readAll() int {
 	}
 }
 
-// read reads a message.
+// read reads a message. From its beginning on the client has as long for it as for a
+// request over HTTP, whatever else it says meanwhile: it takes memory.
 func (s *socket) read(in *intake) error {
 	_, r, err := s.conn.NextReader()
 	if err != nil {
 		return err
 	}
-	return in.read(s.request.Context(), r, s.endpoint.door.cfg.Limits.Message)
+	limits := &s.endpoint.door.cfg.Limits
+	if err := s.wait(limits.ReadTimeout); err != nil {
+		return err
+	}
+	s.amid = true
+	defer func() { s.amid = false }()
+	return in.read(s.request.Context(), r, limits.Message)
 }
 
 // farewell is the code with which to answer what ended the reading.
@@ -170,9 +187,9 @@ func (s *socket) farewell(err error) int {
 	return 0
 }
 
-// alive gives the client another while to say something.
-func (s *socket) alive() error {
-	if err := s.conn.SetReadDeadline(time.Now().Add(silence)); err != nil {
+// wait gives the client a while to say something.
+func (s *socket) wait(while time.Duration) error {
+	if err := s.conn.SetReadDeadline(time.Now().Add(while)); err != nil {
 		return err
 	}
 	if s.ending.Load() || s.status.Load() != 0 { // who wanted that came first, or his deadline is now gone
@@ -215,7 +232,7 @@ func (s *socket) handle(in *intake) {
 	case in.begin(s.request.Context()) != nil:
 		s.endpoint.door.busy(w, errTurn)
 	default:
-		s.subscribe(in)
+		s.subscribe(in, w)
 	}
 }
 

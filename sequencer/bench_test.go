@@ -68,14 +68,61 @@ func benchmarkSubmit(b *testing.B, durability state.Durability) {
 	}
 	wg.Wait()
 	b.StopTimer()
-	slices.Sort(latency)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tx/s")
-	b.ReportMetric(float64(latency[len(latency)/2].Microseconds()), "p50-us")
-	b.ReportMetric(float64(latency[len(latency)*99/100].Microseconds()), "p99-us")
+	reportLatency(b, latency)
 	if err := stop(); err != nil {
 		b.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// BenchmarkSubmitPaced is the latency of Submit when the pipeline is not full: a
+// transaction each millisecond, each by a goroutine of its own.
+func BenchmarkSubmitPaced(b *testing.B) {
+	const senders = 100
+	w := newWorld(b, 4*senders)
+	s := w.open(func(c *sequencer.Config) {
+		c.Durability, c.BlockInterval, c.MiniBlockInterval = state.DurabilityNone, time.Second, 10*time.Millisecond
+		c.Provers = nil
+	})
+	stop := running(s.Run)
+	lanes := w.load.Lanes(senders)
+	txs := make([][]datagen.Tx, senders)
+	for i, lane := range lanes {
+		txs[i] = lane.Batch((b.N + senders - 1) / senders)
+	}
+	var (
+		wg      sync.WaitGroup
+		latency = make([]time.Duration, b.N)
+		ticker  = time.NewTicker(time.Millisecond)
+	)
+	defer ticker.Stop()
+	b.ResetTimer()
+	for i := range b.N {
+		<-ticker.C
+		wg.Go(func() {
+			began := time.Now()
+			if _, err := s.Submit(context.Background(), txs[i%senders][i/senders].Raw); err != nil {
+				b.Error(err)
+			}
+			latency[i] = time.Since(began)
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	reportLatency(b, latency)
+	if err := stop(); err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func reportLatency(b *testing.B, latency []time.Duration) {
+	slices.Sort(latency)
+	b.ReportMetric(float64(latency[len(latency)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(latency[len(latency)*99/100].Microseconds()), "p99-us")
 }

@@ -2,7 +2,6 @@ package sequencer
 
 import (
 	"context"
-	"sync/atomic"
 
 	"github.com/vivace-chain/vivace/internal/link"
 )
@@ -15,14 +14,10 @@ type Bus = link.Bus
 // lag or join.
 func NewBus(keepBytes int) *Bus { return link.NewBus(keepBytes) }
 
-// nobody is a Publisher that nobody hears, and a Subscriber to which nobody speaks.
-type nobody struct{ published atomic.Uint64 }
+// nobody is a Subscriber to which nobody speaks.
+type nobody struct{}
 
-func (n *nobody) Publish(context.Context, string, []byte) (uint64, error) {
-	return n.published.Add(1) - 1, nil
-}
-
-func (n *nobody) Subscribe(context.Context, string, uint64) (func(context.Context) (uint64, []byte, error), error) {
+func (nobody) Subscribe(context.Context, string, uint64) (func(context.Context) (uint64, []byte, error), error) {
 	return func(ctx context.Context) (uint64, []byte, error) {
 		<-ctx.Done()
 		return 0, nil, ctx.Err()

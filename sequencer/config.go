@@ -106,7 +106,7 @@ type Config struct {
 	// DA takes blocks, witnesses and diffs. Required.
 	DA chain.DAClient
 	// Publisher gets frames, bodies, headers, publications and snapshots; Subscriber
-	// gives attestations. A Bus is both. Default: nobody follows, nobody proves.
+	// gives attestations. A Bus is both. nil: nobody follows, nobody proves.
 	Publisher  Publisher
 	Subscriber Subscriber
 	// History, if set, gets every transaction and receipt before it is acknowledged. A
@@ -223,11 +223,8 @@ func (c Config) withDefaults() (*Config, error) {
 	if c.BlockDiff == nil {
 		c.BlockDiff = statediff.New(statediff.Config{Stateless: true})
 	}
-	if c.Publisher == nil {
-		c.Publisher = new(nobody)
-	}
 	if c.Subscriber == nil {
-		c.Subscriber = new(nobody)
+		c.Subscriber = nobody{}
 	}
 	if c.FS == nil {
 		c.FS = vfs.OS

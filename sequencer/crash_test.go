@@ -315,7 +315,7 @@ func (c *crasher) compareNonces(s *sequencer.Sequencer, told *told) error {
 			last[tx.From] = tx
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(30 * time.Second) // on a busy machine, with the race detector
 	for addr, tx := range last {
 		if _, err := s.Submit(context.Background(), tx.Raw); err == nil || !isKnown(err) {
 			return fmt.Errorf("%w: nonce %d of %s was acknowledged, and is not known: %v", errLost, tx.Nonce, addr, err)

@@ -174,7 +174,7 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 	case recordHeader:
 		s.sealedState.Store(&sealedState{e.block.header.ID(), e.block.view()})
 		// Before any later frame: followers must have header N when block N+1 ends.
-		if _, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
+		if _, err := s.tell(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
 			return err
 		}
 		if err := s.history.Seal(e.block.header); err != nil {
@@ -226,7 +226,7 @@ func (s *Sequencer) announceFrame(ctx context.Context, e *entry) error {
 	id := MiniID{e.number, e.mini.Index}
 	s.readable.Store(&readable{env: e.env, mini: id, view: e.after})
 	s.heads.update(func(h *Heads) { h.Preconfirmed = id })
-	seq, err := s.cfg.Publisher.Publish(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.encoded))
+	seq, err := s.tell(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.encoded))
 	if err != nil {
 		return err
 	}
@@ -234,8 +234,8 @@ func (s *Sequencer) announceFrame(ctx context.Context, e *entry) error {
 		e.point.feed = seq + 1
 		e.block.point <- e.point
 	}
-	if _, alone := s.cfg.Publisher.(*nobody); alone {
-		return nil
+	if s.cfg.Publisher == nil {
+		return nil // do not encode what nobody reads
 	}
 	return s.publishBody(ctx, e)
 }
@@ -250,7 +250,7 @@ func (s *Sequencer) publishBody(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.cfg.Publisher.Publish(ctx, link.TopicBodies, msg)
+	_, err = s.tell(ctx, link.TopicBodies, msg)
 	return err
 }
 

@@ -62,10 +62,18 @@ func (s *Sequencer) publishBlock(ctx context.Context, b *block) error {
 	}
 	// First told, then logged: a crash between the two tells it twice. The other way
 	// round provers would never hear of the block, and nothing after it be proven.
-	if _, err := s.cfg.Publisher.Publish(ctx, link.TopicPublications, payload); err != nil {
+	if _, err := s.tell(ctx, link.TopicPublications, payload); err != nil {
 		return err
 	}
 	return s.enter(ctx, entry{kind: recordPublished, number: id.Number, id: id, payload: payload})
+}
+
+// tell publishes a message, if anybody follows, and returns its number in the topic.
+func (s *Sequencer) tell(ctx context.Context, topic string, msg []byte) (seq uint64, err error) {
+	if s.cfg.Publisher == nil {
+		return 0, nil
+	}
+	return s.cfg.Publisher.Publish(ctx, topic, msg)
 }
 
 // put tries until the layer takes the object. While it does not, the queue in

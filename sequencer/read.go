@@ -2,47 +2,12 @@ package sequencer
 
 import (
 	"context"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/vivace-chain/vivace/chain"
 )
-
-// readable is the newest state that may be shown: everything in it is logged.
-type readable struct {
-	env   *chain.Env // of the block that the newest of it belongs to
-	mini  MiniID     // the newest mini-block
-	view  chain.StateView
-	since []*chain.Changes // of transactions acknowledged after mini, in order
-
-	once sync.Once
-	top  chain.StateView // view with since
-}
-
-// after is r with acknowledged transactions of the open block. Only the journal calls
-// it: two that shared r.since would overwrite each other's.
-func (r *readable) after(env *chain.Env, changes []*chain.Changes) *readable {
-	return &readable{env: env, mini: r.mini, view: r.view, since: append(r.since, changes...)}
-}
-
-// latest is the state with all that is acknowledged. It is put together when somebody
-// asks for it, and not for every group.
-func (r *readable) latest() chain.StateView {
-	r.once.Do(func() {
-		r.top = r.view
-		if len(r.since) == 0 {
-			return
-		}
-		merged, err := chain.Merge(r.since...)
-		if err != nil {
-			panic("sequencer: changes of transactions in order do not merge: " + err.Error())
-		}
-		r.top = chain.NewOverlay(r.view, merged)
-	})
-	return r.top
-}
 
 // View is the state at the newest mini-block that is logged.
 func (s *Sequencer) View() (chain.StateView, MiniID) {
@@ -54,7 +19,7 @@ func (s *Sequencer) View() (chain.StateView, MiniID) {
 // environment of the block that the last of them is in.
 func (s *Sequencer) Latest() (chain.StateView, *chain.Env) {
 	r := s.readable.Load()
-	return r.latest(), r.env
+	return r, r.env
 }
 
 // OpenEnv is the environment of the block that is open now: what admission holds

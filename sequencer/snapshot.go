@@ -99,7 +99,7 @@ func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.cfg.Publisher.Publish(ctx, link.TopicSnapshots, offer)
+	_, err = s.tell(ctx, link.TopicSnapshots, offer)
 	return err
 }
 

@@ -35,6 +35,10 @@ type LogConfig struct {
 
 const recordMaxLimit = 1 << 30
 
+// reserveStep is by how much the last segment is longer than what was written, at
+// most, in bytes. It is also what a log takes of the disk beyond its records.
+const reserveStep = 4 << 20
+
 func (c LogConfig) withDefaults() (LogConfig, error) {
 	if c.FS == nil {
 		c.FS = vfs.OS
@@ -88,6 +92,7 @@ type Log struct {
 	segments []segment // ascending; the last one is written to
 	file     vfs.File  // of the last segment
 	tail     position  // where the next record goes
+	reserved int64     // length of file, if greater than tail.offset
 	synced   LSN       // the newest record known to be durable
 	syncing  bool      // an fsync of file runs outside mu
 	marked   bool      // the last record is a mark
@@ -128,7 +133,10 @@ func (l *Log) Append(kind byte, parts ...[]byte) (LSN, error) {
 func (l *Log) append(kind byte, parts ...[]byte) (LSN, error) {
 	lsn := l.tail.next
 	l.buf = appendRecord(l.buf[:0], &l.tail, kind, l.synced, parts...)
-	_, err := l.file.Write(l.buf)
+	err := l.reserve()
+	if err == nil {
+		_, err = l.file.Write(l.buf)
+	}
 	if cap(l.buf) > 1<<20 {
 		l.buf = nil // do not hold on to the memory of one large record
 	}
@@ -137,6 +145,26 @@ func (l *Log) append(kind byte, parts ...[]byte) (LSN, error) {
 	}
 	l.marked = kind == kindMark
 	return lsn, nil
+}
+
+// reserve makes the file longer than the records, a step at a time, before a record
+// makes it grow. An fsync of a file that has grown must write what the file system
+// knows of it too, and waits for whatever else stands in its journal; within the
+// reserved part it has only the record to write.
+func (l *Log) reserve() error {
+	if !l.fsyncs() || l.tail.offset <= l.reserved {
+		return nil
+	}
+	l.reserved = max(l.tail.offset, min(l.tail.offset+reserveStep, l.cfg.SegmentSize))
+	return l.file.Reserve(l.reserved)
+}
+
+// trim gives back what is reserved and not used. The next fsync makes that durable.
+func (l *Log) trim() error {
+	if l.reserved <= l.tail.offset {
+		return nil
+	}
+	return l.file.Truncate(l.tail.offset)
 }
 
 // makeRoom begins a new segment if the last one has no room for size bytes. The
@@ -158,8 +186,11 @@ func (l *Log) makeRoom(size int64) error {
 
 // rotate ends the last segment and begins the next. In this order a crash leaves
 // either no new segment, or a whole old one before it: the only segment that can
-// end in the middle of a record is the last.
+// end in the middle of a record, or in reserved space, is the last.
 func (l *Log) rotate() error {
+	if err := l.trim(); err != nil {
+		return l.fail(err)
+	}
 	if err := l.syncFile(l.file); err != nil {
 		return l.fail(err)
 	}
@@ -192,7 +223,7 @@ func (l *Log) beginSegment(first LSN, link uint32) error {
 	}
 	l.file = file
 	l.segments = append(l.segments, segment{first: first})
-	l.tail = header.position()
+	l.tail, l.reserved = header.position(), 0
 	return nil
 }
 
@@ -244,11 +275,12 @@ func (l *Log) Last() LSN {
 	return l.tail.next - 1
 }
 
-// Torn is the number of bytes that OpenLog cut off behind the last whole record: a
-// crash tore them, and no Sync had vouched for them.
+// Torn is the number of bytes that OpenLog cut off behind the last whole record, up
+// to the last that is not zero: a crash tore them, and no Sync had vouched for them.
 func (l *Log) Torn() int64 { return l.torn }
 
-// Size is the length in bytes of all files of the log.
+// Size is how many bytes the log has written to its files. With DurabilityFsync the
+// last of them is up to 4 MiB longer while the log is open.
 func (l *Log) Size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -285,6 +317,9 @@ func (l *Log) mark() error {
 	}
 	if _, err := l.append(kindMark); err != nil {
 		return err
+	}
+	if err := l.trim(); err != nil {
+		return l.fail(err)
 	}
 	return l.fail(l.syncFile(l.file))
 }

@@ -36,6 +36,13 @@ import (
 // before it through link. The seed keeps out bytes of a file that lay on the same
 // place of the disk before.
 //
+// # Reserved space
+//
+// With DurabilityFsync the last segment is longer than its records: zeros that were
+// reserved follow. They are no record, whatever the seed, because a record has a
+// number; so they end the log as a torn tail does, by the rules below. They are cut off
+// when the log begins another segment, is closed, or is opened again.
+//
 // # Torn or corrupt
 //
 // A crash tears the end of the last segment: records that were never synced are

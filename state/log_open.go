@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -92,11 +93,9 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.file = file
-	size, err := file.Size()
-	if err != nil {
+	if l.torn, err = written(file, l.tail.offset); err != nil {
 		return err
 	}
-	l.torn = size - l.tail.offset
 	return l.settle()
 }
 
@@ -139,6 +138,26 @@ func (r *segmentReader) judge(bad error) error {
 	return fmt.Errorf("%w (it was durable, says the record at byte %d)", bad, offset)
 }
 
+// written is the number of bytes from offset on to the last that is not zero. What
+// follows is what the log had reserved.
+func written(f vfs.File, offset int64) (n int64, err error) {
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, min(size-offset, 64<<10))
+	for at := offset; at < size; at += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), size-at)]
+		if err := readAt(f, buf, at); err != nil {
+			return 0, err
+		}
+		if used := len(bytes.TrimRight(buf, "\x00")); used > 0 {
+			n = at + int64(used) - offset
+		}
+	}
+	return n, nil
+}
+
 // settle cuts what lies behind l.tail, and makes durable what lies before it: it
 // may be there only because the machine did not lose power yet, and from now on
 // others may count on it.
@@ -155,7 +174,7 @@ func (l *Log) settle() error {
 	if err := errors.Join(l.syncFile(l.file), l.syncDir()); err != nil {
 		return err
 	}
-	l.synced = 0
+	l.synced, l.reserved = 0, 0
 	if l.fsyncs() {
 		l.synced = l.tail.next - 1
 	}
@@ -186,6 +205,7 @@ func (l *Log) truncateAfter(lsn LSN) error {
 	if err := l.file.Close(); err != nil {
 		return err
 	}
+	l.lastSegment().size = l.tail.offset
 	// From the newest to the oldest, each durable before the next: a crash must
 	// not leave a gap.
 	for len(l.segments) > 1 && l.lastSegment().first > lsn {
@@ -201,6 +221,7 @@ func (l *Log) truncateAfter(lsn LSN) error {
 		return err
 	}
 	defer r.Close()
+	r.size = last.size
 	errReached := errors.New("reached")
 	err = r.each(func(h recordHeader, _ []byte) error {
 		l.marked = h.kind == kindMark && h.lsn <= lsn

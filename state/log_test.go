@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -103,7 +105,7 @@ func TestLogSizeMatchesFiles(t *testing.T) {
 			require.NoError(t, err)
 			sum += n
 		}
-		require.Equal(t, sum, l.Size())
+		require.Equal(t, sum, l.Size()+max(0, l.reserved-l.tail.offset))
 	}
 	l := openLog(t, fsys)
 	check(l)
@@ -113,8 +115,11 @@ func TestLogSizeMatchesFiles(t *testing.T) {
 	check(l)
 	require.NoError(t, l.TruncateAfter(20))
 	check(l)
+	appendN(t, l, 1, 100)
+	require.Greater(t, l.reserved, l.tail.offset)
 	require.NoError(t, l.Close())
 	l = openLog(t, fsys)
+	require.Zero(t, l.reserved)
 	check(l)
 }
 
@@ -353,4 +358,32 @@ func BenchmarkLog(b *testing.B) {
 			require.NoError(b, l.Close())
 		}
 	})
+}
+
+// BenchmarkLogSync is how long an append and its fsync take, as a sequencer does them
+// at a low rate: a small record each millisecond. What it finds depends on the disk,
+// and on who else writes to it: compare builds in turns.
+func BenchmarkLogSync(b *testing.B) {
+	l, err := OpenLog(LogConfig{Dir: b.TempDir()})
+	require.NoError(b, err)
+	defer l.Close()
+	var (
+		payload = bytes.Repeat([]byte{1}, 300)
+		times   []time.Duration
+	)
+	for b.Loop() {
+		time.Sleep(time.Millisecond)
+		began := time.Now()
+		if _, err := l.Append(1, payload); err != nil {
+			b.Fatal(err)
+		}
+		if err := l.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(began))
+	}
+	slices.Sort(times)
+	for _, percent := range []int{50, 90, 99} {
+		b.ReportMetric(float64(times[len(times)*percent/100].Microseconds()), fmt.Sprintf("p%d-µs", percent))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/internal/datagen"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
@@ -25,41 +26,80 @@ const (
 
 // devnet is one run. The error says all that was not as it should be.
 func devnet(ctx context.Context, o *options, stdout io.Writer, log *slog.Logger) (err error) {
-	load, err := datagen.New(datagen.Config{Seed: o.seed, Accounts: o.accounts, ChainID: genesis.DevChainID})
+	load, spec, err := o.spec()
 	if err != nil {
 		return err
 	}
-	spec, err := genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(load.State())})
+	entrance, err := o.openDoors()
 	if err != nil {
 		return err
 	}
+	defer entrance.close()
 	net, err := startNetwork(o, spec, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, net.stop()) }()
-
+	lanes, err := o.lanes(load, net)
+	if err != nil {
+		return err
+	}
+	ctx, drain := context.WithCancel(ctx)
+	defer drain()
 	r := &devnetRun{
 		options: o,
 		net:     net,
 		audit:   newAudit(net),
-		driver: &driver{
-			submit: net.sequencer.Submit, lanes: load.Lanes(o.clients),
-			rate: o.rate, patience: answerPatience,
-		},
+		driver:  &driver{submit: net.sequencer.Submit, lanes: lanes, rate: o.rate, patience: answerPatience},
 	}
-	fmt.Fprintf(stdout, "devnet: 1 sequencer, %d full nodes, %d provers; %s accounts, seed %d\n",
-		fullNodes, provers, count(o.accounts), o.seed)
+	fmt.Fprintf(stdout, "devnet: 1 sequencer, %d full nodes, %d provers; %s\n", fullNodes, provers, o.chain())
 	stop := r.audit.start()
 	defer stop()
 	if o.serving {
-		if err := r.serve(ctx, spec, stdout, log); err != nil {
+		if err := r.serve(ctx, entrance, spec, drain, stdout, log); err != nil {
 			return err
 		}
 	}
 	r.load(ctx, stdout)
 	// An interrupted run ends like any other; who interrupts twice kills it.
 	return r.conclude(stdout, r.settle())
+}
+
+// spec is the chain's beginning, and what sends to it; nothing does if the genesis is
+// somebody's own.
+func (o *options) spec() (*datagen.Load, *genesis.Spec, error) {
+	if o.genesis != "" {
+		spec, err := cli.ReadGenesis(o.genesis)
+		return nil, spec, err
+	}
+	load, err := datagen.New(datagen.Config{Seed: o.seed, Accounts: o.accounts, ChainID: genesis.DevChainID})
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(load.State())})
+	return load, spec, err
+}
+
+// chain says which one runs.
+func (o *options) chain() string {
+	if o.genesis != "" {
+		return o.genesis
+	}
+	return fmt.Sprintf("%s accounts, seed %d", count(o.accounts), o.seed)
+}
+
+// lanes are what the clients send, from where the chain is.
+func (o *options) lanes(load *datagen.Load, n *network) ([]*datagen.Lane, error) {
+	if o.rate == noLoad {
+		return nil, nil
+	}
+	lanes := load.Lanes(o.clients)
+	for _, lane := range lanes {
+		if err := lane.Resume(n.sequencer.PendingNonce); err != nil {
+			return nil, err
+		}
+	}
+	return lanes, nil
 }
 
 // A devnetRun is one run.
@@ -85,7 +125,7 @@ func (r *devnetRun) load(ctx context.Context, stdout io.Writer) {
 		r.elapsed = min(time.Since(r.began), r.duration)
 	}()
 	var (
-		screen = newDisplay(stdout)
+		screen = newDisplay(r.screen(stdout))
 		ticker = time.NewTicker(screen.period())
 		meter  = meter{at: r.began}
 		failed = r.net.failed
@@ -103,6 +143,14 @@ func (r *devnetRun) load(ctx context.Context, stdout io.Writer) {
 			return
 		}
 	}
+}
+
+// screen is where progress is shown: while it serves, to people only.
+func (r *devnetRun) screen(stdout io.Writer) io.Writer {
+	if r.serving && !isTerminal(stdout) {
+		return io.Discard
+	}
+	return stdout
 }
 
 // A meter turns a count into a rate.
@@ -189,6 +237,9 @@ func (r *devnetRun) settled(target uint64) bool {
 	if heads.RootChecked.Number < target {
 		return false
 	}
+	if r.serving {
+		return true // who stops a chain that serves does not wait for proofs
+	}
 	for _, p := range r.net.provers {
 		if p.Stats().Failed > 0 {
 			return true // the proven head will not come to target
@@ -204,8 +255,8 @@ func (r *devnetRun) conclude(stdout io.Writer, target uint64) error {
 		s          = r.summary(difference == nil)
 		problems   = r.net.problems()
 	)
-	problems = append(problems, r.driver.problems(r.elapsed)...)
-	if s.Head > s.ProvenHead+provenLag {
+	problems = append(problems, r.driver.problems(r.measured())...)
+	if !r.serving && s.Head > s.ProvenHead+provenLag {
 		problems = append(problems, fmt.Sprintf("the proven head is %d blocks behind, more than %d", s.Head-s.ProvenHead, provenLag))
 	}
 	if difference != nil {
@@ -222,6 +273,15 @@ func (r *devnetRun) conclude(stdout io.Writer, target uint64) error {
 		return errors.New(strings.Join(problems, "\n\t"))
 	}
 	return nil
+}
+
+// measured is the time in which the load was to keep its rate: with -serve others send
+// too, and slow it down.
+func (r *devnetRun) measured() time.Duration {
+	if r.serving {
+		return 0
+	}
+	return r.elapsed
 }
 
 func (r *devnetRun) summary(equal bool) *summary {

@@ -21,7 +21,8 @@ func runDevnet(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	var out, errs bytes.Buffer
 	dir := t.TempDir()
-	code = run(append(args, "-datadir="+dir, "-log-level=error"), &out, &errs)
+	t.Setenv("TMPDIR", dir)
+	code = run(append(args, "-log-level=error"), &out, &errs)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, left, "the temporary directory is removed")
@@ -49,7 +50,7 @@ func TestDevnet(t *testing.T) {
 }
 
 func TestDevnetAsFastAsItGoes(t *testing.T) {
-	code, stdout, stderr := runDevnet(t, "-duration=1s", "-rate=0", "-accounts=50", "-clients=8", "-durability=none")
+	code, stdout, stderr := runDevnet(t, "-duration=1s", "-rate=max", "-accounts=50", "-clients=8", "-durability=none")
 	require.Zero(t, code, stderr)
 	require.Contains(t, stdout, "\nall roots equal: yes\n")
 }
@@ -89,7 +90,9 @@ func TestDevnetInterrupted(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"-compare"}, {"-v"}, {"-replay=x", "-inject=diff-bit"}, {"-inject=typo"}, {"-duration=0s"},
-		{"-accounts=1"}, {"-rate=-1"}, {"-clients=0"}, {"-durability=much"}, {"-block=1ms"},
+		{"-accounts=1"}, {"-rate=-1"}, {"-rate=much"}, {"-rate=10000001"}, {"-genesis=x"}, {"-genesis=/none", "-rate=0"},
+		{"-inject=diff-bit", "-datadir=x"}, {"-state-blocks=1"}, {"-da-bytes=-1"}, {"-serve", "-http.port=-1"},
+		{"-serve", "-fullnode.http.port=65536"}, {"-serve", "-http.api=eht"}, {"-serve", "-admin.enable"}, {"-clients=0"}, {"-durability=much"}, {"-block=1ms"},
 	} {
 		code, stdout, stderr := runDevnet(t, args...)
 		require.Equal(t, cli.ExitUsage, code, args)

@@ -10,6 +10,7 @@
 //	network.go   the roles and the links between them
 //	audit.go     the comparison of roots
 //	load.go      the open-loop driver
+//	rate.go      how much it sends
 //	serve.go     the doors, with -serve
 //	page.go      what the dashboard shows
 //	inject.go    faults on the way between the roles

@@ -19,11 +19,11 @@ import (
 	"github.com/vivace-chain/vivace/internal/datagen"
 )
 
-func newDriver(t *testing.T, clients, rate int, submit submitFunc) *driver {
+func newDriver(t *testing.T, clients int, speed rate, submit submitFunc) *driver {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	load, err := datagen.New(datagen.Config{Seed: 1, Accounts: max(2, clients), ChainID: 31337})
 	require.NoError(t, err)
-	return &driver{submit: submit, lanes: load.Lanes(clients), rate: rate, patience: 30 * time.Second}
+	return &driver{submit: submit, lanes: load.Lanes(clients), rate: speed, patience: 30 * time.Second}
 }
 
 var good = &chain.Receipt{Status: 1}
@@ -61,7 +61,7 @@ func TestDriverKeepsRateAndNonceOrder(t *testing.T) {
 }
 
 func TestDriverAsFastAsItGoes(t *testing.T) {
-	d := newDriver(t, 2, 0, func(context.Context, []byte) (*chain.Receipt, error) { return good, nil })
+	d := newDriver(t, 2, fastest, func(context.Context, []byte) (*chain.Receipt, error) { return good, nil })
 	d.run(context.Background(), 50*time.Millisecond)
 	require.Empty(t, d.problems(50*time.Millisecond))
 	require.Greater(t, d.acknowledged.Load(), int64(20))

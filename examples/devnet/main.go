@@ -22,13 +22,14 @@ type options struct {
 	duration time.Duration
 	seed     uint64
 	accounts int
-	rate     int
+	rate     rate
 	clients  int
 
 	miniBlock  time.Duration
 	block      time.Duration
 	durability state.Durability
-	dir        string
+	genesis    string // a file; by default the development chain
+	dir        string // by default a temporary one
 
 	replay  string
 	compare bool
@@ -40,7 +41,8 @@ type options struct {
 	serving  bool
 	door     serve.Options // of the sequencer
 	nodePort int           // of the first full node's
-	kept     uint64
+	kept     cli.Kept
+	daBytes  int64
 	logLevel *slog.LevelVar
 }
 
@@ -49,21 +51,25 @@ func (o *options) define(c *cli.Command) {
 		f.DurationVar(&o.duration, "duration", 10*time.Second, "for how long to send")
 		f.Uint64Var(&o.seed, "seed", 1, "`seed` of accounts and transactions")
 		f.IntVar(&o.accounts, "accounts", 2000, "`number` of accounts")
-		f.IntVar(&o.rate, "rate", 1000, "transactions per second, `tx/s`; 0 is as fast as it goes")
+		f.TextVar(&o.rate, "rate", rate(1000), "transactions per second, `tx/s`; 0 is no load, max is as fast as it goes")
 		f.IntVar(&o.clients, "clients", 256, "most transactions in flight, each from another `number` of accounts")
 	})
 	c.Group("Chain", func(f *flag.FlagSet) {
 		f.DurationVar(&o.miniBlock, "mini-block", 10*time.Millisecond, "interval of mini-blocks")
 		f.DurationVar(&o.block, "block", time.Second, "interval of blocks")
 		f.TextVar(&o.durability, "durability", state.DurabilityFsync, "`what` an acknowledgement survives: fsync (power loss) or none (kill -9)")
-		f.StringVar(&o.dir, "datadir", "", "`directory` to make the chain's temporary one in (default the system's)")
+		f.StringVar(&o.genesis, "genesis", "", "geth's genesis.json, a `file`, with -rate 0; by default a development chain with funded accounts")
+		f.StringVar(&o.dir, "datadir", "", "`directory` of the chain, made if it is missing; who starts again goes on (default a temporary one, removed at the end)")
 		f.TextVar(&o.inject, "inject", injectNothing, "`fault` to commit, so that the run fails: diff-bit, witness-drop or wrong-root")
 	})
 	c.Group("Door", func(f *flag.FlagSet) {
-		f.BoolVar(&o.serving, "serve", false, "serve JSON-RPC, and send until Ctrl-C instead of for -duration")
+		f.BoolVar(&o.serving, "serve", false, "serve JSON-RPC, and run until Ctrl-C instead of for -duration")
 		o.door.Flags(f, 8545)
 		f.IntVar(&o.nodePort, "fullnode.http.port", 8547, "`port` of the first full node's door; 0 is any free one")
-		f.Uint64Var(&o.kept, "history-blocks", 100_000, "`blocks` whose transactions and receipts are kept; 0 keeps all")
+	})
+	c.Group("Kept", func(f *flag.FlagSet) {
+		o.kept.Flags(f, 10_000)
+		f.Int64Var(&o.daBytes, "da-bytes", 4<<30, "`bytes` of the data-availability layer that are kept, beside those of the last ten minutes; 0 keeps all")
 	})
 	c.Group("Replay", func(f *flag.FlagSet) {
 		f.StringVar(&o.replay, "replay", "", "replay the mainnet blocks in `directory` instead")
@@ -85,19 +91,27 @@ func (o *options) check() error {
 		return bad("-compare and -v go with -replay")
 	case o.replay != "" && (o.inject != injectNothing || o.serving):
 		return bad("-inject and -serve do not go with -replay")
+	case o.inject != injectNothing && o.dir != "":
+		return bad("-inject spoils the chain, and does not go with -datadir")
+	case o.genesis != "" && o.rate != noLoad:
+		return bad("-genesis funds no accounts for the load: it goes with -rate 0")
+	case o.serving && o.door.Admin && o.door.Secret == "" && o.dir == "":
+		return bad("-admin.enable needs -admin.jwtsecret or -datadir")
+	case o.nodePort < 0 || o.nodePort > 65535:
+		return bad("-fullnode.http.port: %d is no port", o.nodePort)
+	case o.daBytes < 0:
+		return bad("-da-bytes must not be negative")
 	case o.duration <= 0 || o.miniBlock <= 0 || o.block < o.miniBlock:
 		return bad("-duration, -mini-block and -block must be positive, and a block no shorter than a mini-block")
 	case o.accounts < 2 || o.accounts > datagen.MaxAccounts:
 		return bad("-accounts must be from 2 to %d", datagen.MaxAccounts)
-	case o.rate < 0 || o.rate > 10_000_000:
-		return bad("-rate must be from 0 to 10,000,000")
 	case o.clients < 1 || o.clients > 100_000:
 		return bad("-clients must be from 1 to 100,000")
 	}
-	return nil
+	return o.kept.Check()
 }
 
-// forever is how long -serve sends.
+// forever is how long -serve runs.
 const forever = 10 * 365 * 24 * time.Hour
 
 // run is the program, from arguments to exit code.

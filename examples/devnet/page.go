@@ -32,7 +32,7 @@ func (r *devnetRun) page(chainID uint64, at, nodeAt net.Addr) func() dashboard.S
 	addresses := []dashboard.Address{serve.Address("sequencer", at), serve.Address("full node 1", nodeAt)}
 	return func() dashboard.Snapshot {
 		p := serve.PageOfSequencer(r.net.sequencer, provers)
-		p.Name, p.ChainID, p.Started, p.Load = "devnet", chainID, began, r.rate
+		p.Name, p.ChainID, p.Started, p.Load = "devnet", chainID, began, max(0, int(r.rate))
 		p.Durability, p.MiniBlockInterval, p.BlockInterval = r.durability.String(), r.miniBlock, r.block
 		p.Latency = &dashboard.Latency{From: latencyFrom, Bounds: latencyBounds, Counts: r.driver.latency.classes(latencyBounds)}
 		p.Nodes, p.Provers, p.Addresses = r.pageNodes(&p), r.pageProvers(), addresses

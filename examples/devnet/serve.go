@@ -19,45 +19,70 @@ import (
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
-// serve opens the doors of the sequencer and of the first full node, with the page at
-// both. They close before the roles end.
-func (r *devnetRun) serve(ctx context.Context, spec *genesis.Spec, stdout io.Writer, log *slog.Logger) error {
+// doors are those of the sequencer and of the first full node. They are nil without
+// -serve.
+type doors struct{ sequencer, node *serve.Door }
+
+// openDoors opens both, before anything else.
+func (o *options) openDoors() (*doors, error) {
+	d := new(doors)
+	if !o.serving {
+		return d, nil
+	}
+	node := o.door
+	node.Port = o.nodePort
+	var err error
+	if d.sequencer, err = o.door.Open(o.dir); err != nil {
+		return nil, err
+	}
+	if d.node, err = node.Open(o.dir); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *doors) close() error {
+	var errs []error
+	for _, door := range []*serve.Door{d.sequencer, d.node} {
+		if door != nil {
+			errs = append(errs, door.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// serve lets clients in, with the page at both doors, until ctx ends, which drain makes
+// it do.
+func (r *devnetRun) serve(ctx context.Context, open *doors, spec *genesis.Spec, drain func(), stdout io.Writer, log *slog.Logger) error {
 	n := r.net
-	nodeOptions := r.door
-	nodeOptions.Port = r.nodePort
-	l, err := r.door.Listen()
+	at, nodeAt := open.sequencer.Addr(), open.node.Addr()
+	page := dashboard.New(r.page(spec.Genesis.ChainID, at, nodeAt))
+	n.closes = append(n.closes, page.Close)
+	fullnode, err := r.fullnode(ctx, spec, at)
 	if err != nil {
 		return err
 	}
-	nodeListener, err := nodeOptions.Listen()
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	at, nodeAt := l.Addr(), nodeListener.Addr()
-	page := dashboard.New(r.page(spec.Genesis.ChainID, at, nodeAt))
-	n.closes = append(n.closes, page.Close)
-
-	n.openDoor(ctx, "the sequencer's door", l, &serve.Service{
-		Options: &r.door, Dir: n.dir, Backend: node.OfSequencer(n.sequencer, n.history), Engine: n.engine,
+	fullnode.Door = open.node
+	sequencer := &serve.Service{
+		Door: open.sequencer, Backend: node.OfSequencer(n.sequencer, n.history), Engine: n.engine,
 		Metrics: []prometheus.Collector{serve.OfSequencer(n.sequencer), serve.OfHistory(n.history)},
-		Ready:   serve.SequencerReady(n.sequencer), Page: page, Log: log, LogLevel: r.logLevel,
-	})
-	nodeDoor, err := r.nodeDoor(ctx, spec, at)
-	if err != nil {
-		return errors.Join(err, nodeListener.Close())
+		Ready:   serve.SequencerReady(n.sequencer),
 	}
-	nodeDoor.Options, nodeDoor.Page, nodeDoor.Log = &nodeOptions, page, log
-	n.openDoor(ctx, "the full node's door", nodeListener, nodeDoor)
-
-	cli.PrintDevAccounts(stdout)
+	for name, s := range map[string]*serve.Service{"the sequencer's door": sequencer, "the full node's door": fullnode} {
+		s.Page, s.Drain, s.Log, s.LogLevel = page, drain, log, r.logLevel
+		n.openDoor(ctx, name, s)
+	}
+	if r.genesis == "" {
+		cli.PrintDevAccounts(stdout)
+	}
 	fmt.Fprintf(stdout, "chain id   %d\nsequencer  http://%s  ws://%s  (realtime: /realtime)\nfull node  http://%s  ws://%s\ndashboard  http://%s\n\n",
 		spec.Genesis.ChainID, at, at, nodeAt, nodeAt, at)
 	return nil
 }
 
-// nodeDoor is the door of the first full node, which sends transactions on to the
-// sequencer's.
-func (r *devnetRun) nodeDoor(ctx context.Context, spec *genesis.Spec, sequencer net.Addr) (*serve.Service, error) {
+// fullnode serves from the first full node, which sends transactions on to the
+// sequencer.
+func (r *devnetRun) fullnode(ctx context.Context, spec *genesis.Spec, sequencer net.Addr) (*serve.Service, error) {
 	n, f := r.net, r.net.nodes[0]
 	upstream, err := rpc.DialContext(ctx, "http://"+sequencer.String())
 	if err != nil {
@@ -69,17 +94,17 @@ func (r *devnetRun) nodeDoor(ctx context.Context, spec *genesis.Spec, sequencer 
 		return nil, err
 	}
 	return &serve.Service{
-		Dir: n.dir, Backend: node.OfFullnode(f, n.nodeHistory, spec.Config, upstream), Engine: engine,
+		Backend: node.OfFullnode(f, n.nodeHistory, spec.Config, upstream), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(n.nodeHistory)},
-		Ready:   serve.FullnodeReady(f), LogLevel: r.logLevel,
+		Ready:   serve.FullnodeReady(f),
 	}, nil
 }
 
 // openDoor serves until the network stops, or ctx ends.
-func (n *network) openDoor(ctx context.Context, name string, l net.Listener, s *serve.Service) {
+func (n *network) openDoor(ctx context.Context, name string, s *serve.Service) {
 	ctx, stop := context.WithCancel(ctx)
 	n.doors.Go(func() {
-		if err := s.Run(ctx, l); err != nil {
+		if err := s.Run(ctx); err != nil {
 			n.fail(name, err)
 		}
 	})

@@ -30,7 +30,8 @@ func serveDevnet(t *testing.T, args ...string) (sequencer, node string) {
 		ended   = make(chan struct{})
 		lines   = bufio.NewScanner(out)
 	)
-	args = append(args, "-serve", "-http.port=0", "-fullnode.http.port=0", "-datadir="+t.TempDir(), "-log-level=error")
+	args = append(args, "-serve", "-http.port=0", "-fullnode.http.port=0", "-log-level=error")
+	t.Setenv("TMPDIR", t.TempDir())
 	go func() {
 		defer close(ended)
 		code = run(args, in, &errs)

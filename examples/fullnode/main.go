@@ -7,8 +7,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
@@ -28,7 +30,7 @@ type options struct {
 	dir       string
 	sequencer string
 	snapshot  bool
-	kept      uint64
+	kept      cli.Kept
 	every     time.Duration
 }
 
@@ -40,16 +42,27 @@ func main() {
 		f.StringVar(&o.dir, "datadir", filepath.Join(os.TempDir(), "vivace-fullnode"), "`directory` of the history")
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, for transactions")
-		f.Uint64Var(&o.kept, "history-blocks", 0, "`blocks` whose transactions and receipts are kept; 0 keeps all")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
 	})
+	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8547) })
 	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, c, &o) }))
 }
 
 func run(ctx context.Context, c *cli.Command, o *options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	spec, err := o.network.Spec()
 	if err != nil {
+		return err
+	}
+	door, err := o.serve.Open(o.dir)
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	if err := cli.DataDir(o.dir); err != nil {
 		return err
 	}
 	links, layer, err := o.network.Open(false)
@@ -58,13 +71,18 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	}
 	defer layer.Close()
 	store, err := history.Open(history.Config{
-		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept, Logger: c.Log,
+		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept.Blocks, Logger: c.Log,
 	})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	states, roots, err := o.kept.Open()
+	if err != nil {
+		return err
+	}
 	f, err := fullnode.New(ctx, fullnode.Config{
+		Store: states, Committer: roots,
 		Genesis: spec.Genesis, Subscriber: links, DA: layer, FromSnapshot: o.snapshot, History: store, Logger: c.Log,
 	})
 	if err != nil {
@@ -80,22 +98,27 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	if err != nil {
 		return err
 	}
-	listener, err := o.serve.Listen()
-	if err != nil {
-		return err
-	}
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	service := &serve.Service{
-		Options: &o.serve, Dir: o.dir, Backend: node.OfFullnode(f, store, spec.Config, upstream), Engine: engine,
+		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, upstream), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store)},
 		Ready:   serve.FullnodeReady(f), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 	}
-	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, listener.Addr(), f.Heads().RootChecked)
+	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, door.Addr(), f.Heads().RootChecked)
 	if o.every > 0 {
 		defer printHeads(f, o.every)()
 	}
-	return serve.Together(ctx, f.Run, func(ctx context.Context) error { return service.Run(ctx, listener) })
+	return serve.Together(ctx, f.Run, service.Run)
+}
+
+// check finds flags that make no sense.
+func (o *options) check() error {
+	u, err := url.Parse(o.sequencer)
+	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) {
+		return fmt.Errorf("%w: -sequencer: %q is no address of a door, such as http://127.0.0.1:8545", cli.ErrUsage, o.sequencer)
+	}
+	return o.kept.Check()
 }
 
 // printHeads prints now and then where the node stands, until stop is called.

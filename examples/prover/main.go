@@ -37,7 +37,14 @@ func main() {
 }
 
 func run(ctx context.Context, c *cli.Command, o *options) error {
+	if o.workers < 1 {
+		return fmt.Errorf("%w: -workers must be at least 1", cli.ErrUsage)
+	}
 	spec, err := o.network.Spec()
+	if err != nil {
+		return err
+	}
+	key, err := cli.Key(o.key)
 	if err != nil {
 		return err
 	}
@@ -46,10 +53,6 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 		return err
 	}
 	defer store.Close()
-	key, err := cli.Key(o.key)
-	if err != nil {
-		return err
-	}
 	p, err := prover.New(prover.Config{
 		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: store, Key: key, Workers: o.workers,
 		Diff:       func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) },

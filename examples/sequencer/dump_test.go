@@ -14,7 +14,7 @@ import (
 func TestDumpConfig(t *testing.T) {
 	bin := build(t)
 	for program, flag := range map[string]string{
-		"sequencer": "-admin.enable", "fullnode": "-http.port=1", "prover": "-log-format=json",
+		"sequencer": "-admin.enable", "fullnode": "-http.port=1", "devnet": "-rate=max", "prover": "-log-format=json",
 	} {
 		t.Run(program, func(t *testing.T) {
 			dump := func(args ...string) []byte {

@@ -27,12 +27,33 @@ import (
 	"github.com/vivace-chain/vivace/internal/datagen"
 )
 
-// build compiles the three programs once.
+// build compiles the programs, once for all tests.
 func build(t *testing.T) (dir string) {
-	dir = t.TempDir()
-	out, err := exec.Command("go", "build", "-o", dir, ".", "../fullnode", "../prover").CombinedOutput()
-	require.NoError(t, err, string(out))
+	dir, err := programs()
+	require.NoError(t, err)
 	return dir
+}
+
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "programs-")
+	if err != nil {
+		return "", err
+	}
+	forget = func() { os.RemoveAll(dir) }
+	out, err := exec.Command("go", "build", "-o", dir, ".", "../fullnode", "../prover", "../devnet").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return dir, err
+})
+
+// forget removes what programs made.
+var forget = func() {}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	forget()
+	os.Exit(code)
 }
 
 // freeAddress is an address that nobody listens on.

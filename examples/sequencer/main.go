@@ -32,7 +32,8 @@ type options struct {
 	dir       string
 	provers   string
 	threshold int
-	kept      uint64
+	kept      cli.Kept
+	daBytes   int64
 	cfg       sequencer.Config
 	baseFee   uint64
 }
@@ -49,7 +50,10 @@ func main() {
 		f.Uint64Var(&o.baseFee, "base-fee", 0, "constant base fee in `wei`; 0 computes it by EIP-1559")
 		// The streams keep about a minute: who joins later needs a younger snapshot.
 		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "`blocks` from one snapshot to the next")
-		f.Uint64Var(&o.kept, "history-blocks", 0, "`blocks` whose transactions and receipts are kept; 0 keeps all")
+	})
+	c.Group("Kept", func(f *flag.FlagSet) {
+		o.kept.Flags(f, 0)
+		f.Int64Var(&o.daBytes, "da-bytes", 0, "`bytes` of the data-availability layer that are kept, beside those of the last ten minutes; 0 keeps all")
 	})
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8545) })
 	c.Group("Proofs", func(f *flag.FlagSet) {
@@ -68,13 +72,21 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	if err != nil {
 		return err
 	}
+	door, err := o.serve.Open(o.dir)
+	if err != nil {
+		return err
+	}
+	defer door.Close()
+	if err := cli.DataDir(o.dir); err != nil {
+		return err
+	}
 	links, layer, err := o.network.Open(true)
 	if err != nil {
 		return err
 	}
 	defer layer.Close()
 	store, err := history.Open(history.Config{
-		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept, Logger: c.Log,
+		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept.Blocks, Logger: c.Log,
 	})
 	if err != nil {
 		return err
@@ -86,33 +98,33 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	}
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
 	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer, links, links, store
+	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {
+		return err
+	}
 
 	s, err := sequencer.New(ctx, *cfg)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	listener, err := o.serve.Listen()
-	if err != nil {
-		return err
-	}
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	service := &serve.Service{
-		Options: &o.serve, Dir: o.dir, Backend: node.OfSequencer(s, store), Engine: engine,
+		Door: door, Backend: node.OfSequencer(s, store), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfHistory(store)},
 		Ready:   serve.SequencerReady(s), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 	}
-	page := watch(s, cfg, service, listener.Addr())
+	go cli.PruneDA(ctx, o.network.DA(), o.daBytes, c.Log)
+	page := watch(s, cfg, service, door.Addr())
 	defer page.Close()
 	service.Page = page
 	heads := s.Heads()
 	fmt.Printf("sequencer of chain %d at http://%s, block %d sealed, %d proven\n",
-		spec.Genesis.ChainID, listener.Addr(), heads.RootChecked.Number, heads.Proven.Number)
+		spec.Genesis.ChainID, door.Addr(), heads.RootChecked.Number, heads.Proven.Number)
 	if o.network.Genesis == "" {
 		cli.PrintDevAccounts(os.Stdout)
 	}
-	return serve.Together(ctx, s.Run, func(ctx context.Context) error { return service.Run(ctx, listener) })
+	return serve.Together(ctx, s.Run, service.Run)
 }
 
 // watch makes the page that service shows at an address.
@@ -130,17 +142,32 @@ func watch(s *sequencer.Sequencer, cfg *sequencer.Config, service *serve.Service
 func (o *options) config(c *cli.Command) (*sequencer.Config, error) {
 	cfg := o.cfg
 	cfg.Dir, cfg.Logger, cfg.ProverThreshold = o.dir, c.Log, o.threshold
+	if err := cli.CheckIntervals("mini-block-interval", cfg.MiniBlockInterval, "block-interval", cfg.BlockInterval); err != nil {
+		return nil, err
+	}
+	if err := o.kept.Check(); err != nil {
+		return nil, err
+	}
+	if o.daBytes < 0 {
+		return nil, fmt.Errorf("%w: -da-bytes must not be negative", cli.ErrUsage)
+	}
+	if cfg.SnapshotBlocks < 1 {
+		return nil, fmt.Errorf("%w: -snapshot-blocks must be at least 1", cli.ErrUsage)
+	}
 	if o.baseFee > 0 {
 		cfg.BaseFee = uint256.NewInt(o.baseFee)
 	}
 	for a := range strings.SplitSeq(o.provers, ",") {
-		if a == "" {
+		if a = strings.TrimSpace(a); a == "" {
 			continue
 		}
 		if !common.IsHexAddress(a) {
 			return nil, fmt.Errorf("%w: -provers: %q is not an address", cli.ErrUsage, a)
 		}
 		cfg.Provers = append(cfg.Provers, common.HexToAddress(a))
+	}
+	if n := len(cfg.Provers); n > 0 && (o.threshold < 1 || o.threshold > n) {
+		return nil, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, n)
 	}
 	return &cfg, nil
 }

@@ -37,6 +37,10 @@ func notFound(number uint64) error { return fmt.Errorf("block %d: %w", number, c
 
 func notKept(number uint64) error { return fmt.Errorf("block %d: %w", number, ErrNotKept) }
 
+func notKeptAll(first, last uint64) error {
+	return fmt.Errorf("blocks %d to %d: %w", first, last, ErrNotKept)
+}
+
 func outOfStep(number uint64, format string, args ...any) error {
 	return fmt.Errorf("history: block %d: %w: %s", number, chain.ErrOutOfStep, fmt.Sprintf(format, args...))
 }

@@ -88,11 +88,13 @@ type feed struct {
 	more    chan struct{} // closed when entries came after it was made
 }
 
-// An entry is an event in the feed, or the mark that blocks were dropped.
+// An entry is an event in the feed, or the mark that blocks were dropped, or that there
+// is a gap.
 type entry struct {
 	event   Event
 	dropped bool
-	from    uint64 // the first block dropped
+	gap     bool
+	from    uint64 // the first block dropped, or after the gap
 	bytes   int
 }
 
@@ -154,6 +156,18 @@ func (f *feed) note(e *entry) {
 	}
 }
 
+// skip says that the next block is after a gap. Who has subscribed before anything came
+// misses nothing by it.
+func (f *feed) skip(next uint64) {
+	f.mu.Lock()
+	f.past = max(f.past, next-1)
+	seen := f.seen
+	f.mu.Unlock()
+	if seen {
+		f.post(entry{gap: true, from: next})
+	}
+}
+
 func (f *feed) close() {
 	f.mu.Lock()
 	f.closed = true
@@ -169,11 +183,15 @@ func (f *feed) size() (entries, bytes int) {
 	return len(f.entries), f.bytes
 }
 
-// oldest is the Seq of the oldest mini-block that is kept. The caller has the lock.
+// oldest is the Seq of the oldest mini-block that is kept, or is to come after a gap.
+// The caller has the lock.
 func (f *feed) oldest() Seq {
 	for i := range f.entries {
-		if m := f.entries[i].event.Mini; m != nil {
-			return m.Seq
+		switch e := &f.entries[i]; {
+		case e.event.Mini != nil:
+			return e.event.Mini.Seq
+		case e.gap:
+			return SeqOf(e.from, 0)
 		}
 	}
 	return 0
@@ -184,6 +202,8 @@ func (f *feed) oldest() Seq {
 func (f *feed) at(seq Seq) (place uint64, ok bool) {
 	for i := len(f.entries) - 1; i >= 0; i-- {
 		switch m := f.entries[i].event.Mini; {
+		case f.entries[i].gap && seq == SeqOf(f.entries[i].from, 0):
+			return f.first + uint64(i) + 1, true
 		case m == nil:
 		case m.Seq == seq:
 			return f.first + uint64(i), true
@@ -229,7 +249,8 @@ func (s *Store) SubscribeFrom(seq Seq) (*Subscription, error) {
 
 // Next waits for the next event. When the subscriber fell so far behind that it is
 // gone, the error is a LagError, once: the call after it goes on with the oldest
-// event that is kept. When the writer dropped blocks (see Drop) it matches
+// event that is kept; so where the blocks have a gap, and the call after it goes on
+// behind the gap. When the writer dropped blocks (see Drop) it matches
 // ErrDropped, once. After Close of the store, and what was kept then, it matches
 // chain.ErrClosed.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
@@ -258,7 +279,10 @@ func (s *Subscription) take() (e entry, sleep chan struct{}, err error) {
 	case s.next < f.end():
 		e = f.entries[s.next-f.first]
 		s.next++
-		if e.dropped {
+		switch {
+		case e.gap:
+			err = &LagError{Oldest: SeqOf(e.from, 0)}
+		case e.dropped:
 			err = fmt.Errorf("%w: block %d and later", ErrDropped, e.from)
 		}
 	case f.closed:

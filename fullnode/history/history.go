@@ -73,7 +73,8 @@ type Store struct {
 	mu     sync.RWMutex // held for moments only: never while something is read or written
 	closed bool
 	head   chain.BlockID // newest sealed block
-	spans  []span        // sealed blocks that are kept; see state
+	heads  []span        // sealed blocks that have a header; see state
+	spans  []span        // of them those that are kept
 	// mem are the blocks that are not on disk yet, ascending: sealed ones up to head,
 	// then unsealed ones.
 	mem     []*memBlock
@@ -120,7 +121,7 @@ func genesisBlock(h *chain.Header) *Block {
 // load takes over what the file says is there.
 func (s *Store) load() error {
 	return s.disk.view(func(_ *bbolt.Tx, st *state) error {
-		s.head, s.spans = st.head, slices.Clone(st.spans)
+		s.head, s.heads, s.spans = st.head, slices.Clone(st.heads), slices.Clone(st.spans)
 		return nil
 	})
 }

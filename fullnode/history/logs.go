@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sort"
 
@@ -45,7 +44,8 @@ type FoundLog struct {
 }
 
 // Logs returns what q selects, in order, and whether there is more than q.Max. An
-// error matches ErrNotKept if blocks of the range are not kept.
+// error matches ErrNotKept if blocks of the range are not kept, or are pruned before
+// they have been looked at.
 func (s *Store) Logs(ctx context.Context, q *LogQuery) (logs []FoundLog, more bool, err error) {
 	if q.From > q.To && !q.Unsealed {
 		return nil, false, nil
@@ -76,7 +76,11 @@ func (s *Store) logSources(q *LogQuery) (last uint64, blocks []*Block, err error
 	}
 	last = min(q.To, s.head.Number)
 	if from := max(q.From, 1); from <= last && !keepsAll(s.spans, from, last) {
-		return 0, nil, fmt.Errorf("blocks %d to %d: %w", from, last, ErrNotKept)
+		return 0, nil, notKeptAll(from, last)
+	}
+	// The blocks between the head and an open one that does not follow it.
+	if end := s.gapEnd(); q.From < end && (q.Unsealed || q.To > s.head.Number) {
+		return 0, nil, notKeptAll(s.head.Number+1, end-1)
 	}
 	for _, b := range s.mem {
 		if b.sealed != nil {

@@ -125,7 +125,7 @@ func (s *Store) Rewind(number uint64) error {
 	}
 	from := s.cutMemory(i)
 	if before.Number > number {
-		s.head, s.spans = after, cutAfter(s.spans, number)
+		s.head, s.heads, s.spans = after, cutAfter(s.heads, number), cutAfter(s.spans, number)
 		from = number + 1
 	}
 	s.cache.rewind(number)

@@ -28,6 +28,9 @@ func (s *Store) Oldest() uint64 {
 	return s.head.Number + 1
 }
 
+// KeepBlocks is Config.KeepBlocks.
+func (s *Store) KeepBlocks() uint64 { return s.cfg.KeepBlocks }
+
 // Block returns a sealed block. ErrNotFound: it is not there yet. ErrNotKept, which
 // does not match ErrNotFound: it was pruned, or never came.
 func (s *Store) Block(number uint64) (*Block, error) {
@@ -58,6 +61,9 @@ func (s *Store) sealedInMemory(number uint64) (*Block, error) {
 		return nil, chain.ErrClosed
 	}
 	if number > s.head.Number {
+		if number < s.gapEnd() {
+			return nil, notKept(number) // and will not come
+		}
 		return nil, notFound(number)
 	}
 	if b := s.inMemory(number); b != nil {
@@ -66,7 +72,8 @@ func (s *Store) sealedInMemory(number uint64) (*Block, error) {
 	return nil, nil
 }
 
-// BlockByHash is Block by its hash; ErrNotFound for a hash that is not known.
+// BlockByHash is Block by its hash; ErrNotFound for a hash that is not known: see
+// Number.
 func (s *Store) BlockByHash(hash common.Hash) (*Block, error) {
 	number, err := s.Number(hash)
 	if err != nil {
@@ -122,7 +129,8 @@ func (s *Store) WaitHeader(ctx context.Context, number uint64) (*chain.Header, e
 	}
 }
 
-// Number is the number of the sealed block with the hash; ErrNotFound.
+// Number is the number of the sealed block with the hash; ErrNotFound, also where the
+// block is in a gap: CompleteHeaders tells whether it may be.
 func (s *Store) Number(hash common.Hash) (uint64, error) {
 	if hash == s.genesis.Hash {
 		return 0, nil
@@ -162,7 +170,7 @@ func (s *Store) Unsealed() []*Block {
 }
 
 // Tx finds a transaction, sealed or not, and its index in its block. ErrNotFound,
-// also where its block was pruned.
+// also where its block was pruned or is in a gap: Complete tells whether it may be.
 func (s *Store) Tx(hash common.Hash) (*Block, int, error) {
 	if b, i := s.txInMemory(hash); b != nil {
 		return b, i, nil

@@ -34,6 +34,9 @@ const (
 // round finds the next places.
 func (s *search) round() (places []LogPosition, err error) {
 	err = s.disk.view(func(tx *bbolt.Tx, st *state) error {
+		if from := max(s.from.Block, 1); !keepsAll(st.spans, from, s.last) {
+			return notKeptAll(from, s.last) // pruned or taken back since the search began
+		}
 		r := &searchRound{end: time.Now().Add(s.time)}
 		if r.pages, err = openPages(tx, bucketLogs); err != nil {
 			return err

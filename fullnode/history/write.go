@@ -36,6 +36,7 @@ func (s *Store) OpenBlock(env *chain.Env) error {
 	}
 	gap, err := s.begin(env, head)
 	if gap {
+		s.feed.skip(env.Number)
 		s.cfg.Logger.Warn("history has a gap: blocks that did not come are not kept", "first", head.Number+1, "last", env.Number-1)
 	}
 	return err
@@ -232,7 +233,7 @@ func (s *Store) Seal(h *chain.Header) error {
 	}
 	b.sealed, b.closed = block, true
 	s.head = chain.BlockID{Number: h.Number, Hash: hash}
-	s.spans = extend(s.spans, h.Number)
+	s.heads, s.spans = extend(s.heads, h.Number), extend(s.spans, h.Number)
 	close(b.settled)
 	s.mu.Unlock()
 	s.feed.post(entry{event: Event{Sealed: block}, bytes: blockOverhead})

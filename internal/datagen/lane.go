@@ -70,6 +70,17 @@ func (l *Load) Lanes(n int) []*Lane {
 // Next returns the lane's next transaction. Its accounts take turns.
 func (ln *Lane) Next() Tx { return ln.load.sign(ln.draw()) }
 
+// Resume goes on where the accounts are by now, on a chain that has run before: nonce says
+// where. Call it before Next.
+func (ln *Lane) Resume(nonce func(common.Address) (uint64, error)) (err error) {
+	for i := range ln.nonces {
+		if ln.nonces[i], err = nonce(ln.load.addresses[ln.first+i*ln.stride]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Batch returns the next n transactions, the same that n calls of Next would, but
 // signed on all processors.
 func (ln *Lane) Batch(n int) []Tx {

@@ -15,8 +15,8 @@ type Loss int
 
 const (
 	// LoseUnsynced takes every unsynced name and every unsynced byte, and tears
-	// the sector behind the last durable byte of a file: a random part of it was
-	// written, and what follows is missing, zero or random.
+	// the sector of a file in which the first of those bytes was to stand: a random
+	// part of it was written, and what follows is as it was before, zero or random.
 	LoseUnsynced Loss = iota
 	// LoseSome takes or leaves every unsynced name and sector at random. Sectors
 	// that are lost before one that is left are zero or random.
@@ -38,10 +38,31 @@ type node struct {
 	renames        []rename // from durableEntries to entries
 }
 
-// A write puts data at an offset, or, if data is nil, cuts the file there.
+// A write puts data at an offset. Without data it is a change of the length to
+// offset: a cut, or with reserved an extension by zeros.
 type write struct {
-	offset int
-	data   []byte
+	offset   int
+	data     []byte
+	reserved bool
+}
+
+// apply is b after the write.
+func (w write) apply(b []byte) []byte {
+	switch {
+	case w.reserved:
+		return resize(b, max(len(b), w.offset), nil)
+	case w.data == nil:
+		return resize(b, w.offset, nil)
+	}
+	return overwrite(b, w.offset, w.data, nil)
+}
+
+// overwrite puts data at an offset of b, which grows if it must; fill gives what
+// stands between its end and the offset.
+func overwrite(b []byte, offset int, data []byte, fill func() byte) []byte {
+	b = resize(b, max(len(b), offset+len(data)), fill)
+	copy(b[offset:], data)
+	return b
 }
 
 // A rename takes a name away and gives a name to a node, in one step. Either may
@@ -56,14 +77,19 @@ func newDir() *node {
 	return &node{entries: make(map[string]*node), durableEntries: make(map[string]*node)}
 }
 
-func (n *node) write(b []byte) {
-	n.writes = append(n.writes, write{len(n.data), bytes.Clone(b)})
-	n.data = append(n.data, b...)
+func (n *node) write(offset int, b []byte) {
+	if len(b) > 0 {
+		n.put(write{offset: offset, data: bytes.Clone(b)})
+	}
 }
 
-func (n *node) truncate(size int64) {
-	n.writes = append(n.writes, write{offset: int(size)})
-	n.data = resize(n.data, int(size), nil)
+func (n *node) truncate(size int64) { n.put(write{offset: int(size)}) }
+
+func (n *node) reserve(size int64) { n.put(write{offset: int(size), reserved: true}) }
+
+func (n *node) put(w write) {
+	n.writes = append(n.writes, w)
+	n.data = w.apply(n.data)
 }
 
 // change gives name to a node, or, with nil, to none.
@@ -97,7 +123,7 @@ func (r rename) apply(entries map[string]*node) {
 // names.
 func (n *node) sync() {
 	for _, w := range n.writes {
-		n.durable = append(resize(n.durable, w.offset, nil), w.data...)
+		n.durable = w.apply(n.durable)
 	}
 	n.writes = nil
 	for _, r := range n.renames {
@@ -174,22 +200,30 @@ func (s *survivor) content(n *node) []byte {
 	return s.torn(n)
 }
 
-// torn is the durable content and a part of the sector behind it.
+// torn is the durable content and a part of one sector of what was not.
 func (s *survivor) torn(n *node) []byte {
 	left := bytes.Clone(n.durable)
+	from, end := -1, 0 // of what was written and not synced
 	for _, w := range n.writes {
-		if w.data == nil {
-			return left // a cut, which is lost: nothing was appended here
+		switch {
+		case w.reserved:
+			continue
+		case w.data == nil:
+			return left // a cut, which is lost: nothing was written here
+		case from < 0:
+			from = w.offset
 		}
+		end = w.offset + len(w.data)
 	}
-	end := min(len(n.data), (len(left)/sectorSize+1)*sectorSize)
-	if end == len(left) {
+	if from < 0 {
 		return left
 	}
-	written := len(left) + s.rng.IntN(end-len(left)+1)
-	left = append(left, n.data[len(left):written]...)
+	end = min(end, (from/sectorSize+1)*sectorSize)
+	written := from + s.rng.IntN(end-from+1)
+	left = overwrite(left, from, n.data[from:written], nil)
 	if s.chance(2) {
-		left = resize(left, end, s.filler())
+		rest := resize(nil, end-written, s.filler())
+		left = overwrite(left, written, rest, nil)
 	}
 	return left
 }
@@ -200,7 +234,7 @@ func (s *survivor) some(n *node) []byte {
 	for _, w := range n.writes {
 		if w.data == nil {
 			if s.chance(2) {
-				left = resize(left, w.offset, nil)
+				left = w.apply(left)
 			}
 			continue
 		}
@@ -211,8 +245,7 @@ func (s *survivor) some(n *node) []byte {
 				if s.chance(8) {
 					sector = sector[:s.rng.IntN(len(sector)+1)]
 				}
-				left = resize(left, max(len(left), from+len(sector)), s.filler())
-				copy(left[from:], sector)
+				left = overwrite(left, from, sector, s.filler())
 			}
 			from = to
 		}

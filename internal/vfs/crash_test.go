@@ -53,6 +53,49 @@ func TestCrashContent(t *testing.T) {
 	require.Greater(t, len(seen[LoseSome]), 5)
 }
 
+// Reserved space that was synced keeps its length; what was written there and not
+// synced is torn like the rest, or zero, and never longer.
+func TestCrashReserved(t *testing.T) {
+	const length, used = 4 * sectorSize, 700
+	synced := bytes.Repeat([]byte{1}, used)
+	torn := make(map[Loss]map[int]bool)
+	for loss := LoseUnsynced; loss <= LoseSome; loss++ {
+		torn[loss] = make(map[int]bool)
+		for seed := range uint64(300) {
+			fsys := NewCrash(seed)
+			f := create(t, fsys, "a")
+			require.NoError(t, f.Reserve(length))
+			put(t, f, synced)
+			require.NoError(t, f.Sync())
+			require.NoError(t, fsys.SyncDir("."))
+			put(t, f, bytes.Repeat([]byte{2}, 1000))
+			got, err := ReadFile(fsys.Crash(loss), "a")
+			require.NoError(t, err)
+			require.Len(t, got, length)
+			require.Equal(t, synced, got[:used])
+			require.Equal(t, make([]byte, length-used-1000), got[used+1000:], "behind all writes")
+			if loss == LoseUnsynced {
+				require.Equal(t, make([]byte, length-2*sectorSize), got[2*sectorSize:], "one sector is torn")
+			}
+			torn[loss][bytes.Count(got, []byte{2})] = true
+		}
+	}
+	require.Greater(t, len(torn[LoseUnsynced]), 50)
+	require.Greater(t, len(torn[LoseSome]), 5)
+
+	lengths := make(map[int]bool)
+	for seed := range uint64(20) {
+		fsys := NewCrash(seed)
+		f := create(t, fsys, "a")
+		require.NoError(t, fsys.SyncDir("."))
+		require.NoError(t, f.Reserve(length))
+		got, err := ReadFile(fsys.Crash(LoseSome), "a")
+		require.NoError(t, err)
+		lengths[len(got)] = true
+	}
+	require.Equal(t, map[int]bool{0: true, length: true}, lengths, "an unsynced length may be lost")
+}
+
 // A later sector may be there without an earlier one.
 func TestCrashLeavesHoles(t *testing.T) {
 	holes := 0

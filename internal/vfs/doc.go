@@ -9,7 +9,8 @@
 //
 // POSIX promises little, and code above this seam may count on no more than that:
 //
-//   - Write is durable after File.Sync.
+//   - Write, Truncate and Reserve are durable after File.Sync: the bytes and the
+//     length are, other facts of the file (its times) are not.
 //   - A name (by Create, Rename, Remove, MkdirAll) is durable after SyncDir of the
 //     directory that holds it. File.Sync does not make the file's name durable.
 //   - Rename replaces its target atomically.
@@ -18,8 +19,10 @@
 //   - After a failed Sync nothing is known about the file's unsynced bytes; a
 //     later Sync that succeeds does not vouch for them.
 //
-// Files grow at their end only: Write always appends. That keeps both sides
-// simple, and nothing here needs more.
+// Writes go from a file's beginning to its end, and never twice to one place but
+// after Truncate. That keeps both sides simple, and nothing here needs more. Reserve
+// lets the file be longer than what is written: then a Sync finds the length as it
+// was, and has nothing to write but data.
 //
 // Errors of a missing file match fs.ErrNotExist.
 package vfs

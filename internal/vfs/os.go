@@ -17,19 +17,24 @@ var ErrLocked = errors.New("locked by another process")
 type osFS struct{}
 
 func (osFS) Create(name string) (File, error) {
-	return openFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
+	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 }
 
 func (osFS) OpenReadWrite(name string) (File, error) {
-	return openFile(name, os.O_RDWR|os.O_APPEND|os.O_CREATE)
+	return openFile(name, os.O_RDWR|os.O_CREATE)
 }
 
 func (osFS) Open(name string) (File, error) { return openFile(name, os.O_RDONLY) }
 
+// openFile opens a file that is written from its end on. Appending (O_APPEND) would
+// write behind what is reserved.
 func openFile(name string, flags int) (File, error) {
 	f, err := os.OpenFile(name, flags, 0o644)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := f.Seek(0, io.SeekEnd); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return osFile{f}, nil
 }
@@ -85,4 +90,16 @@ func (f osFile) Size() (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+func (f osFile) Sync() error { return syncFile(f.File) }
+
+func (f osFile) Reserve(size int64) error { return reserve(f.File, size) }
+
+func (f osFile) Truncate(size int64) error {
+	if err := f.File.Truncate(size); err != nil {
+		return err
+	}
+	_, err := f.Seek(size, io.SeekStart)
+	return err
 }

@@ -8,7 +8,7 @@ import "io"
 type FS interface {
 	// Create makes an empty file, or empties the one that is there.
 	Create(name string) (File, error)
-	// OpenReadWrite opens a file, or makes an empty one. Write appends to it.
+	// OpenReadWrite opens a file, or makes an empty one. Write begins at its end.
 	OpenReadWrite(name string) (File, error)
 	// Open opens a file for reading.
 	Open(name string) (File, error)
@@ -32,17 +32,21 @@ type FS interface {
 }
 
 // A File is an open file. ReadAt may be called concurrently with everything but
-// Close; Write, Truncate and Close are for one goroutine at a time; Sync may run
-// beside Write, and then covers the writes that returned before it was called.
+// Close; Write, Truncate, Reserve and Close are for one goroutine at a time; Sync may
+// run beside Write and Reserve, and then covers what returned before it was called.
 type File interface {
-	// Write appends to the file.
+	// Write goes on where the last one ended.
 	io.Writer
 	io.ReaderAt
 	io.Closer
 	// Sync makes the file's bytes and length durable.
 	Sync() error
-	// Truncate cuts the file to size bytes. The next Write appends there.
+	// Truncate cuts the file to size bytes. The next Write goes there.
 	Truncate(size int64) error
-	// Size is the length of the file in bytes.
+	// Reserve takes space for a file of size bytes and makes it as long, with zeros,
+	// if it is shorter. The next Write goes where it would have gone. A file system
+	// that cannot do this does nothing: an error says that the disk is full or broken.
+	Reserve(size int64) error
+	// Size is the length of the file in bytes, with what is reserved.
 	Size() (int64, error)
 }

@@ -110,6 +110,41 @@ func TestFS(t *testing.T) {
 	})
 }
 
+func TestReserve(t *testing.T) {
+	systems(t, func(t *testing.T, fsys FS, dir string) {
+		name := filepath.Join(dir, "a")
+		f, err := fsys.Create(name)
+		require.NoError(t, err)
+		write := func(s string) {
+			_, err := f.Write([]byte(s))
+			require.NoError(t, err)
+		}
+		write("one")
+		require.NoError(t, f.Reserve(8))
+		if content(t, fsys, name) == "one" {
+			t.Skip("this file system reserves nothing")
+		}
+		write("two")
+		require.NoError(t, f.Sync())
+		require.Equal(t, "onetwo\x00\x00", content(t, fsys, name), "writes go on where they were")
+		write("three")
+		require.Equal(t, "onetwothree", content(t, fsys, name))
+		require.NoError(t, f.Reserve(4))
+		require.Equal(t, "onetwothree", content(t, fsys, name), "nothing is cut")
+		require.NoError(t, f.Reserve(100))
+		require.NoError(t, f.Truncate(6))
+		write("3")
+		require.NoError(t, f.Reserve(9))
+		require.NoError(t, f.Close())
+		require.Equal(t, "onetwo3\x00\x00", content(t, fsys, name), "and nothing of before is behind a cut")
+		f, err = fsys.OpenReadWrite(name)
+		require.NoError(t, err)
+		write("!")
+		require.NoError(t, f.Close())
+		require.Equal(t, "onetwo3\x00\x00!", content(t, fsys, name), "who opens it does not know")
+	})
+}
+
 func TestWriteFileFails(t *testing.T) {
 	systems(t, func(t *testing.T, fsys FS, dir string) {
 		name := filepath.Join(dir, "a")

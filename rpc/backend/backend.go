@@ -52,11 +52,14 @@ type Backend interface {
 	Pool(ctx context.Context) (Pool, error)
 	// PoolStatus is how many wait, as Pool has them, without listing them.
 	PoolStatus(ctx context.Context) (pending, queued int, err error)
-	// PoolTx is a transaction that waits, or nil.
+	// PoolTx is a transaction that waits, or nil. A Forwarder asks its sequencer for
+	// what this node has not executed: nil says that there is none there either, and
+	// history.ErrNotKept that it is in a block that is not kept here.
 	PoolTx(ctx context.Context, hash common.Hash) (*chain.Tx, error)
 }
 
-// Heads are how far a node is, and how sure.
+// Heads are how far a node is, and how sure. The zero BlockID is a head that the node
+// does not know.
 type Heads struct {
 	Sealed    chain.BlockID // latest
 	Published chain.BlockID // safe
@@ -77,9 +80,21 @@ type PoolTx struct {
 }
 
 // A Forwarder is a Backend whose transactions go to a sequencer elsewhere. The door
-// passes whole calls on (those of namespace txpool, and who asks for pending nonces or
-// for the base fee of a block that the node does not know yet) and gives back what it
-// answers.
+// passes whole calls on (those of namespace txpool, and who asks for pending nonces, for
+// what is not kept here, or for the base fee of a block that the node does not know yet)
+// and gives back what it answers. Errors are rpc.Errors, or that of ctx.
 type Forwarder interface {
 	Forward(ctx context.Context, method string, params ...any) (json.RawMessage, error)
+}
+
+// A Syncer is a Backend that follows a sequencer elsewhere and may be behind.
+type Syncer interface {
+	Progress(ctx context.Context) Progress
+}
+
+// Progress is how far a Syncer is: numbers of sealed blocks.
+type Progress struct {
+	Starting uint64 // where it began
+	Current  uint64 // what it shows
+	Highest  uint64 // what it knows of: at least Current
 }

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/big"
 	"time"
 
@@ -13,15 +14,27 @@ import (
 	"github.com/vivace-chain/vivace/fullnode/history"
 )
 
+const (
+	// parentHashTime is how long a read waits for a hash. A block is sealed within
+	// seconds of its end, or its node has other worries.
+	parentHashTime = 5 * time.Second
+	// pauseMax is the longest time between two looks for a block of which history has
+	// not heard.
+	pauseMax = 50 * time.Millisecond
+)
+
 // parentHashes is the state in or after an unsealed block with the writes of EIP-2935
 // that its transactions see. The write that opens a block is in none of its
 // mini-blocks, because the parent's hash comes later (chain.MiniBlock); so a view at a
 // mini-block can lack the one of its own block, and, as a node shows a block's last
 // mini-block until something of the next has executed, that of the block before.
 //
-// The values come from the sealed headers. Where one is not there yet the hash does
-// not exist either, and who reads the slot waits for it, as a transaction does, until
-// ctx ends.
+// The values come from the sealed headers, the block's own or its child's, for the
+// block's may be in a gap of history: a node that began at a snapshot has that from
+// its second block on. Where neither is there yet the hash does not exist either, and
+// who reads the slot waits for it, as a transaction does, until ctx ends or
+// parentHashTime is over. A hash that is not to be had is an error: the slot below has
+// that of 8191 blocks before.
 type parentHashes struct {
 	chain.StateView
 	ctx    context.Context
@@ -69,14 +82,12 @@ func (p *parentHashes) hash(child uint64, known uint256.Int) (uint256.Int, error
 			return known, err
 		}
 	}
-	header, err := waitHeader(p.ctx, p.b.History(), child-1)
-	if errors.Is(err, history.ErrNotKept) {
-		return known, nil // sealed so long ago that the state below has it
-	}
+	ctx, cancel := context.WithTimeoutCause(p.ctx, parentHashTime, &chain.MissingError{What: fmt.Sprintf("hash of block %d", child-1)})
+	defer cancel()
+	hash, err := waitHash(ctx, p.b.History(), child-1)
 	if err != nil {
 		return known, err
 	}
-	hash := header.Hash()
 	return *new(uint256.Int).SetBytes32(hash[:]), nil
 }
 
@@ -97,18 +108,39 @@ func (p *parentHashes) env(number uint64) (*chain.Env, error) {
 	return (&chain.Block{Header: header}).Env(), nil
 }
 
+// waitHash is the hash of a block that there is: it waits for its header or, where that
+// is not kept, for its child's. If neither is kept it matches chain.ErrUnknown.
+func waitHash(ctx context.Context, store *history.Store, number uint64) (common.Hash, error) {
+	header, err := waitHeader(ctx, store, number)
+	if err == nil {
+		return header.Hash(), nil
+	}
+	if errors.Is(err, history.ErrNotKept) {
+		if header, err = waitHeader(ctx, store, number+1); err == nil {
+			return header.ParentHash, nil
+		}
+	}
+	if errors.Is(err, history.ErrNotKept) {
+		err = &chain.MissingError{What: fmt.Sprintf("hash of block %d", number)}
+	}
+	return common.Hash{}, err
+}
+
 // waitHeader is history's WaitHeader for a block that there is: it waits also while
 // history has not heard of the block, because it can be behind the state by moments.
 func waitHeader(ctx context.Context, store *history.Store, number uint64) (*chain.Header, error) {
-	for {
+	for pause := time.Millisecond; ; pause = min(2*pause, pauseMax) {
 		header, err := store.WaitHeader(ctx, number)
-		if !errors.Is(err, chain.ErrNotFound) || errors.Is(err, history.ErrNotKept) {
+		if ctx.Err() != nil && err != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !errors.Is(err, chain.ErrNotFound) {
 			return header, err
 		}
 		select {
-		case <-time.After(time.Millisecond):
+		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // ErrHeaderNotFound is for a block that is not there, in go-ethereum's wording.
@@ -22,6 +23,13 @@ type hashNotFound struct{}
 
 func (hashNotFound) Error() string        { return "header for hash not found" }
 func (hashNotFound) Is(target error) bool { return target == ErrHeaderNotFound }
+
+// errNoSafe and errNoFinalized are for a node that does not know these heads, in
+// go-ethereum's wording.
+var (
+	errNoSafe      = errors.New("safe block not found")
+	errNoFinalized = errors.New("finalized block not found")
+)
 
 // A State is what a call reads: a state, and the block that it executes in.
 type State struct {
@@ -45,7 +53,9 @@ func OrLatest(at *rpc.BlockNumberOrHash) rpc.BlockNumberOrHash {
 
 // StateOf returns the state that a client names. latest and pending are the newest
 // mini-block's; safe and finalized are the published and the proven head. ctx also
-// bounds reads of the View that wait: see parentHashes.
+// bounds reads of the View that wait: see parentHashes. A block that is not kept is
+// wire.NotKept's error; a state that is not, of a block that is, matches
+// chain.ErrNotFound.
 func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, error) {
 	if number, ok := at.Number(); ok && (number == rpc.LatestBlockNumber || number == rpc.PendingBlockNumber) {
 		view, env := b.Latest()
@@ -57,8 +67,11 @@ func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, 
 		return nil, err
 	}
 	header, err := b.History().Header(number)
-	if err != nil {
-		return nil, missing(err)
+	switch {
+	case errors.Is(err, chain.ErrNotFound):
+		return nil, ErrHeaderNotFound
+	case err != nil:
+		return nil, wire.NotKept(err)
 	}
 	id := header.ID()
 	view, err := b.StateAt(id)
@@ -70,14 +83,13 @@ func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, 
 }
 
 // SealedNumber is the number of the sealed block that a client names; latest and
-// pending are the newest sealed one. The block need not exist.
+// pending are the newest sealed one, earliest is genesis, whatever is kept. A block that
+// is named by its number need not exist. A hash that no block has matches
+// ErrHeaderNotFound, if all hashes are kept; otherwise it is wire.NotKept's error, for it
+// may be that of a block that is not.
 func SealedNumber(b Backend, at rpc.BlockNumberOrHash) (uint64, error) {
 	if hash, ok := at.Hash(); ok {
-		number, err := b.History().Number(hash)
-		if errors.Is(err, chain.ErrNotFound) {
-			err = errHashNotFound
-		}
-		return number, err
+		return numberOf(b.History(), hash)
 	}
 	number, ok := at.Number()
 	if !ok {
@@ -87,9 +99,9 @@ func SealedNumber(b Backend, at rpc.BlockNumberOrHash) (uint64, error) {
 	case rpc.LatestBlockNumber, rpc.PendingBlockNumber:
 		return b.History().Head().Number, nil
 	case rpc.SafeBlockNumber:
-		return b.Heads().Published.Number, nil
+		return known(b.Heads().Published, errNoSafe)
 	case rpc.FinalizedBlockNumber:
-		return b.Heads().Proven.Number, nil
+		return known(b.Heads().Proven, errNoFinalized)
 	case rpc.EarliestBlockNumber:
 		return 0, nil
 	}
@@ -99,27 +111,48 @@ func SealedNumber(b Backend, at rpc.BlockNumberOrHash) (uint64, error) {
 	return uint64(number), nil
 }
 
+func numberOf(store *history.Store, hash common.Hash) (uint64, error) {
+	number, err := store.Number(hash)
+	switch {
+	case !errors.Is(err, chain.ErrNotFound):
+		return number, err
+	case store.CompleteHeaders():
+		return 0, errHashNotFound
+	}
+	return 0, wire.NotKept(fmt.Errorf("block %s: %w", hash, history.ErrNotKept))
+}
+
+// known is the number of a head, or unknown if it is none.
+func known(head chain.BlockID, unknown error) (uint64, error) {
+	if head == (chain.BlockID{}) {
+		return 0, unknown
+	}
+	return head.Number, nil
+}
+
 // SealedBlock is the sealed block that a client names; nil without an error if there
-// is none.
+// is none. One that is not kept, or may be, is wire.NotKept's error.
 func SealedBlock(b Backend, at rpc.BlockNumberOrHash) (*history.Block, error) {
+	return sealed(b, at, b.History().Block)
+}
+
+// SealedHeader is SealedBlock for headers, which are kept where blocks are pruned.
+func SealedHeader(b Backend, at rpc.BlockNumberOrHash) (*chain.Header, error) {
+	return sealed(b, at, b.History().Header)
+}
+
+func sealed[T any](b Backend, at rpc.BlockNumberOrHash, read func(uint64) (*T, error)) (*T, error) {
 	number, err := SealedNumber(b, at)
 	if err == nil {
-		var block *history.Block
-		if block, err = b.History().Block(number); err == nil {
-			return block, nil
+		var found *T
+		if found, err = read(number); err == nil {
+			return found, nil
 		}
 	}
 	if errors.Is(err, chain.ErrNotFound) || errors.Is(err, ErrHeaderNotFound) {
 		return nil, nil
 	}
-	return nil, err
-}
-
-func missing(err error) error {
-	if errors.Is(err, chain.ErrNotFound) {
-		return ErrHeaderNotFound
-	}
-	return err
+	return nil, wire.NotKept(err)
 }
 
 // ancestors answers from history. The hash of a block that is not sealed yet is
@@ -128,12 +161,5 @@ type ancestors struct{ store *history.Store }
 
 // BlockHash implements chain.Ancestors.
 func (a ancestors) BlockHash(ctx context.Context, number uint64) (common.Hash, error) {
-	header, err := waitHeader(ctx, a.store, number)
-	if errors.Is(err, history.ErrNotKept) {
-		return common.Hash{}, &chain.MissingError{What: fmt.Sprintf("hash of block %d", number)}
-	}
-	if err != nil {
-		return common.Hash{}, err
-	}
-	return header.Hash(), nil
+	return waitHash(ctx, a.store, number)
 }

@@ -78,3 +78,9 @@ func (d *door) refuse(tb testing.TB, method, params string, code int, text strin
 	require.Equal(tb, text, a.Error.Message)
 	require.Equal(tb, code, a.Error.Code)
 }
+
+func parse(tb testing.TB, text []byte) (v any) {
+	tb.Helper()
+	require.NoError(tb, json.Unmarshal(text, &v), "%s", text)
+	return v
+}

@@ -52,7 +52,7 @@ func TestReferee(t *testing.T) {
 					forgetLogIndex(ours)
 					forgetLogIndex(theirs)
 				}
-				if list := compare("", ours, theirs); len(list) > 0 {
+				if list := rpctest.Differences(ours, theirs); len(list) > 0 {
 					t.Errorf("%s\n%s", request, strings.Join(list[:min(len(list), 5)], "\n"))
 				}
 			}

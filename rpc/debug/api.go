@@ -2,6 +2,7 @@ package debug
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
-	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // Config bounds what witnesses may cost. The zero value is useful.
@@ -46,29 +46,46 @@ func New(b backend.Backend, executor chain.Executor, config Config) *API {
 }
 
 // GetRawHeader returns the RLP of a header. A number that no block has yet gives no
-// bytes and a hash that no block has an error, as in go-ethereum; so do the others.
-func (a *API) GetRawHeader(_ context.Context, at rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
-	b, err := a.block(at, "header")
-	if b == nil || err != nil {
-		return nil, err
+// bytes and a hash that no block has an error, as in go-ethereum; so do the others. What
+// is not kept here a sequencer elsewhere is asked for; without one, that is the error of
+// wire.NotKept.
+func (a *API) GetRawHeader(ctx context.Context, at rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
+	h, err := backend.SealedHeader(a.backend, at)
+	switch {
+	case err != nil:
+		var out hexutil.Bytes
+		err = a.elsewhere(ctx, err, &out, "debug_getRawHeader", at)
+		return out, err
+	case h == nil:
+		return nil, unknown(at, "header")
 	}
-	return b.Header.AppendBinary(nil)
+	return h.AppendBinary(nil)
 }
 
 // GetRawBlock returns the RLP of a block.
-func (a *API) GetRawBlock(_ context.Context, at rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
-	b, err := a.block(at, "block")
-	if b == nil || err != nil {
-		return nil, err
+func (a *API) GetRawBlock(ctx context.Context, at rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
+	b, err := backend.SealedBlock(a.backend, at)
+	switch {
+	case err != nil:
+		var out hexutil.Bytes
+		err = a.elsewhere(ctx, err, &out, "debug_getRawBlock", at)
+		return out, err
+	case b == nil:
+		return nil, unknown(at, "block")
 	}
 	return body(b).AppendBinary(nil)
 }
 
 // GetRawReceipts returns the receipts of a block in their consensus form (EIP-2718).
-func (a *API) GetRawReceipts(_ context.Context, at rpc.BlockNumberOrHash) ([]hexutil.Bytes, error) {
-	b, err := a.block(at, "block")
-	if b == nil || err != nil {
-		return nil, err
+func (a *API) GetRawReceipts(ctx context.Context, at rpc.BlockNumberOrHash) ([]hexutil.Bytes, error) {
+	b, err := backend.SealedBlock(a.backend, at)
+	switch {
+	case err != nil:
+		var out []hexutil.Bytes
+		err = a.elsewhere(ctx, err, &out, "debug_getRawReceipts", at)
+		return out, err
+	case b == nil:
+		return nil, unknown(at, "block")
 	}
 	raw := make([]hexutil.Bytes, len(b.Receipts))
 	for i, r := range b.Receipts {
@@ -81,29 +98,33 @@ func (a *API) GetRawReceipts(_ context.Context, at rpc.BlockNumberOrHash) ([]hex
 // block, sealed or not, or waits in the pool; no bytes if it is unknown.
 func (a *API) GetRawTransaction(ctx context.Context, hash common.Hash) (hexutil.Bytes, error) {
 	tx, _, _, err := backend.FindTx(ctx, a.backend, hash)
-	if tx == nil || err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		var out hexutil.Bytes
+		// The same, of a namespace that is served more often.
+		err = a.elsewhere(ctx, err, &out, "eth_getRawTransactionByHash", hash)
+		return out, err
+	case tx == nil:
+		return nil, nil
 	}
 	return tx.Raw(), nil
 }
 
-// block is the sealed block that a caller names; nil if it named a number that none
-// has.
-func (a *API) block(at rpc.BlockNumberOrHash, what string) (*history.Block, error) {
-	b, err := a.sealed(at)
-	if b != nil || err != nil {
-		return b, err
+// elsewhere reads what backend.Elsewhere answers into out.
+func (a *API) elsewhere(ctx context.Context, err error, out any, method string, params ...any) error {
+	answer, err := backend.Elsewhere(ctx, a.backend, err, method, params...)
+	if err != nil {
+		return err
 	}
-	if hash, ok := at.Hash(); ok {
-		return nil, fmt.Errorf("%s %s not found", what, hash)
-	}
-	return nil, nil
+	return json.Unmarshal(answer, out)
 }
 
-// sealed is the sealed block that a caller names, or nil.
-func (a *API) sealed(at rpc.BlockNumberOrHash) (*history.Block, error) {
-	b, err := backend.SealedBlock(a.backend, at)
-	return b, wire.NotKept(err)
+// unknown is the error for what no block is named by; nil for a number.
+func unknown(at rpc.BlockNumberOrHash, what string) error {
+	if hash, ok := at.Hash(); ok {
+		return fmt.Errorf("%s %s not found", what, hash)
+	}
+	return nil
 }
 
 // body is a sealed block as it travels.

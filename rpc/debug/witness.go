@@ -39,7 +39,7 @@ func (a *API) ExecutionWitness(ctx context.Context, at rpc.BlockNumberOrHash) (*
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	found, err := a.sealed(at)
+	found, err := backend.SealedBlock(a.backend, at)
 	switch {
 	case err != nil:
 		return nil, err

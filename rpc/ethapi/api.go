@@ -11,7 +11,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/vivace-chain/vivace/rpc/backend"
-	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // Options say what an API shows and how much it does for one request. The zero
@@ -33,12 +32,6 @@ type Options struct {
 	// TipDefault is the priority fee in wei that is suggested while no transaction
 	// pays one. Default 1000000, go-ethereum's least.
 	TipDefault *uint256.Int
-	// StateBlocks is how many of the newest sealed blocks' states can be read, for
-	// eth_capabilities. 0 leaves it open.
-	StateBlocks uint64
-	// HistoryBlocks is how many sealed blocks history keeps (history.Config.KeepBlocks),
-	// for eth_capabilities. 0 is all.
-	HistoryBlocks uint64
 }
 
 func (o Options) withDefaults() Options {
@@ -106,10 +99,6 @@ func (a *API) newest() uint64 {
 	return a.backend.History().Head().Number
 }
 
-// Syncing is eth_syncing: false. A node shows what it has, and is behind by
-// milliseconds or says so by its health.
-func (a *API) Syncing() bool { return false }
-
 // Accounts is eth_accounts: none. Keys are in wallets, not here.
 func (a *API) Accounts() []common.Address { return []common.Address{} }
 
@@ -122,8 +111,7 @@ func (a *API) Coinbase() common.Address {
 
 // state is the state that a call names.
 func (a *API) state(ctx context.Context, at *rpc.BlockNumberOrHash) (*backend.State, error) {
-	state, err := backend.StateOf(ctx, a.backend, backend.OrLatest(at))
-	return state, wire.NotKept(err)
+	return backend.StateOf(ctx, a.backend, backend.OrLatest(at))
 }
 
 // pendingNonce is the nonce of an account's next transaction, as who holds the pool

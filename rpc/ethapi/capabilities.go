@@ -36,25 +36,56 @@ type DeleteStrategy struct {
 	RetentionBlocks *hexutil.Uint64 `json:"retentionBlocks,omitempty"`
 }
 
-// Capabilities is eth_capabilities.
+// Capabilities is eth_capabilities: what the node has now, as one finds by asking it.
 func (a *API) Capabilities() *Capabilities {
 	var (
-		head   = a.backend.History().Head()
-		oldest = a.backend.History().Oldest()
-		state  = window(0, a.options.StateBlocks)
-		blocks = window(oldest, a.options.HistoryBlocks)
+		store  = a.backend.History()
+		head   = store.Head()
+		oldest = store.Oldest()
+		state  = a.oldestState(head.Number)
 	)
 	if oldest <= 1 {
-		blocks = window(0, a.options.HistoryBlocks) // nothing is missing: genesis is always there
+		oldest = 0 // nothing is missing: genesis is always there
 	}
-	if n := a.options.StateBlocks; n > 0 && head.Number+1 > n {
-		state = window(head.Number+1-n, n)
+	var (
+		blocks = window(min(oldest, head.Number), store.KeepBlocks())
+		states = window(state, 0)
+	)
+	if state > 0 {
+		states = window(state, head.Number+1-state)
 	}
 	return &Capabilities{
 		Head:  CapabilityHead{hexutil.Uint64(head.Number), head.Hash},
-		State: state, StateProofs: state,
+		State: states, StateProofs: states,
 		Tx: blocks, Logs: blocks, Receipts: blocks, Blocks: blocks,
 	}
+}
+
+// oldestState is the oldest sealed block from which on all states up to head are kept.
+// They reach back without a gap, so it looks at twice as many as are kept at most.
+func (a *API) oldestState(head uint64) uint64 {
+	kept := func(back uint64) bool {
+		if back > head {
+			return false
+		}
+		header, err := a.backend.History().Header(head - back)
+		if err == nil {
+			_, err = a.backend.StateAt(header.ID())
+		}
+		return err == nil
+	}
+	low, high := uint64(0), uint64(1) // kept, unless it is 0; not kept
+	for kept(high) {
+		low, high = high, 2*high
+	}
+	for high-low > 1 {
+		if middle := low + (high-low)/2; kept(middle) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return head - low
 }
 
 // window is something that there is from block oldest on, of which a number of

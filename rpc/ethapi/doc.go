@@ -16,6 +16,11 @@
 // at the method. What a request may cost is bounded before work begins: the number
 // of keys, blocks, percentiles, addresses, topics, logs and filters.
 //
+// What history does not keep, because it was pruned or never came, is asked of the
+// sequencer where there is one elsewhere (backend.Elsewhere); otherwise it is
+// go-ethereum's error for pruned history, code 4444. That holds for hashes that may be
+// of something that is not kept, too: null says that there is none.
+//
 // Filters keep no logs and no goroutine: each is a place in history up to which its
 // owner has read, and a poll reads on from there. What is not polled costs nothing,
 // and is forgotten after Options.FilterLife; what all of them keep of addresses and

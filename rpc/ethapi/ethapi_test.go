@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/ethapi"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
@@ -187,9 +188,33 @@ func TestCapabilities(t *testing.T) {
 		return head + `"state":` + state + `,"tx":` + blocks + `,"logs":` + blocks + `,"receipts":` + blocks + `,"blocks":` + blocks + `,"stateproofs":` + state + `}`
 	}
 	serve(t, node).is(t, "eth_capabilities", "", rest(all, all))
-	serveWith(t, node, ethapi.Options{StateBlocks: 2, HistoryBlocks: 100}).is(t, "eth_capabilities", "", rest(
-		`{"disabled":false,"oldestBlock":"0x4","deleteStrategy":{"type":"window","retentionBlocks":"0x2"}}`,
-		`{"disabled":false,"oldestBlock":"0x0","deleteStrategy":{"type":"window","retentionBlocks":"0x64"}}`))
+
+	node = rpctest.Dev(t, rpctest.Options{Retain: 2, History: func(c *history.Config) { c.KeepBlocks = 4 }})
+	for n := range uint64(40) {
+		node.Seal(node.Transfer(0, common.Address{1}, 1))
+		require.NoError(t, node.History().Persist(t.Context(), n+1))
+		c := ethapi.New(node, ethapi.Options{}).Capabilities()
+		_, err := node.StateAt(header(t, node, uint64(*c.State.OldestBlock)).ID())
+		require.NoError(t, err)
+		require.Equal(t, max(n+1, 2)-2, uint64(*c.State.OldestBlock), "at %d", n+1)
+		oldest := uint64(*c.Blocks.OldestBlock)
+		_, err = node.History().Block(oldest)
+		require.NoError(t, err)
+		if oldest > 0 {
+			_, err = node.History().Block(oldest - 1)
+			require.ErrorIs(t, err, history.ErrNotKept)
+		}
+	}
+	head = fmt.Sprintf(`{"head":{"number":"0x28","hash":%q},`, node.Head().Hash())
+	serve(t, node).is(t, "eth_capabilities", "", rest(
+		`{"disabled":false,"oldestBlock":"0x26","deleteStrategy":{"type":"window","retentionBlocks":"0x3"}}`,
+		`{"disabled":false,"oldestBlock":"0x25","deleteStrategy":{"type":"window","retentionBlocks":"0x4"}}`))
+}
+
+func header(t *testing.T, node *rpctest.Node, number uint64) *chain.Header {
+	h, err := node.History().Header(number)
+	require.NoError(t, err)
+	return h
 }
 
 func TestRange(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 
-	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
@@ -55,8 +54,8 @@ func upTo(found []history.FoundLog, query *history.LogQuery) []history.FoundLog 
 func (a *API) logQuery(filter *wire.LogFilter) (*history.LogQuery, error) {
 	query := filter.Query()
 	if filter.BlockHash != nil {
-		n, err := a.backend.History().Number(*filter.BlockHash)
-		if errors.Is(err, chain.ErrNotFound) {
+		n, err := backend.SealedNumber(a.backend, atHash(*filter.BlockHash))
+		if errors.Is(err, backend.ErrHeaderNotFound) {
 			return nil, errUnknownBlock
 		}
 		query.From, query.To = n, n

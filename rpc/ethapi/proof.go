@@ -68,7 +68,7 @@ func (a *API) GetProof(ctx context.Context, addr common.Address, keys ProofKeys,
 			return nil, err
 		}
 	}
-	header, err := a.sealedHeader(backend.OrLatest(at))
+	header, err := backend.SealedHeader(a.backend, backend.OrLatest(at))
 	if err == nil && header == nil {
 		err = backend.ErrHeaderNotFound
 	}

@@ -9,4 +9,15 @@
 // rejected: a transaction at that price is refused on such a chain.) Who submits a
 // transaction through a full node gets the answer when that node has it too, so that
 // what is read there next is not older than the receipt.
+//
+// What it does not keep, because its history has a gap or was pruned, it asks the
+// sequencer for, each time anew, and gives back what that says, on its word; so are
+// transactions that it has not executed (they may wait there), and how far the chain is
+// published and proven. It never says of what it cannot know that it does not exist: if
+// the sequencer is of no help, that is an error. Such reads are bounded in number and
+// time, and no error says where the sequencer is: that is in the log. (Rejected: to
+// remember that something does not exist, which is true for moments only; and to fall
+// back on eth_sendRawTransaction where the sequencer does not serve
+// realtime_sendRawTransaction, which cannot tell a transaction that executed before from
+// one that is refused: the caller is told what is missing.)
 package node

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
+	"fmt"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -16,8 +16,6 @@ import (
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
-	"github.com/vivace-chain/vivace/rpc/internal/wire"
-	"github.com/vivace-chain/vivace/rpc/realtime"
 )
 
 // Fullnode is a backend.Backend over a full node whose Config.History is the store.
@@ -25,7 +23,9 @@ type Fullnode struct {
 	follower  *fullnode.Follower
 	store     *history.Store
 	config    *params.ChainConfig
-	sequencer *rpc.Client
+	sequencer *upstream
+	told      told
+	began     uint64 // newest sealed block when it was made
 }
 
 var (
@@ -34,9 +34,10 @@ var (
 )
 
 // OfFullnode makes the Backend of a full node whose Config.History is store. What is
-// the sequencer's business goes to it over the client.
+// the sequencer's business goes to it over the client, which may be nil. Who asks is told that the
+// sequencer is not reachable, and slog.Default where, and why.
 func OfFullnode(f *fullnode.Follower, store *history.Store, config *params.ChainConfig, sequencer *rpc.Client) *Fullnode {
-	return &Fullnode{f, store, config, sequencer}
+	return &Fullnode{follower: f, store: store, config: config, sequencer: newUpstream(sequencer), began: store.Head().Number}
 }
 
 // ChainConfig implements backend.Backend.
@@ -44,17 +45,6 @@ func (f *Fullnode) ChainConfig() *params.ChainConfig { return f.config }
 
 // History implements backend.Backend.
 func (f *Fullnode) History() *history.Store { return f.store }
-
-// Heads implements backend.Backend. A full node does not collect attestations: what is
-// published and proven it does not know, and says genesis.
-func (f *Fullnode) Heads() backend.Heads {
-	heads := backend.Heads{Sealed: f.store.Head()}
-	if genesis, err := f.store.Header(0); err == nil {
-		heads.Published = genesis.ID()
-		heads.Proven = heads.Published
-	}
-	return heads
-}
 
 // Latest implements backend.Backend.
 func (f *Fullnode) Latest() (chain.StateView, *chain.Env) { return f.follower.Latest() }
@@ -75,15 +65,13 @@ func (f *Fullnode) Begin(ctx context.Context, root common.Hash) (chain.Commitmen
 
 // Forward implements backend.Forwarder.
 func (f *Fullnode) Forward(ctx context.Context, method string, params ...any) (json.RawMessage, error) {
-	var answer json.RawMessage
-	err := f.sequencer.CallContext(ctx, &answer, method, params...)
-	return answer, err
+	return f.sequencer.read(ctx, method, params...)
 }
 
 // Send implements backend.Backend.
 func (f *Fullnode) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	var hash common.Hash
-	err := f.sequencer.CallContext(ctx, &hash, "eth_sendRawTransaction", hexutil.Bytes(raw))
+	err := f.sequencer.send(ctx, &hash, "eth_sendRawTransaction", hexutil.Bytes(raw))
 	return hash, err
 }
 
@@ -95,12 +83,12 @@ func (f *Fullnode) Submit(ctx context.Context, raw []byte) (common.Hash, error) 
 		TransactionHash common.Hash `json:"transactionHash"`
 	}
 	for {
-		err := f.sequencer.CallContext(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(raw), remaining(ctx))
+		err := f.sequencer.send(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(raw), remaining(ctx))
 		if err == nil {
 			break
 		}
 		// The sequencer may grant less time than ctx has. To send again is to go on.
-		if err = refusal(err); !errors.Is(err, errExpired) {
+		if !errors.Is(err, errExpired) {
 			return common.Hash{}, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -121,37 +109,14 @@ func remaining(ctx context.Context) *int64 {
 	return &ms
 }
 
-// errExpired says that the sequencer's time for a transaction is over.
-var errExpired = errors.New(realtime.Expired)
-
-// refusal is an error of the sequencer, with its code, text and data, that matches
-// the sentinel from which wire.SendError made it there: so the door, which asks for
-// them, answers as the sequencer's does.
-func refusal(err error) error {
-	coded := rpc.Error(nil)
-	if !errors.As(err, &coded) {
-		return err
-	}
-	out := &wire.Error{Code: coded.ErrorCode(), Message: coded.Error(), Err: err}
-	if withData := rpc.DataError(nil); errors.As(err, &withData) {
-		out.Data = withData.ErrorData()
-	}
-	switch {
-	case out.Code == wire.CodeLimitExceeded:
-		out.Err = chain.ErrBusy
-	case out.Code != wire.CodeServer:
-	case out.Message == realtime.Expired:
-		out.Err = errExpired
-	case strings.HasPrefix(out.Message, "node is shutting down"):
-		out.Err = chain.ErrClosed
-	}
-	return out
-}
-
 // PendingNonce implements backend.Backend.
 func (f *Fullnode) PendingNonce(ctx context.Context, addr common.Address) (uint64, error) {
+	answer, err := f.sequencer.read(ctx, "eth_getTransactionCount", addr, "pending")
+	if err != nil {
+		return 0, err
+	}
 	var nonce hexutil.Uint64
-	err := f.sequencer.CallContext(ctx, &nonce, "eth_getTransactionCount", addr, "pending")
+	err = json.Unmarshal(answer, &nonce)
 	return uint64(nonce), err
 }
 
@@ -161,5 +126,31 @@ func (f *Fullnode) Pool(context.Context) (backend.Pool, error) { return backend.
 // PoolStatus implements backend.Backend. It is not asked: see Forward.
 func (f *Fullnode) PoolStatus(context.Context) (pending, queued int, err error) { return 0, 0, nil }
 
-// PoolTx implements backend.Backend. The transactions of a full node have executed.
-func (f *Fullnode) PoolTx(context.Context, common.Hash) (*chain.Tx, error) { return nil, nil }
+// lookupTime is how long the sequencer may take to say whether it knows a transaction.
+const lookupTime = 2 * time.Second
+
+// PoolTx implements backend.Backend. The transactions of a full node have executed; what
+// waits, or has executed elsewhere and not here yet, the sequencer knows.
+func (f *Fullnode) PoolTx(ctx context.Context, hash common.Hash) (*chain.Tx, error) {
+	answers, err := f.sequencer.readAll(ctx, lookupTime,
+		question{"eth_getTransactionByHash", []any{hash}}, question{"eth_getRawTransactionByHash", []any{hash}})
+	if err != nil {
+		return nil, err
+	}
+	var (
+		place *struct{ BlockNumber *hexutil.Uint64 }
+		raw   hexutil.Bytes
+	)
+	if err := errors.Join(json.Unmarshal(answers[0], &place), json.Unmarshal(answers[1], &raw)); err != nil {
+		return nil, fmt.Errorf("the sequencer's answer for transaction %s: %w", hash, err)
+	}
+	switch {
+	case place == nil || len(raw) == 0: // it may have come between the two questions
+		return nil, nil
+	case place.BlockNumber != nil && uint64(*place.BlockNumber) <= f.store.Head().Number:
+		return nil, fmt.Errorf("transaction %s of block %d: %w", hash, *place.BlockNumber, history.ErrNotKept)
+	case chain.Keccak256(raw) != hash:
+		return nil, fmt.Errorf("the sequencer's answer for transaction %s: %w", hash, chain.ErrCorrupt)
+	}
+	return chain.NewTx(raw), nil
+}

@@ -25,10 +25,13 @@ type Config struct {
 	// -32005.
 	FilterBytes     int
 	ConnFilterBytes int
-	// LogPage is the most logs in an answer of eth_getLogsWithCursor; LogBlocks how
-	// many sealed blocks are searched for one. Defaults 10,000 each.
-	LogPage   int
-	LogBlocks uint64
+	// LogPage is the most logs in an answer of eth_getLogsWithCursor, LogPageBytes
+	// about how many bytes they take there, which only a page of one log exceeds;
+	// LogBlocks is how many sealed blocks are searched for one. Defaults 10,000,
+	// 8 MiB and 10,000.
+	LogPage      int
+	LogPageBytes int
+	LogBlocks    uint64
 	// EncodedBytes is about how much memory the encodings take that subscribers
 	// share. Default 32 MiB. More than one event's encoding is kept only within it.
 	EncodedBytes int
@@ -56,6 +59,7 @@ func (c Config) withDefaults() Config {
 		{&c.FilterBytes, 64 << 20},
 		{&c.ConnFilterBytes, 1 << 20},
 		{&c.LogPage, 10_000},
+		{&c.LogPageBytes, 8 << 20},
 		{&c.EncodedBytes, 32 << 20},
 	} {
 		if *d.field <= 0 {

@@ -97,20 +97,31 @@
 // # Resuming, falling behind
 //
 // miniBlocks, stateChanges and logs of mini-blocks take a last argument {"from":
-// "0x…"}: the first sequence wanted, usually the last one seen plus 1. One that has
-// not come yet is waited for. One that is not kept any more is error -32050 with
-// data {"missed":"0x…","oldest":"0x…"}: resume from oldest, or read the blocks.
+// "0x…"}: the first sequence wanted. A resumed stream has the same notifications in the
+// same order and the same bytes, at every node and after every restart. Of miniBlocks
+// one wants the last sequence seen plus 1. In the others a mini-block may have several
+// notifications, and a connection may break between them: one wants the last sequence
+// seen, and passes over as many notifications with it as one has.
 //
 //	eth_subscribe ["miniBlocks", {"from": "0x2b000002"}]
-//	eth_subscribe ["stateChanges", null, {"from": "0x2b000002"}]
+//	eth_subscribe ["stateChanges", null, {"from": "0x2b000001"}]
+//
+// A sequence that has not come yet is waited for, and nothing before it is sent: the
+// node may be behind the one where it was seen. One more than 1024 blocks ahead is
+// error -32602. One that is not kept any more is error -32050 with data {"oldest":
+// "0x…"}: what can be resumed from, which is yet to come if nothing is kept, as after a
+// restart. What is missed until then is in the blocks; eth_getLogsWithCursor has the
+// logs.
 //
 // A subscriber is never waited for. One who reads too slowly falls out of what the
 // feed keeps (history.Config.FeedBytes); then the last notification is
 //
 //	{"error":{"code":-32050,"message":"…","data":{"missed":"0x…","oldest":"0x…"}}}
 //
-// and the subscription is over. One whose connection takes nothing until the server
-// gives up writing is cut off without.
+// with how many events were missed, which are mini-blocks and seals of blocks (without
+// "missed" where that is not known, as when the node did not get them itself), and the
+// subscription is over. One whose connection takes nothing until the server gives up
+// writing is cut off without.
 //
 // A full node gives mini-blocks up if the sealed header does not bear them out.
 // Streams of mini-blocks then say
@@ -129,8 +140,9 @@
 //
 //	eth_getLogsWithCursor({…, "cursor": "0x…"}, limit)
 //
-// answers {"logs": […], "cursor": "0x…"}; without a cursor it was the last page. See
-// Eth.GetLogsWithCursor.
+// answers {"logs": […], "cursor": "0x…"}; without a cursor it was the last page. With
+// fromBlock or toBlock pending it has what is not sealed, on every path, and a cursor
+// stays good across the seal. See Eth.GetLogsWithCursor.
 //
 // # How
 //

@@ -16,7 +16,6 @@ import (
 // package comment. Errors match chain.ErrInvalidTx.
 func (s *Service) encodeMini(m *history.Mini) (json.RawMessage, error) {
 	var (
-		block  = blockOf(m)
 		config = s.backend.ChainConfig()
 		text   = make([]byte, 0, miniSize(m))
 		micros = m.Env.Timestamp * 1e6
@@ -51,7 +50,7 @@ func (s *Service) encodeMini(m *history.Mini) (json.RawMessage, error) {
 
 	text = append(text, `,"transactions":[`...)
 	for i := range m.Txs {
-		tx, err := wire.NewTransaction(config, block, int(m.FirstTx)+i)
+		tx, err := wire.NewTransactionAt(config, placeOf(m, i), m.Txs[i])
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +58,7 @@ func (s *Service) encodeMini(m *history.Mini) (json.RawMessage, error) {
 	}
 	text = append(text, `],"receipts":[`...)
 	for i := range m.Receipts {
-		receipt, err := wire.NewReceipt(config, block, int(m.FirstTx)+i)
+		receipt, err := wire.NewReceiptAt(config, placeOf(m, i), m.Txs[i], m.Receipts[i])
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
@@ -77,12 +76,8 @@ func (s *Service) sendTxs(ev history.Event, out send) error {
 	if m == nil {
 		return nil
 	}
-	var block *history.Block // made for who writes, not for who finds it written
 	return s.sendEachTx(m, kindTx, out, func(i int) (*wire.Transaction, error) {
-		if block == nil {
-			block = blockOf(m)
-		}
-		return wire.NewTransaction(s.backend.ChainConfig(), block, int(m.FirstTx)+i)
+		return wire.NewTransactionAt(s.backend.ChainConfig(), placeOf(m, i), m.Txs[i])
 	})
 }
 
@@ -150,15 +145,9 @@ func (s *Service) sendMini(ev history.Event, out send) error {
 	return sendItem(enc, 0, out, func() (json.RawMessage, error) { return s.encodeMini(m) })
 }
 
-// blockOf is the block that m is a part of, as far as its transactions' places go:
-// those before m are nil. The places are what wire writes.
-func blockOf(m *history.Mini) *history.Block {
-	n := int(m.FirstTx)
-	return &history.Block{
-		Env:      m.Env,
-		Txs:      append(make([]*chain.Tx, n, n+len(m.Txs)), m.Txs...),
-		Receipts: append(make([]*chain.Receipt, n, n+len(m.Receipts)), m.Receipts...),
-	}
+// placeOf is where transaction i of m is; its block is not sealed.
+func placeOf(m *history.Mini, i int) wire.Place {
+	return wire.Place{Env: m.Env, Index: int(m.FirstTx) + i}
 }
 
 // stamp adds to a JSON object its place in the stream: the sequence, and of a

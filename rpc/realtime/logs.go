@@ -13,10 +13,11 @@ import (
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
-// Refusals of a range, in go-ethereum's wording.
+// Refusals of a range, in go-ethereum's wording where it has one.
 var (
 	errBlockRange   = wire.InvalidParams("invalid block range params")
 	errUnknownBlock = errors.New("unknown block")
+	errOtherCursor  = wire.InvalidParams("cursor is not of this range")
 )
 
 // A LogPage is the answer of eth_getLogsWithCursor.
@@ -27,14 +28,24 @@ type LogPage struct {
 }
 
 // GetLogsWithCursor is eth_getLogsWithCursor: eth_getLogs by pages. A page ends
-// after limit logs (at most, and by default, Config.LogPage) or after
-// Config.LogBlocks blocks, so it may have a cursor and no logs. Asked again with the
+// after limit logs (at most, and by default, Config.LogPage), after
+// Config.LogPageBytes, or after Config.LogBlocks blocks, so it may have a cursor and
+// no logs. Asked again with the
 // same filter and the cursor, it goes on with the next log: the pages together are
-// the answer of eth_getLogs, which is unlimited here. A range to pending includes
-// what is not sealed, as does latest on the path /realtime.
+// the answer of eth_getLogs, which is unlimited here.
+//
+// A range with pending at either end includes what is not sealed, as does latest on
+// the path /realtime; fromBlock pending is what is not sealed, and nothing else. A
+// cursor in there stays good when the block is sealed. (A full node may drop
+// mini-blocks, and with them what the cursor counted.)
+//
+// A cursor of a block or log that has not come, because it is from a node that is
+// ahead of this one, is answered with itself and no logs: ask again. One of another
+// filter's range, or absurdly far ahead, is invalid. Blocks of the range that are not
+// kept, earliest's too, are the error wire.NotKept.
 func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit *Quantity) (*LogPage, error) {
 	s := e.service
-	q, err := e.query(&filter.LogFilter)
+	q, err := e.query(&filter)
 	if err != nil {
 		return nil, err
 	}
@@ -42,26 +53,51 @@ func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit 
 	if limit != nil && *limit > 0 {
 		q.Max = int(min(uint64(*limit), uint64(s.cfg.LogPage)))
 	}
-	if c := filter.Cursor; c != nil && c.Block >= q.From {
-		q.From, q.After = c.Block, c
-		if c.Index == wholeBlock && c.Block < beyond {
-			q.From++
-		}
+	if c := filter.Cursor; c != nil && !s.came(c, q.Unsealed) {
+		return &LogPage{Cursor: string(appendCursor(nil, *c))}, nil
 	}
 	cut := s.cut(q)
-	found, more, err := s.backend.History().Logs(ctx, q)
+	logs, last, more, err := s.search(ctx, q)
 	if err != nil {
 		return nil, wire.NotKept(err)
 	}
-	page := &LogPage{Logs: wire.NewFoundLogs(found)}
+	page := &LogPage{Logs: logs}
 	switch {
 	case more:
-		last := &found[len(found)-1]
-		page.Cursor = string(appendCursor(nil, history.LogPosition{Block: last.Block.Number(), Index: last.Index}))
+		page.Cursor = string(appendCursor(nil, last))
 	case cut:
 		page.Cursor = string(appendCursor(nil, history.LogPosition{Block: q.To, Index: wholeBlock}))
 	}
 	return page, nil
+}
+
+// searchStep is how many logs are asked for at once: what history finds is in memory
+// before its size is known.
+const searchStep = 500
+
+// search collects a page, at most q.Max logs or Config.LogPageBytes of them. It
+// returns the place of the last, and whether there are more; it changes q.
+func (s *Service) search(ctx context.Context, q *history.LogQuery) (logs wire.Logs, last history.LogPosition, more bool, err error) {
+	for most, size := q.Max, 0; ; {
+		q.Max = min(most-len(logs), searchStep)
+		found, more, err := s.backend.History().Logs(ctx, q)
+		if err != nil {
+			return nil, last, false, err
+		}
+		for i := range found {
+			log := wire.NewFoundLog(&found[i])
+			if size += log.Size(); size > s.cfg.LogPageBytes && len(logs) > 0 {
+				return logs, last, true, nil
+			}
+			logs = append(logs, log)
+			last = history.LogPosition{Block: found[i].Block.Number(), Index: found[i].Index}
+		}
+		if !more || len(logs) == most {
+			return logs, last, more, nil
+		}
+		after := last
+		q.From, q.After = after.Block, &after
+	}
 }
 
 // cut shortens the range to what one call may search, and reports whether it was
@@ -75,6 +111,20 @@ func (s *Service) cut(q *history.LogQuery) bool {
 	return true
 }
 
+// came reports whether a cursor's place is in what a query can find by now.
+func (s *Service) came(c *history.LogPosition, unsealed bool) bool {
+	if c.Block <= s.backend.History().Head().Number {
+		return true
+	}
+	for _, b := range s.backend.History().Unsealed() {
+		if n := len(b.Receipts); unsealed && b.Number() == c.Block && n > 0 {
+			last := b.Receipts[n-1]
+			return c.Index < last.FirstLogIndex+uint32(len(last.Logs))
+		}
+	}
+	return false
+}
+
 // wholeBlock is an index after all that logs have.
 const wholeBlock = math.MaxUint32
 
@@ -82,35 +132,56 @@ const wholeBlock = math.MaxUint32
 // searched.
 const beyond = math.MaxUint64
 
-// query is the query for what f selects.
-func (e *Eth) query(f *wire.LogFilter) (*history.LogQuery, error) {
+// query is the query for what f selects, from its cursor on.
+func (e *Eth) query(f *CursorFilter) (*history.LogQuery, error) {
 	q := f.Query()
-	if f.BlockHash != nil {
-		number, err := e.service.backend.History().Number(*f.BlockHash)
-		if errors.Is(err, chain.ErrNotFound) {
-			return nil, errUnknownBlock
+	if err := e.setRange(q, &f.LogFilter); err != nil {
+		return nil, err
+	}
+	c := f.Cursor
+	if c == nil {
+		if q.From > q.To {
+			return nil, errBlockRange
 		}
-		q.From, q.To = number, number
-		return q, err
+		return q, nil
+	}
+	// Tags may have gone on since the cursor was given, numbers have not.
+	fixed := f.BlockHash != nil || f.FromBlock != nil && *f.FromBlock >= 0
+	if fixed && c.Block < q.From || c.Block > q.To {
+		return nil, errOtherCursor
+	}
+	if err := e.service.tooFarAhead("cursor", c.Block); err != nil {
+		return nil, err
+	}
+	q.From, q.After = c.Block, c
+	if c.Index == wholeBlock {
+		q.From++
+	}
+	return q, nil
+}
+
+// setRange sets the blocks that f selects.
+func (e *Eth) setRange(q *history.LogQuery, f *wire.LogFilter) (err error) {
+	b := e.service.backend
+	if f.BlockHash != nil {
+		if q.From, err = b.History().Number(*f.BlockHash); errors.Is(err, chain.ErrNotFound) {
+			return errUnknownBlock
+		}
+		q.To = q.From
+		return err
 	}
 	from, to := tag(f.FromBlock), tag(f.ToBlock)
-	if from >= 0 && to >= 0 && from > to {
-		return nil, errBlockRange
-	}
-	var err error
 	if q.From, err = e.first(from); err != nil {
-		return nil, err
+		return err
 	}
 	switch to {
 	case rpc.LatestBlockNumber, rpc.PendingBlockNumber:
-		q.To, q.Unsealed = beyond, e.unsealed(to)
+		q.To = beyond
+		q.Unsealed = e.realtime || from == rpc.PendingBlockNumber || to == rpc.PendingBlockNumber
 	default:
-		q.To, err = backend.SealedNumber(e.service.backend, rpc.BlockNumberOrHashWithNumber(to))
+		q.To, err = backend.SealedNumber(b, rpc.BlockNumberOrHashWithNumber(to))
 	}
-	if err == nil && q.From > q.To {
-		return nil, errBlockRange
-	}
-	return q, err
+	return err
 }
 
 // tag is what a client names, latest if it names nothing.
@@ -121,20 +192,15 @@ func tag(n *rpc.BlockNumber) rpc.BlockNumber {
 	return *n
 }
 
-// unsealed reports whether n stands for the newest mini-block.
-func (e *Eth) unsealed(n rpc.BlockNumber) bool {
-	return n == rpc.PendingBlockNumber || e.realtime && n == rpc.LatestBlockNumber
-}
-
 // first is where a range begins.
 func (e *Eth) first(n rpc.BlockNumber) (uint64, error) {
 	b := e.service.backend
 	switch {
-	case e.unsealed(n):
+	case n == rpc.PendingBlockNumber:
+		return e.service.firstUnsealed(), nil
+	case n == rpc.LatestBlockNumber && e.realtime:
 		_, env := b.Latest()
 		return env.Number, nil
-	case n == rpc.EarliestBlockNumber:
-		return b.History().Oldest(), nil
 	}
 	return backend.SealedNumber(b, rpc.BlockNumberOrHashWithNumber(n))
 }

@@ -18,17 +18,45 @@ import (
 const codeLagged = -32050
 
 type lagData struct {
-	Missed hexutil.Uint64 `json:"missed"` // events
-	Oldest hexutil.Uint64 `json:"oldest"` // sequence of the oldest mini-block kept
+	Missed hexutil.Uint64 `json:"missed,omitempty"` // events; absent where it is not known
+	Oldest hexutil.Uint64 `json:"oldest"`           // sequence that can be resumed from
 }
 
-func lagged(lag *history.LagError, text string) *wire.Error {
+// lagged is the error of who lags. If no mini-block is kept, as after a restart, the
+// oldest to resume from is the next that comes.
+func (s *Service) lagged(lag *history.LagError, text string) *wire.Error {
+	oldest := lag.Oldest
+	if oldest == 0 {
+		oldest = history.SeqOf(s.firstUnsealed(), 0)
+	}
 	return &wire.Error{
 		Code:    codeLagged,
-		Message: fmt.Sprintf("%s; the oldest mini-block kept is %#x", text, uint64(lag.Oldest)),
-		Data:    lagData{hexutil.Uint64(lag.Missed), hexutil.Uint64(lag.Oldest)},
+		Message: fmt.Sprintf("%s; resume from %#x", text, uint64(oldest)),
+		Data:    lagData{hexutil.Uint64(lag.Missed), hexutil.Uint64(oldest)},
 		Err:     lag,
 	}
+}
+
+// firstUnsealed is the number of the oldest block that is not sealed, which need not
+// have begun.
+func (s *Service) firstUnsealed() uint64 {
+	if open := s.backend.History().Unsealed(); len(open) > 0 {
+		return open[0].Number()
+	}
+	return s.backend.History().Head().Number + 1
+}
+
+// aheadMax is how many blocks further than the first unsealed one a caller may be, who
+// has seen them at a node that is ahead of this one.
+const aheadMax = 1024
+
+// tooFarAhead is the error of who names a block that is not worth waiting for, or nil.
+func (s *Service) tooFarAhead(what string, block uint64) error {
+	first := s.firstUnsealed()
+	if block <= first || block-first <= aheadMax {
+		return nil
+	}
+	return wire.InvalidParams("%s is of block %d, too far ahead: block %d is not sealed yet", what, block, first)
 }
 
 // A stream is what one subscriber gets.
@@ -44,6 +72,8 @@ type stream struct {
 	bytes int
 	// sealed is the newest block that the subscriber knows to be sealed.
 	sealed uint64
+	// from is the first mini-block wanted: the subscriber has those before it.
+	from history.Seq
 }
 
 // send sends one notification. An error says that the connection is gone.
@@ -70,7 +100,7 @@ func (s *Service) start(ctx context.Context, resume *Resume, st *stream) (*rpc.S
 	go func() {
 		defer release()
 		defer cancel()
-		st.run(alive, func(text json.RawMessage) error { return notifier.Notify(sub.ID, text) })
+		st.run(alive, (&outlet{ctx: alive, notifier: notifier, id: sub.ID}).send)
 	}()
 	return sub, nil
 }
@@ -83,13 +113,18 @@ func (st *stream) open(resume *Resume) (err error) {
 		st.feed, st.sealed = store.Subscribe(), store.Head().Number
 		return nil
 	}
-	if block := uint64(resume.From) >> 24; block > 0 {
+	block := uint64(resume.From) >> 24
+	if err := st.service.tooFarAhead(fmt.Sprintf("mini-block %#x", uint64(resume.From)), block); err != nil {
+		return err
+	}
+	if block > 0 {
 		st.sealed = block - 1
 	}
-	st.feed, err = store.SubscribeFrom(resume.From)
+	st.from = resume.From
+	st.feed, err = store.SubscribeFrom(st.from)
 	var lag *history.LagError
 	if errors.As(err, &lag) {
-		return lagged(lag, fmt.Sprintf("mini-block %#x is not kept any more", uint64(resume.From)))
+		return st.service.lagged(lag, fmt.Sprintf("mini-block %#x is not kept any more", uint64(resume.From)))
 	}
 	return err
 }
@@ -113,10 +148,7 @@ func (st *stream) run(ctx context.Context, out send) {
 	for {
 		event, err := st.feed.Next(ctx)
 		if err == nil {
-			if event.Sealed != nil {
-				st.sealed = max(st.sealed, event.Sealed.Number())
-			}
-			err = st.events(event, out)
+			err = st.take(event, out)
 		}
 		if errors.Is(err, history.ErrDropped) {
 			err = st.dropped(out)
@@ -130,6 +162,17 @@ func (st *stream) run(ctx context.Context, out send) {
 	}
 }
 
+// take sends what the subscriber wants of an event.
+func (st *stream) take(event history.Event, out send) error {
+	if event.Sealed != nil {
+		st.sealed = max(st.sealed, event.Sealed.Number())
+	}
+	if event.Mini != nil && event.Mini.Seq < st.from {
+		return nil // the node is behind the one where the subscriber saw it
+	}
+	return st.events(event, out)
+}
+
 // dropped tells the subscriber to forget all mini-blocks after the newest block
 // that is sealed. When sealed blocks are gone, too (history.Store.Rewind: a sequencer
 // recovers, which is over before anybody can subscribe to it), that is the newest
@@ -140,8 +183,9 @@ func (st *stream) dropped(out send) error {
 	if !st.minis {
 		return nil
 	}
-	text := fmt.Appendf(nil, `{"dropped":{"sequence":"%#x"}}`, uint64(history.SeqOf(st.sealed+1, 0)))
-	return out(text)
+	first := history.SeqOf(st.sealed+1, 0)
+	st.from = min(st.from, first) // what the subscriber had is to come again
+	return out(fmt.Appendf(nil, `{"dropped":{"sequence":"%#x"}}`, uint64(first)))
 }
 
 // end sends why the stream ends, as its last notification. If the connection is what
@@ -153,7 +197,11 @@ func (st *stream) end(err error, out send) {
 	)
 	switch {
 	case errors.As(err, &lag):
-		coded = lagged(lag, fmt.Sprintf("subscriber lags: %d events missed", lag.Missed))
+		missed := "events"
+		if lag.Missed > 0 {
+			missed = fmt.Sprintf("%d events", lag.Missed)
+		}
+		coded = st.service.lagged(lag, fmt.Sprintf("subscriber lags: %s missed", missed))
 	case !errors.As(err, &coded):
 		coded = wire.Errorf(wire.CodeInternal, "subscription ended: %w", err)
 	}

@@ -88,24 +88,3 @@ func devConfig(chainID uint64) *params.ChainConfig {
 		},
 	}
 }
-
-// appendSystemContracts adds the contracts that the protocol itself calls, as
-// their EIPs deploy them: nonce 1, nothing else.
-func appendSystemContracts(state *chain.Changes) {
-	for _, c := range []struct {
-		address common.Address
-		code    []byte
-	}{
-		{params.BeaconRootsAddress, params.BeaconRootsCode},               // EIP-4788
-		{params.HistoryStorageAddress, params.HistoryStorageCode},         // EIP-2935
-		{params.WithdrawalQueueAddress, params.WithdrawalQueueCode},       // EIP-7002
-		{params.ConsolidationQueueAddress, params.ConsolidationQueueCode}, // EIP-7251
-	} {
-		code := chain.Code{Hash: chain.Keccak256(c.code), Bytes: c.code}
-		state.Codes = append(state.Codes, code)
-		state.Accounts = append(state.Accounts, chain.AccountChange{
-			Address: c.address, Exists: true,
-			After: chain.Account{Nonce: 1, CodeHash: code.Hash},
-		})
-	}
-}

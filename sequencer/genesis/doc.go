@@ -7,5 +7,7 @@
 // internal/oracle compares the two on the public networks. Reading is stricter:
 // go-ethereum ignores members that it does not know and lets the last of two
 // equal keys win, here both are errors, because a misspelled fork is a fork that
-// never comes.
+// never comes. And it refuses a chain that begins with Prague and lacks the contracts
+// without which no block is valid then (MissingContractError), where go-ethereum makes
+// block 0 and can make no other.
 package genesis

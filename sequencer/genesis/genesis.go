@@ -52,6 +52,11 @@ func build(config *params.ChainConfig, f *fields, state *chain.Changes) (*Spec, 
 	if err := state.Validate(); err != nil {
 		return nil, fmt.Errorf("genesis state: %w", err)
 	}
+	if config.IsPrague(common.Big0, f.Timestamp) {
+		if err := checkSystemContracts(state); err != nil {
+			return nil, err
+		}
+	}
 	if header.StateRoot, err = stateRoot(state); err != nil {
 		return nil, fmt.Errorf("genesis state root: %w", err)
 	}

@@ -71,6 +71,8 @@ func TestReadForks(t *testing.T) {
 		"osaka": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716}}`
 	cancun := shanghai + `, "cancunTime": 0` + blobs
 	prague := cancun + `, "pragueTime": 0`
+	queues := `}, "00000961ef480eb55e80d19ad83579a64c007002": {"balance": "0", "code": "0x00"},
+		"0000bbddc7ce488642fb579f8b00f3a590007251": {"balance": "0", "code": "0x00"`
 	for _, test := range []struct {
 		name, config                                string
 		baseFee, withdrawals, blobs, root, requests bool
@@ -82,7 +84,7 @@ func TestReadForks(t *testing.T) {
 		{"prague", prague, true, true, true, true, true},
 		{"amsterdam later", prague + `, "amsterdamTime": 99`, true, true, true, true, true},
 	} {
-		spec, err := read(test.config, "", "")
+		spec, err := read(test.config, queues, "")
 		require.NoError(t, err, test.name)
 		h := spec.Genesis.Header
 		require.Equal(t, test.baseFee, h.BaseFee != nil, test.name)
@@ -143,6 +145,42 @@ func TestReadRefuses(t *testing.T) {
 	}
 	_, err := Read(iotest.ErrReader(errors.New("disk on fire")))
 	require.ErrorContains(t, err, "disk on fire")
+}
+
+// A chain that begins with Prague begins with the contracts without which no block is
+// valid; one that comes to Prague later may still deploy them.
+func TestMissingSystemContracts(t *testing.T) {
+	src, err := os.ReadFile("testdata/prague.json")
+	require.NoError(t, err)
+	for _, test := range []struct {
+		eip     int
+		address string
+	}{
+		{7002, "0x00000961ef480eb55e80d19ad83579a64c007002"},
+		{7251, "0x0000bbddc7ce488642fb579f8b00f3a590007251"},
+	} {
+		for name, text := range map[string]string{
+			"no account": strings.Replace(string(src), test.address, "0x00000000000000000000000000000000000000aa", 1),
+			"no code":    strings.Replace(string(src), test.address+`": {"balance": "0", "nonce": "1", "code": "0x00"`, test.address+`": {"balance": "0"`, 1),
+		} {
+			require.NotEqual(t, string(src), text)
+			_, err := Read(strings.NewReader(text))
+			var missing *MissingContractError
+			require.ErrorAs(t, err, &missing, name)
+			require.ErrorIs(t, err, chain.ErrInvalidBlock)
+			require.Equal(t, test.eip, missing.EIP)
+			require.Equal(t, common.HexToAddress(test.address), missing.Address)
+			require.ErrorContains(t, err, missing.Address.String())
+
+			later := strings.Replace(text, `"pragueTime": 0`, `"pragueTime": 1700000001`, 1)
+			_, err = Read(strings.NewReader(later))
+			require.NoError(t, err)
+		}
+	}
+	// The calls of the two others are skipped without code.
+	without := strings.Replace(string(src), "0x0000f90827f1c53a10cb7a02335b175320002935", "0x00000000000000000000000000000000000000aa", 1)
+	_, err = Read(strings.NewReader(without))
+	require.NoError(t, err)
 }
 
 func TestDev(t *testing.T) {

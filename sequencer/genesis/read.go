@@ -25,7 +25,8 @@ const MaxSize = 1 << 28
 // What is not such a file matches chain.ErrCorrupt: not JSON, members that are
 // unknown, missing or there twice, values out of range. A file longer than
 // MaxSize matches chain.ErrTooLarge. Rules that contradict themselves or that
-// Vivace does not have match chain.ErrInvalidBlock.
+// Vivace does not have match chain.ErrInvalidBlock; so does a chain that cannot go on
+// from block 0, see MissingContractError.
 func Read(r io.Reader) (*Spec, error) {
 	src, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {

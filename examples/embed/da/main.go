@@ -1,4 +1,5 @@
-// Command da uses a data-availability layer of one's own: anything with Put and Get.
+// Command da runs a sequencer over a data-availability layer of one's own, which is
+// anything with Put and Get, and reads a block back from there.
 package main
 
 import (
@@ -7,10 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // table is a chain.DAClient over anything that maps keys to bytes, here a sync.Map.
@@ -34,22 +42,51 @@ func (t *table) Get(ctx context.Context, id chain.BlobID) ([]byte, error) {
 }
 
 func main() {
-	ctx := context.Background()
-	layer := new(table)
-	block := chain.BlockID{Number: 7, Hash: chain.Keccak256([]byte("a block"))}
-	id, _, err := da.Put(ctx, layer, &da.Object{Kind: da.Block, Block: block, Payload: []byte("its bytes")})
-	if err != nil {
-		log.Fatal(err)
+	ctx, stop := context.WithCancel(context.Background())
+	dir := must(os.MkdirTemp("", "embed"))
+	defer os.RemoveAll(dir)
+	spec := must(genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(nil)}))
+	layer, bus := new(table), sequencer.NewBus(1<<20)
+	s := must(sequencer.New(ctx, sequencer.Config{
+		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: dir, DA: layer, Publisher: bus, BlockInterval: 100 * time.Millisecond,
+	}))
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+
+	alice, bob := genesis.DevAccounts()[0], genesis.DevAccounts()[1]
+	key := must(crypto.ToECDSA(alice.Key[:]))
+	tx := types.MustSignNewTx(key, types.LatestSigner(spec.Config), &types.LegacyTx{To: &bob.Address, Gas: 21_000, GasPrice: spec.Genesis.Header.BaseFee.ToBig()})
+	receipt := must(s.Submit(ctx, must(tx.MarshalBinary())))
+
+	at := published(ctx, bus, receipt.BlockNumber)
+	object := must(da.Get(ctx, layer, at.Body, da.Want{Kind: da.Block, Block: at.Block}))
+	block := new(chain.Block)
+	check(block.UnmarshalBinary(object.Payload))
+	fmt.Printf("block %d, read from the layer, has transaction %s\n", block.Header.Number, block.Txs[0].Hash())
+	fmt.Println("which was acknowledged:", block.Txs[0].Hash() == receipt.TxHash)
+
+	stop()
+	fmt.Println("stopped:", <-ended, s.Close())
+}
+
+// published waits until a block is in the layer, and says where.
+func published(ctx context.Context, bus *sequencer.Bus, number uint64) (at chain.Publication) {
+	next := must(bus.Subscribe(ctx, "publications", 0))
+	for at.Block.Number < number {
+		_, msg, err := next(ctx)
+		check(err)
+		check(at.UnmarshalBinary(msg))
 	}
-	object := must(da.Get(ctx, layer, id, da.Want{Kind: da.Block, Block: block}))
-	fmt.Printf("%s of block %d: %q\n", object.Kind, object.Block.Number, object.Payload)
-	_, err = da.Get(ctx, layer, id, da.Want{Kind: da.Witness, Block: block})
-	fmt.Println("it is no witness:", errors.Is(err, chain.ErrMismatch) || errors.Is(err, chain.ErrCorrupt))
+	return at
 }
 
 func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
+
+func check(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return v
 }

@@ -28,6 +28,9 @@ func (n *Network) Flags(f *flag.FlagSet) {
 // minute of mini-blocks. Who is further behind begins from a snapshot.
 const messagesKept = 8192
 
+// DA is where the data-availability store is.
+func (n *Network) DA() string { return filepath.Join(n.Dir, "da") }
+
 // Open opens the directory. One process, the sequencer, writes to the
 // data-availability store.
 func (n *Network) Open(writer bool) (*link.Directory, *directory.Store, error) {
@@ -35,28 +38,33 @@ func (n *Network) Open(writer bool) (*link.Directory, *directory.Store, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := directory.Open(directory.Config{Directory: filepath.Join(n.Dir, "da"), ReadOnly: !writer})
+	store, err := directory.Open(directory.Config{Directory: n.DA(), ReadOnly: !writer})
 	return links, store, err
 }
 
 // Spec reads the genesis file, or makes the development chain, the same in every
 // process.
 func (n *Network) Spec() (*genesis.Spec, error) {
-	if n.Genesis == "" {
-		load, err := DevLoad()
-		if err != nil {
-			return nil, err
-		}
-		return genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(load.State())})
+	if n.Genesis != "" {
+		return ReadGenesis(n.Genesis)
 	}
-	f, err := os.Open(n.Genesis)
+	load, err := DevLoad()
 	if err != nil {
 		return nil, err
+	}
+	return genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(load.State())})
+}
+
+// ReadGenesis reads the file that -genesis names. Errors match ErrUsage.
+func ReadGenesis(path string) (*genesis.Spec, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: -genesis: %w", ErrUsage, err)
 	}
 	defer f.Close()
 	spec, err := genesis.Read(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", n.Genesis, err)
+		return nil, fmt.Errorf("%w: -genesis: %s: %w", ErrUsage, path, err)
 	}
 	return spec, nil
 }

@@ -6,7 +6,7 @@
 //	/healthz/…        live and ready
 //	/metrics          Prometheus
 //	/debug/pprof/…    with -pprof
-//	GET /             the page, if there is one (package dashboard)
+//	GET /             the page (package dashboard), or a list like this one
 //
 // The libraries count; what they counted becomes metrics here, so nobody who imports a
 // library gets Prometheus with it.

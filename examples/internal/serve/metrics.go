@@ -97,6 +97,10 @@ func OfFullnode(f *fullnode.Follower) prometheus.Collector {
 		r.counter("blocks_total", "blocks whose root was checked", float64(st.Blocks))
 		r.counter("diff_bytes_total", "bytes of diffs applied", float64(st.DiffBytes))
 		r.gauge("head_preconfirmed", "number of the newest mini-block's block", float64(heads.Preconfirmed.Number))
+		if !st.LastMessage.IsZero() {
+			r.gauge("last_message_timestamp_seconds", "when the last message of the feed came, Unix time", float64(st.LastMessage.UnixNano())/1e9)
+		}
+		r.counter("rejoins_total", "times that the node began anew at a snapshot", float64(st.Rejoins))
 		r.counter("blocks_lost_total", "blocks of which history did not get the bodies", float64(st.Lost))
 		r.counter("bodies_refused_total", "bodies that are not what the sequencer committed to", float64(st.BodiesRefused))
 		r.gauge("backlog", "mini-blocks that wait for their bodies", float64(st.Backlog))

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/vivace-chain/vivace/fullnode"
@@ -36,25 +35,29 @@ func SequencerReady(s *sequencer.Sequencer) func() []rpc.Reason {
 const silence = 10 * time.Second
 
 // FullnodeReady says why a full node should not get traffic: it refused what the
-// sequencer sent, or has heard nothing for a while.
+// sequencer sent, or has heard nothing for a while. A body that was refused is a block
+// that its history does not have, and remains a reason.
 func FullnodeReady(f *fullnode.Follower) func() []rpc.Reason {
-	var (
-		mu    sync.Mutex
-		head  = f.Heads().RootChecked.Number
-		moved = time.Now()
-	)
-	return func() (out []rpc.Reason) {
-		if err := f.Refused(); err != nil {
-			out = append(out, rpc.Reason{Check: "feed", Detail: err.Error()})
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if now := f.Heads().RootChecked.Number; now != head {
-			head, moved = now, time.Now()
-		}
-		if quiet := time.Since(moved); quiet > silence {
-			out = append(out, rpc.Reason{Check: "head", Detail: fmt.Sprintf("no block since %d, %s ago", head, quiet.Round(time.Second))})
-		}
-		return out
+	began := time.Now()
+	return func() []rpc.Reason {
+		return fullnodeReasons(time.Now(), began, f.Stats().LastMessage, f.Refused(), f.RefusedBody())
 	}
+}
+
+// fullnodeReasons are those of a node that began, and last heard something, at a time.
+func fullnodeReasons(now, began, heard time.Time, refused, refusedBody error) (out []rpc.Reason) {
+	if refused != nil {
+		out = append(out, rpc.Reason{Check: "feed", Detail: refused.Error()})
+	}
+	if refusedBody != nil {
+		out = append(out, rpc.Reason{Check: "bodies", Detail: refusedBody.Error()})
+	}
+	what := "since the last message"
+	if heard.IsZero() {
+		heard, what = began, "since the start"
+	}
+	if quiet := now.Sub(heard); quiet > silence {
+		out = append(out, rpc.Reason{Check: "feed", Detail: fmt.Sprintf("nothing came from the sequencer for %s, %s", quiet.Round(time.Second), what)})
+	}
+	return out
 }

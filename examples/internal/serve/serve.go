@@ -2,14 +2,11 @@ package serve
 
 import (
 	"context"
-	"flag"
 	"fmt"
+	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/pprof"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -21,41 +18,19 @@ import (
 	"github.com/vivace-chain/vivace/rpc/backend"
 )
 
-// Options are the flags of what a program serves.
-type Options struct {
-	Address string
-	Port    int
-	Hosts   string
-	Origins string
-	API     string
-	Admin   bool
-	Secret  string
-	Profile bool
-}
-
-// Flags declares them; port is the default one.
-func (o *Options) Flags(f *flag.FlagSet, port int) {
-	f.StringVar(&o.Address, "http.addr", "127.0.0.1", "`address` to serve HTTP and WebSocket at")
-	f.IntVar(&o.Port, "http.port", port, "`port` to serve HTTP and WebSocket at; 0 is any free one")
-	f.StringVar(&o.Hosts, "http.vhosts", "localhost", "comma-separated host `names` that clients may use; * is any")
-	f.StringVar(&o.Origins, "http.corsdomain", "", "comma-separated `origins` of web pages that may use the door; * is any")
-	f.StringVar(&o.API, "http.api", strings.Join(rpc.DefaultNamespaces(), ","), "comma-separated `namespaces` to serve")
-	f.BoolVar(&o.Admin, "admin.enable", false, "serve namespace admin at /admin, to holders of a token")
-	f.StringVar(&o.Secret, "admin.jwtsecret", "", "`file` with the secret of these tokens, made if it is missing (default jwt.hex in the data directory)")
-	f.BoolVar(&o.Profile, "pprof", false, "serve profiles at /debug/pprof/")
-}
-
 // A Service is a role as others see it. Fields that are nil are left out.
 type Service struct {
-	Options *Options
-	// Dir is the role's data directory.
-	Dir     string
+	// Door is where; Run closes it.
+	Door *Door
+	// Name says what serves, on the page of those that have no other.
+	Name    string
 	Backend backend.Backend
 	Engine  *execution.Sequential
 	// Metrics are the role's own; the door's and the process's are added.
 	Metrics []prometheus.Collector
 	Ready   func() []rpc.Reason
-	// Page is served at / and below, where nothing else is.
+	// Page is served at / and below, where nothing else is. Default: a list of what the
+	// door serves.
 	Page http.Handler
 	// Drain ends the program, as a signal would.
 	Drain    func()
@@ -73,41 +48,34 @@ func (s *Service) Stats() rpc.Stats {
 	return rpc.Stats{}
 }
 
-// Listen opens the address.
-func (o *Options) Listen() (net.Listener, error) {
-	if o.Port < 0 || o.Port > 65535 {
-		return nil, fmt.Errorf("-http.port %d is no port", o.Port)
-	}
-	return net.Listen("tcp", net.JoinHostPort(o.Address, strconv.Itoa(o.Port)))
-}
-
-// Run serves on l until ctx ends, then lets requests in flight finish. It closes l.
-func (s *Service) Run(ctx context.Context, l net.Listener) error {
-	door, err := s.door()
+// Run serves until ctx ends, then lets requests in flight finish.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.Door.Close()
+	door, err := s.open()
 	if err != nil {
-		l.Close()
 		return err
 	}
-	return door.Serve(ctx, l)
+	return door.Serve(ctx, s.Door.listener)
 }
 
-func (s *Service) door() (*rpc.Server, error) {
+func (s *Service) open() (*rpc.Server, error) {
+	o := &s.Door.options
 	pages := http.NewServeMux()
 	pages.Handle("GET /metrics", s.metrics())
-	if s.Options.Profile {
+	if o.Profile {
 		profiles(pages)
 	}
-	if s.Page != nil {
-		pages.Handle("GET /", s.Page)
+	if s.Page == nil {
+		s.Page = s.index()
 	}
+	pages.Handle("GET /", s.Page)
 	cfg := rpc.Config{
-		Backend: s.Backend, Engine: s.Engine, Namespaces: list(s.Options.API),
-		Hosts: list(s.Options.Hosts), Origins: list(s.Options.Origins),
+		Backend: s.Backend, Engine: s.Engine, Namespaces: list(o.API),
+		Hosts: list(o.Hosts), Origins: list(o.Origins),
 		Pages: pages, Ready: s.Ready, Logger: s.Log, Version: "vivace/" + Version(),
 	}
-	var err error
-	if cfg.Admin, err = s.admin(); err != nil {
-		return nil, err
+	if o.Admin {
+		cfg.Admin = &rpc.Admin{Secret: s.Door.secret, LogLevel: s.LogLevel, Drain: s.Drain}
 	}
 	door, err := rpc.New(cfg)
 	if err != nil {
@@ -117,19 +85,32 @@ func (s *Service) door() (*rpc.Server, error) {
 	return door, nil
 }
 
-func (s *Service) admin() (*rpc.Admin, error) {
-	if !s.Options.Admin {
-		return nil, nil
+// index is a page of text that says what there is.
+func (s *Service) index() http.Handler {
+	o := &s.Door.options
+	rows := [][2]string{
+		{"/", "JSON-RPC by POST, or a WebSocket: " + strings.Join(list(o.API), ", ")},
+		{"/realtime", "the same, answered from the newest mini-block"},
 	}
-	file := s.Options.Secret
-	if file == "" {
-		file = filepath.Join(s.Dir, "jwt.hex")
+	if o.Admin {
+		rows = append(rows, [2]string{"/admin", "JSON-RPC of namespace admin, for holders of a token"})
 	}
-	secret, err := rpc.LoadSecret(file)
-	if err != nil {
-		return nil, err
+	rows = append(rows, [2]string{"/healthz/live", "whether the process serves"},
+		[2]string{"/healthz/ready", "whether it should get traffic, and why not"},
+		[2]string{"/metrics", "for Prometheus"})
+	if o.Profile {
+		rows = append(rows, [2]string{"/debug/pprof/", "profiles"})
 	}
-	return &rpc.Admin{Secret: secret, LogLevel: s.LogLevel, Drain: s.Drain}, nil
+	text := fmt.Sprintf("%s, Vivace %s\n\n", s.Name, Version())
+	for _, row := range rows {
+		text += fmt.Sprintf("%-15s  %s\n", row[0], row[1])
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, text)
+	})
+	return mux
 }
 
 // metrics serves what is counted.
@@ -147,15 +128,4 @@ func profiles(mux *http.ServeMux) {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-}
-
-// list splits at commas. It is not nil: an empty list is none, and not the default.
-func list(s string) []string {
-	out := []string{}
-	for item := range strings.SplitSeq(s, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			out = append(out, item)
-		}
-	}
-	return out
 }

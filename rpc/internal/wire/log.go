@@ -58,6 +58,9 @@ func (l *Log) MarshalJSON() ([]byte, error) {
 	return l.AppendJSON(make([]byte, 0, logSize(l.log))), nil
 }
 
+// Size is about how many bytes the JSON of l takes, which is not nil.
+func (l *Log) Size() int { return logSize(l.log) }
+
 // logSize is about how many bytes a log's JSON takes, and seldom less.
 func logSize(l *chain.Log) int { return 420 + 69*len(l.Topics) + 2*len(l.Data) }
 

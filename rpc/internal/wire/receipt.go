@@ -18,6 +18,7 @@ import (
 // A Receipt is the outcome of a transaction and its place.
 type Receipt struct {
 	receipt   *chain.Receipt
+	place     Place
 	txHash    common.Hash
 	from      common.Address
 	to        *common.Address // nil for a creation
@@ -25,46 +26,44 @@ type Receipt struct {
 	price     uint256.Int     // per gas, wei
 	blobGas   uint64
 	blobPrice *uint256.Int // nil but for type 3
-	hash      *common.Hash // of the block; nil until it is sealed
-	number    uint64
-	timestamp uint64
-	index     uint32
 }
 
-// NewReceipt is the receipt of transaction i of b. What the kept receipt lacks is
-// derived: sender and recipient, effective gas price, contract address, blob gas
-// and its price. Errors match chain.ErrInvalidTx: a transaction that cannot be
-// decoded or has no sender.
+// NewReceipt is the receipt of transaction i of b, as NewReceiptAt has it. An error
+// may also match chain.ErrNotFound: b has no such receipt.
 func NewReceipt(config *params.ChainConfig, b *history.Block, i int) (*Receipt, error) {
 	if i >= len(b.Receipts) {
 		return nil, fmt.Errorf("receipt %d of block %d: %w", i, b.Env.Number, chain.ErrNotFound)
 	}
-	tx, err := execution.Decode(b.Txs[i])
+	return NewReceiptAt(config, placeIn(b, i), b.Txs[i], b.Receipts[i])
+}
+
+// NewReceiptAt is the receipt of a transaction at its place. What the kept receipt
+// lacks is derived: sender and recipient, effective gas price, contract address, blob
+// gas and its price. Errors match chain.ErrInvalidTx: a transaction that cannot be
+// decoded or has no sender. It keeps kept, and what at points to.
+func NewReceiptAt(config *params.ChainConfig, at Place, tx *chain.Tx, kept *chain.Receipt) (*Receipt, error) {
+	decoded, err := execution.Decode(tx)
 	if err != nil {
 		return nil, err
 	}
-	from, err := Sender(config, b.Env, b.Txs[i])
+	from, err := Sender(config, at.Env, tx)
 	if err != nil {
 		return nil, err
 	}
-	kept := b.Receipts[i]
 	r := &Receipt{
-		receipt: kept, txHash: b.Txs[i].Hash(), from: from, to: tx.To(), price: kept.EffectiveGasPrice,
-		number: b.Env.Number, timestamp: b.Env.Timestamp, index: uint32(i),
-	}
-	if b.Sealed() {
-		r.hash = &b.Hash
+		receipt: kept, place: at,
+		txHash: tx.Hash(), from: from, to: decoded.To(), price: kept.EffectiveGasPrice,
 	}
 	if r.price.IsZero() {
-		r.price.SetFromBig(gasPrice(tx, b.Env.BaseFee))
+		r.price.SetFromBig(gasPrice(decoded, at.Env.BaseFee))
 	}
 	if r.to == nil {
-		created := crypto.CreateAddress(from, tx.Nonce())
+		created := crypto.CreateAddress(from, decoded.Nonce())
 		r.created = &created
 	}
-	if tx.Type() == types.BlobTxType && b.Env.ExcessBlobGas != nil {
-		r.blobGas = tx.BlobGas()
-		r.blobPrice = fees.BlobBaseFee(config, b.Env.Timestamp, *b.Env.ExcessBlobGas)
+	if decoded.Type() == types.BlobTxType && at.Env.ExcessBlobGas != nil {
+		r.blobGas = decoded.BlobGas()
+		r.blobPrice = fees.BlobBaseFee(config, at.Env.Timestamp, *at.Env.ExcessBlobGas)
 	}
 	return r, nil
 }
@@ -113,9 +112,9 @@ func (r *Receipt) AppendJSON(dst []byte) []byte {
 	o.bytes("logsBloom", r.receipt.LogsBloom[:])
 	r.appendLogs(&o)
 	o.bytes("transactionHash", r.txHash[:])
-	o.uint64("transactionIndex", uint64(r.index))
-	o.hashOrNull("blockHash", r.hash)
-	o.uint64("blockNumber", r.number)
+	o.uint64("transactionIndex", uint64(r.place.Index))
+	o.hashOrNull("blockHash", r.place.Hash)
+	o.uint64("blockNumber", r.place.Env.Number)
 	o.bytes("from", r.from[:])
 	o.addressOrNull("to", r.to)
 	o.addressOrNull("contractAddress", r.created)
@@ -135,8 +134,8 @@ func (r *Receipt) appendLogs(o *object) {
 	for i := range r.receipt.Logs {
 		o.comma()
 		l := Log{
-			log: &r.receipt.Logs[i], number: r.number, timestamp: r.timestamp, hash: r.hash,
-			txHash: r.txHash, txIndex: r.index, index: r.receipt.FirstLogIndex + uint32(i),
+			log: &r.receipt.Logs[i], number: r.place.Env.Number, timestamp: r.place.Env.Timestamp, hash: r.place.Hash,
+			txHash: r.txHash, txIndex: uint32(r.place.Index), index: r.receipt.FirstLogIndex + uint32(i),
 		}
 		*o = l.AppendJSON(*o)
 	}

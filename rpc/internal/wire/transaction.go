@@ -19,35 +19,39 @@ type Transaction struct {
 	hash  common.Hash
 	from  common.Address
 	tx    *types.Transaction
-	place *place // nil if it is in no block
+	place *Place // nil if it is in no block
 }
 
-// A place is where a transaction is in the chain.
-type place struct {
-	hash      *common.Hash // of the block; nil until it is sealed
-	number    uint64
-	timestamp uint64
-	baseFee   *uint256.Int // nil before London
-	index     int
+// A Place is where a transaction is in the chain.
+type Place struct {
+	Env   *chain.Env   // of the block
+	Hash  *common.Hash // of the block; nil until it is sealed
+	Index int          // in the block
 }
 
-func placeOf(b *history.Block, i int) *place {
-	p := &place{number: b.Env.Number, timestamp: b.Env.Timestamp, baseFee: b.Env.BaseFee, index: i}
+// placeIn is that of transaction i of b.
+func placeIn(b *history.Block, i int) Place {
+	p := Place{Env: b.Env, Index: i}
 	if b.Sealed() {
-		p.hash = &b.Hash
+		p.Hash = &b.Hash
 	}
 	return p
 }
 
-// NewTransaction is transaction i of b. An unsealed block's has blockNumber and
-// transactionIndex, and a null blockHash. Errors match chain.ErrInvalidTx: a
-// transaction that cannot be decoded or has no sender.
+// NewTransaction is transaction i of b, as NewTransactionAt has it.
 func NewTransaction(config *params.ChainConfig, b *history.Block, i int) (*Transaction, error) {
-	t, err := newTransaction(config, b.Env, b.Txs[i])
+	return NewTransactionAt(config, placeIn(b, i), b.Txs[i])
+}
+
+// NewTransactionAt is a transaction at its place. An unsealed block's has blockNumber
+// and transactionIndex, and a null blockHash. Errors match chain.ErrInvalidTx: a
+// transaction that cannot be decoded or has no sender. It keeps what at points to.
+func NewTransactionAt(config *params.ChainConfig, at Place, tx *chain.Tx) (*Transaction, error) {
+	t, err := newTransaction(config, at.Env, tx)
 	if err != nil {
 		return nil, err
 	}
-	t.place = placeOf(b, i)
+	t.place = &at
 	return t, nil
 }
 
@@ -158,11 +162,11 @@ func (t *Transaction) appendPlace(o *object) *big.Int {
 		o.null("transactionIndex")
 		return t.tx.GasFeeCap()
 	}
-	o.hashOrNull("blockHash", p.hash)
-	o.uint64("blockNumber", p.number)
-	o.uint64("blockTimestamp", p.timestamp)
-	o.uint64("transactionIndex", uint64(p.index))
-	return gasPrice(t.tx, p.baseFee)
+	o.hashOrNull("blockHash", p.Hash)
+	o.uint64("blockNumber", p.Env.Number)
+	o.uint64("blockTimestamp", p.Env.Timestamp)
+	o.uint64("transactionIndex", uint64(p.Index))
+	return gasPrice(t.tx, p.Env.BaseFee)
 }
 
 // appendTyped appends what only some types of transaction have: the chain id,

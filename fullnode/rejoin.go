@@ -1,0 +1,97 @@
+package fullnode
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// A goneError says that the feed does not keep the node's next message any more.
+type goneError struct{ error }
+
+func (e *goneError) Unwrap() error { return e.error }
+
+const (
+	// rejoinAttempts in a row, with their delays, take longer than the next snapshot.
+	rejoinAttempts = 16
+	// rejoinDoublings is how often the delay doubles.
+	rejoinDoublings = 5
+)
+
+// rejoin begins anew at a snapshot, because of why. It counts attempts, of which there
+// may have been some since the last block, and returns why, with what failed then, after
+// the last. It ends with ctx. Neither half of a run is going on.
+func (f *Follower) rejoin(ctx context.Context, attempts *int, why error) error {
+	if !f.cfg.renews() {
+		return why
+	}
+	f.cfg.Logger.Warn("this node is so far behind that it begins anew at a snapshot", "head", f.head.ID(), "err", why)
+	for failed := error(nil); ; {
+		if *attempts > 0 {
+			pause(ctx, f.cfg.RejoinDelay<<min(*attempts-1, rejoinDoublings))
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if *attempts++; *attempts > rejoinAttempts {
+			return fmt.Errorf("%w; to begin anew failed %d times, at last: %w", why, rejoinAttempts, failed)
+		}
+		if failed = f.beginAnew(ctx); failed == nil {
+			return nil
+		}
+		if ctx.Err() == nil {
+			f.cfg.Logger.Warn("cannot begin anew yet", "attempt", *attempts, "err", failed)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// chooseAnew is the snapshot at which to begin anew: from it on the feed is kept, and it
+// takes nothing back.
+func (f *Follower) chooseAnew(ctx context.Context) (*chain.SnapshotOffer, error) {
+	c, err := f.choices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch head := f.head.ID(); {
+	case c.kept == nil:
+		return nil, fmt.Errorf("%w: no snapshot from which on the feed is kept", chain.ErrNotFound)
+	case c.kept.Block.Number < head.Number:
+		return nil, fmt.Errorf("%w: snapshot of block %s, before %s", chain.ErrOutOfStep, c.kept.Block, head)
+	case c.kept.Block.Number == head.Number && c.kept.Block != head:
+		return nil, &chain.MismatchError{Block: head.Number, Field: "hash of the snapshot's block", Got: c.kept.Block.Hash.Hex(), Want: head.Hash.Hex()}
+	}
+	return c.kept, nil
+}
+
+// beginAnew goes to another place, or changes nothing. The blocks that have no header are
+// given up, by history when the run goes on; those that have one, it may still get. The store before stays open for
+// who reads it; it is in memory, and goes with its last reader.
+func (f *Follower) beginAnew(ctx context.Context) error {
+	p, err := f.join(ctx, f.chooseAnew)
+	if err != nil {
+		return err
+	}
+	skipped := p.head.Number - f.head.Number
+	if err := f.stand(p); err != nil {
+		return err
+	}
+	f.blocks = nil
+	if f.backlog != nil {
+		f.backlog.drop()
+		f.backlog.skip(p.head)
+	}
+	f.cfg.Logger.Info("began anew at a snapshot", "block", p.head.ID(), "skipped", skipped)
+	f.count(func(s *Stats) { s.Rejoins, s.Skipped = s.Rejoins+1, s.Skipped+skipped })
+	return nil
+}

@@ -1,0 +1,367 @@
+package fullnode_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da/inprocess"
+	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/datagen"
+	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
+	"github.com/vivace-chain/vivace/state"
+	"github.com/vivace-chain/vivace/trie"
+)
+
+// offered is how many snapshots are on offer.
+const offered = 5
+
+// recordSnapshots runs a sequencer that offers a snapshot of every second block, and
+// returns what went over the bus, and its last block, which is some after the last offer.
+func recordSnapshots(t *testing.T) (*genesis.Spec, *recorded, uint64) {
+	load, err := datagen.New(datagen.Config{Seed: 5, Accounts: 10, ChainID: genesis.DevChainID})
+	require.NoError(t, err)
+	spec, err := genesis.Dev(genesis.DevOptions{State: load.State()})
+	require.NoError(t, err)
+	bus, layer := link.NewBus(1<<30), inprocess.New()
+	s, err := sequencer.New(context.Background(), sequencer.Config{
+		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: t.TempDir(), Durability: state.DurabilityNone,
+		DA: layer, Publisher: bus, Subscriber: bus, BaseFee: uint256.NewInt(genesis.DevBaseFee),
+		MiniBlockInterval: time.Millisecond, BlockInterval: 10 * time.Millisecond, SnapshotBlocks: 2,
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	for _, tx := range load.Lanes(1)[0].Batch(100) {
+		_, err := s.Submit(ctx, tx.Raw)
+		require.NoError(t, err)
+	}
+	r := &recorded{Bus: bus, layer: layer}
+	require.Eventually(t, func() bool { return len(r.all(t, link.TopicSnapshots)) >= offered }, 20*time.Second, time.Millisecond)
+	newest := r.offers(t)[offered-1].Block.Number
+	require.Eventually(t, func() bool { return s.Heads().RootChecked.Number > newest+1 }, 20*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	require.NoError(t, s.Close())
+	_, last := r.after(t, math.MaxUint64)
+	return spec, r, last
+}
+
+// recorded is what went over a bus, as a publisher has it that keeps less: of the feed,
+// from message oldest on, and no offer before or after some.
+type recorded struct {
+	*link.Bus
+	layer chain.DAClient
+
+	mu     sync.Mutex
+	oldest uint64            // of the feed
+	until  uint64            // the feed has not come further; 0 for all of it
+	hidden func(uint64) bool // snapshots of blocks that are not on offer
+	bodies uint64            // of blocks up to this one are not kept
+	asked  int               // how often for the newest offer
+}
+
+func (r *recorded) set(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+}
+
+func (r *recorded) all(t *testing.T, topic string) (out [][]byte) {
+	last, _, err := r.Bus.Latest(context.Background(), topic)
+	if errors.Is(err, chain.ErrNotFound) {
+		return nil
+	}
+	require.NoError(t, err)
+	next, err := r.Bus.Subscribe(context.Background(), topic, 0)
+	require.NoError(t, err)
+	for range last + 1 {
+		_, msg, err := next(context.Background())
+		require.NoError(t, err)
+		out = append(out, append([]byte(nil), msg...))
+	}
+	return out
+}
+
+// after is the number of the message after the header of a block, or after the last
+// header, and that header's block.
+func (r *recorded) after(t *testing.T, number uint64) (seq, block uint64) {
+	for i, msg := range r.all(t, link.TopicFeed) {
+		if kind, body, _ := link.ParseFeed(msg); kind == link.FeedHeader && block < number {
+			h := new(chain.Header)
+			require.NoError(t, h.UnmarshalBinary(body))
+			seq, block = uint64(i)+1, h.Number
+		}
+	}
+	return seq, block
+}
+
+// offers are the snapshots on offer, by block.
+func (r *recorded) offers(t *testing.T) (out []chain.SnapshotOffer) {
+	for _, msg := range r.all(t, link.TopicSnapshots)[:offered] {
+		var offer chain.SnapshotOffer
+		require.NoError(t, offer.UnmarshalBinary(msg))
+		out = append(out, offer)
+	}
+	return out
+}
+
+func (r *recorded) Latest(ctx context.Context, topic string) (uint64, []byte, error) {
+	if topic != link.TopicSnapshots {
+		return r.Bus.Latest(ctx, topic)
+	}
+	r.set(func() { r.asked++ })
+	last, _, err := r.Bus.Latest(ctx, topic)
+	if err != nil {
+		return 0, nil, err
+	}
+	next, _ := r.Bus.Subscribe(ctx, topic, 0)
+	var newest []byte
+	for range min(last+1, offered) {
+		seq, msg, err := next(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		if r.offered(msg) {
+			last, newest = seq, append([]byte(nil), msg...)
+		}
+	}
+	if newest == nil {
+		return 0, nil, chain.ErrNotFound
+	}
+	return last, newest, nil
+}
+
+func (r *recorded) offered(msg []byte) bool {
+	var offer chain.SnapshotOffer
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return offer.UnmarshalBinary(msg) == nil && (r.hidden == nil || !r.hidden(offer.Block.Number))
+}
+
+func (r *recorded) Subscribe(ctx context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+	if topic == link.TopicFeed && from == link.Oldest {
+		r.set(func() { from = r.oldest })
+	}
+	if topic == link.TopicBodies {
+		kept := &missing{r.Bus, func(b *chain.MiniBody) bool { return b.Number <= r.bodies }}
+		return kept.Subscribe(ctx, topic, from)
+	}
+	next, err := r.Bus.Subscribe(ctx, topic, from)
+	if err != nil {
+		return nil, err
+	}
+	if topic == link.TopicSnapshots {
+		return func(ctx context.Context) (uint64, []byte, error) {
+			for {
+				seq, msg, err := next(ctx)
+				if err != nil || r.offered(msg) {
+					return seq, msg, err
+				}
+			}
+		}, nil
+	}
+	return func(ctx context.Context) (uint64, []byte, error) {
+		for {
+			r.mu.Lock()
+			gone, yet := from < r.oldest, r.until > 0 && from >= r.until
+			r.mu.Unlock()
+			switch {
+			case gone:
+				return 0, nil, fmt.Errorf("%w: message %d is gone", chain.ErrOutOfStep, from)
+			case !yet:
+				from++
+				return next(ctx)
+			}
+			select {
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
+				return 0, nil, ctx.Err()
+			}
+		}
+	}, nil
+}
+
+func (r *recorded) snapshots(c *fullnode.Config) {
+	c.DA, c.FromSnapshot, c.RejoinDelay = r.layer, true, time.Millisecond
+}
+
+// A node that restarts begins at the newest snapshot that leaves no gap in its history,
+// genesis if need be, and at the newest of all only when the feed does not go back so far.
+func TestRestartLeavesNoGap(t *testing.T) {
+	spec, r, last := recordSnapshots(t)
+	offers := r.offers(t)
+	second, third := offers[1], offers[2]
+	for name, c := range map[string]struct {
+		known  uint64 // the history's head
+		oldest uint64 // message of the feed
+		begin  uint64
+	}{
+		"fresh":                   {0, 0, offers[len(offers)-1].Block.Number},
+		"before the first":        {1, 0, 0},
+		"the same block":          {third.Block.Number, third.Feed, third.Block.Number},
+		"one after":               {third.Block.Number + 1, third.Feed, third.Block.Number},
+		"one before":              {third.Block.Number - 1, second.Feed, second.Block.Number},
+		"feed begins later":       {third.Block.Number + 1, third.Feed + 1, offers[len(offers)-1].Block.Number},
+		"before the first, later": {1, 1, offers[len(offers)-1].Block.Number},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newStore(t, spec)
+			plain := &recorded{Bus: r.Bus, layer: r.layer}
+			if c.known > 0 {
+				before := newKeeping(t, spec, plain, store, &upTo{Store: store, last: c.known})
+				require.NoError(t, before.runTo(before.at(c.known)))
+				require.Equal(t, c.known, store.Head().Number)
+			}
+			plain.oldest, plain.bodies = c.oldest, c.known
+			k := newKeeping(t, spec, plain, store, store, plain.snapshots)
+			require.Equal(t, c.begin, k.Heads().RootChecked.Number)
+			require.NoError(t, k.runTo(k.at(last)))
+			var lost []uint64
+			for n := c.known + 1; n <= c.begin; n++ {
+				lost = append(lost, n)
+			}
+			k.requireWhole(last, lost...)
+			require.Equal(t, len(lost) == 0, store.Complete())
+			require.Zero(t, k.Stats().Lost)
+		})
+	}
+}
+
+// upTo is a history whose node stops after a block: it waits.
+type upTo struct {
+	*history.Store
+	last uint64
+}
+
+func (u *upTo) Persist(ctx context.Context, number uint64) error {
+	if err := u.Store.Persist(ctx, number); err != nil || number < u.last {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A node that the feed has left behind goes on from a snapshot, in the same run: its
+// history has a gap, those who hold a view keep it, and state and root are right.
+func TestRejoin(t *testing.T) {
+	spec, r, last := recordSnapshots(t)
+	offers := r.offers(t)
+	second := offers[1]
+	r.until, _ = r.after(t, second.Block.Number)
+	r.until++ // with a part of the next block
+	r.hidden = func(uint64) bool { return true }
+	store := newStore(t, spec)
+	k := newKeeping(t, spec, r, store, store, r.snapshots)
+	view, _ := k.Latest()
+	old := k.Store()
+	before := time.Now()
+	behind, middle := uint64(0), offers[3]
+	require.NoError(t, k.runTo(func() bool {
+		if behind == 0 && k.at(second.Block.Number)() && k.Heads().Preconfirmed.Number > second.Block.Number {
+			behind = k.Heads().RootChecked.Number
+			r.set(func() {
+				r.oldest, r.until = middle.Feed, 0
+				r.hidden = func(n uint64) bool { return n > middle.Block.Number }
+			})
+		}
+		return k.at(last)()
+	}))
+	require.Equal(t, second.Block.Number, behind)
+	var lost []uint64
+	for n := behind + 1; n <= middle.Block.Number; n++ {
+		lost = append(lost, n)
+	}
+	k.requireWhole(last, lost...)
+	require.False(t, store.Complete())
+	s := k.Stats()
+	require.Equal(t, uint64(1), s.Rejoins)
+	require.Equal(t, uint64(len(lost)), s.Skipped)
+	require.Zero(t, s.Lost)
+	require.Zero(t, s.BodiesRefused)
+	require.True(t, s.LastMessage.After(before))
+	require.NoError(t, k.Refused())
+	require.NotSame(t, old, k.Store())
+	_, _, err := view.Account(common.Address{1})
+	require.NoError(t, err, "a view from before")
+}
+
+// While there is no snapshot to go on from, the node stands where it stood and says why;
+// it does not ask without pause, and gives up at last.
+func TestRejoinWaits(t *testing.T) {
+	spec, r, _ := recordSnapshots(t)
+	offers := r.offers(t)
+	second, newest := offers[1], offers[len(offers)-1]
+	for name, oldest := range map[string]uint64{"feed": newest.Feed + 1, "offers": newest.Feed} {
+		t.Run(name, func(t *testing.T) {
+			r := &recorded{Bus: r.Bus, layer: r.layer, hidden: func(uint64) bool { return true }}
+			r.until, _ = r.after(t, second.Block.Number)
+			store := newStore(t, spec)
+			k := newKeeping(t, spec, r, store, store, r.snapshots)
+			require.NoError(t, k.runTo(func() bool { return k.Heads().RootChecked == second.Block }))
+			r.oldest, r.until = oldest, 0
+			if name == "feed" {
+				r.hidden = nil
+			}
+			before, asked := k.Heads(), r.asked
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			err := k.Run(ctx)
+			require.ErrorIs(t, err, chain.ErrOutOfStep)
+			require.ErrorIs(t, err, chain.ErrNotFound)
+			require.Equal(t, 16, r.asked-asked)
+			require.Equal(t, before, k.Heads())
+			require.ErrorIs(t, k.Refused(), chain.ErrOutOfStep)
+			require.Zero(t, k.Stats().Rejoins)
+		})
+	}
+}
+
+// A context ends the wait for a snapshot, and that is no error.
+func TestRejoinEndsWithContext(t *testing.T) {
+	spec, r, _ := recordSnapshots(t)
+	r.hidden = func(uint64) bool { return true }
+	r.oldest = 1
+	store := newStore(t, spec)
+	k := newKeeping(t, spec, r, store, store, r.snapshots, func(c *fullnode.Config) { c.RejoinDelay = time.Hour })
+	asked := r.asked
+	require.NoError(t, k.runTo(func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.asked > asked && k.Refused() != nil
+	}))
+	require.Equal(t, 1, r.asked-asked)
+}
+
+// What the node cannot make anew, or must not, ends Run as ever.
+func TestNoRejoin(t *testing.T) {
+	spec, r, _ := recordSnapshots(t)
+	r.oldest = 1
+	for name, change := range map[string]func(*fullnode.Config){
+		"from genesis": func(c *fullnode.Config) { c.FromSnapshot = false },
+		"own trie":     func(c *fullnode.Config) { c.Committer = trie.New(trie.Config{}) },
+	} {
+		r.hidden = func(uint64) bool { return true }
+		store := newStore(t, spec)
+		k := newKeeping(t, spec, r, store, store, r.snapshots, change)
+		r.hidden = nil
+		require.ErrorIs(t, k.runTo(func() bool { return false }), chain.ErrOutOfStep, name)
+		require.Zero(t, k.Stats().Rejoins)
+		require.Zero(t, k.Heads().RootChecked.Number)
+	}
+}

@@ -1,0 +1,287 @@
+package rpc_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"fmt"
+	"io"
+	"math/big"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+
+	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
+)
+
+// runFlood floods from a process of its own, as floods come, and returns what it sent.
+func runFlood(t *testing.T, name, url, size string) int64 {
+	self, err := os.Executable()
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), "VIVACE_FLOOD="+strings.Join([]string{name, url, size}, ";"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("flood of %s: %v", name, err)
+	}
+	sent, err := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil {
+		t.Errorf("flood of %s: %v", name, err)
+	}
+	return sent
+}
+
+// TestMain is the other process, if VIVACE_FLOOD says which flood, where to and how
+// much.
+func TestMain(m *testing.M) {
+	order := strings.Split(os.Getenv("VIVACE_FLOOD"), ";")
+	if len(order) != 3 {
+		os.Exit(runTests(m))
+	}
+	name, url, size := order[0], order[1], order[2]
+	ctx := context.Background()
+	period, err := time.ParseDuration(size)
+	if err == nil {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, period)
+		defer cancel()
+	}
+	total, _ := strconv.ParseInt(size, 10, 64)
+	switch name {
+	case "junk":
+		fmt.Println(junkFlood(ctx, url, total))
+	case "large batches":
+		fmt.Println(batchFlood(ctx, url))
+	case "connections":
+		fmt.Println(connectionFlood(ctx, url))
+	case "half messages":
+		fmt.Println(halfFlood(ctx, url))
+	case "slow readers":
+		fmt.Println(slowFlood(ctx, url))
+	}
+}
+
+// runTests runs the tests and looks for goroutines that are left.
+func runTests(m *testing.M) int {
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+// junkFlood sends transactions that will never execute, in batches over several
+// WebSockets, as fast as they are answered.
+func junkFlood(ctx context.Context, url string, total int64) int64 {
+	var left, sent atomic.Int64
+	left.Store(total)
+	kinds := junk()
+	crowd(4, func(i int) {
+		conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		rng := rand.New(rand.NewPCG(1, uint64(i)))
+		for left.Add(-100) > -100 {
+			var batch bytes.Buffer
+			for j := range 100 {
+				fmt.Fprintf(&batch, `%c{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x%x"]}`, "[,"[min(j, 1)], kinds[rng.IntN(len(kinds))](rng))
+			}
+			batch.WriteByte(']')
+			if conn.WriteMessage(websocket.TextMessage, batch.Bytes()) != nil {
+				return
+			}
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
+			sent.Add(100)
+		}
+	})
+	return sent.Load()
+}
+
+// junk are ways to make a transaction that is not worth anything.
+func junk() []func(*rand.Rand) []byte {
+	var (
+		valid   = poor(genesis.DevChainID)
+		foreign = poor(1)
+		early   = early()
+	)
+	altered := func(rng *rand.Rand) []byte { // another signature, so another sender
+		raw := bytes.Clone(valid)
+		raw[len(raw)-1-rng.IntN(20)] ^= byte(1 + rng.IntN(255))
+		return raw
+	}
+	return []func(*rand.Rand) []byte{
+		func(rng *rand.Rand) []byte { return []byte(fmt.Sprint(rng.Uint64())) },
+		func(*rand.Rand) []byte { return foreign },
+		func(*rand.Rand) []byte { return valid },
+		func(rng *rand.Rand) []byte { return early[rng.IntN(len(early))] },
+		altered, altered,
+	}
+}
+
+// poor is a transaction of somebody who has nothing.
+func poor(chainID int64) []byte {
+	key, err := crypto.ToECDSA(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		panic(err)
+	}
+	return transfer(key, chainID, 0)
+}
+
+// early are transactions of those who have something, with nonces that are far ahead:
+// the pool keeps them for a while.
+func early() (raws [][]byte) {
+	for i := 1; i < rpctest.Accounts; i++ {
+		for nonce := uint64(1); nonce < 1000; nonce += 20 {
+			raws = append(raws, transfer(rpctest.AccountAt(i).Key, genesis.DevChainID, nonce))
+		}
+	}
+	return raws
+}
+
+func transfer(key *ecdsa.PrivateKey, chainID int64, nonce uint64) []byte {
+	id := big.NewInt(chainID)
+	raw, err := types.MustSignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+		ChainID: id, Nonce: nonce, Gas: 21000, GasFeeCap: big.NewInt(1e12), To: &common.Address{},
+	}).MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// crowd runs n clients and waits for them.
+func crowd(n int, client func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Add(1)
+		go func() { defer all.Done(); client(i) }()
+	}
+	all.Wait()
+}
+
+// batchFlood sends batches of more than a million calls.
+func batchFlood(ctx context.Context, url string) int64 {
+	var (
+		sent  atomic.Int64
+		batch = "[" + strings.Repeat("{},", 1_600_000) + "{}]"
+	)
+	crowd(4, func(int) {
+		client := &http.Client{Transport: new(http.Transport)}
+		defer client.CloseIdleConnections()
+		for ctx.Err() == nil {
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(batch))
+			if err != nil {
+				return
+			}
+			request.Header.Set("Content-Type", "application/json")
+			sent.Add(1)
+			if response, err := client.Do(request); err == nil {
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			}
+		}
+	})
+	return sent.Load()
+}
+
+// connectionFlood holds two thousand connections that say nothing, or half a request.
+func connectionFlood(ctx context.Context, url string) int64 {
+	var sent atomic.Int64
+	crowd(2000, func(i int) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if i%2 == 0 {
+			fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n[")
+		}
+		sent.Add(1)
+		<-ctx.Done()
+	})
+	return sent.Load()
+}
+
+// halfFlood begins large messages over many WebSockets, and never ends them.
+func halfFlood(ctx context.Context, url string) int64 {
+	var (
+		sent atomic.Int64
+		part = bytes.Repeat([]byte(" "), 64<<10)
+	)
+	crowd(40, func(int) {
+		for ctx.Err() == nil {
+			conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
+			if err != nil {
+				return
+			}
+			sent.Add(1)
+			w, err := conn.NextWriter(websocket.TextMessage)
+			for size := 0; err == nil && size < 16<<20 && ctx.Err() == nil; size += len(part) {
+				_, err = w.Write(part)
+			}
+			if err == nil {
+				<-ctx.Done()
+			}
+			_ = conn.Close()
+		}
+	})
+	return sent.Load()
+}
+
+// slowFlood opens many WebSockets, asks each for much, now and from now on, and reads
+// nothing.
+func slowFlood(ctx context.Context, url string) int64 {
+	var (
+		sent  atomic.Int64
+		block = `{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","params":["0x1",true]}`
+		batch = []byte("[" + strings.Repeat(block+",", 999) + block + "]")
+	)
+	crowd(100, func(int) {
+		for ctx.Err() == nil {
+			conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
+			if err != nil {
+				return
+			}
+			for _, stream := range []string{"newHeads", "logs", "miniBlocks", "stateChanges", "newPendingTransactions"} {
+				subscribe := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":[%q]}`, stream)
+				_ = conn.WriteMessage(websocket.TextMessage, []byte(subscribe))
+			}
+			if conn.WriteMessage(websocket.TextMessage, batch) == nil {
+				sent.Add(1)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(1500 * time.Millisecond):
+			}
+			_ = conn.Close()
+		}
+	})
+	return sent.Load()
+}

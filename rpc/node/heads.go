@@ -1,0 +1,104 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/rpc/backend"
+)
+
+const (
+	// headsTime is how long the sequencer may take to say how far it is.
+	headsTime = time.Second
+	// headsAge is how old its answer may be.
+	headsAge = 100 * time.Millisecond
+)
+
+// told are the heads of which the sequencer told. They only go up: what was once
+// published or proven remains so, also while the sequencer does not answer.
+type told struct {
+	mu                        sync.Mutex // held while the sequencer is asked, once for all who want to know
+	asked                     time.Time
+	newest, published, proven chain.BlockID // zero: never told
+}
+
+// heads asks the sequencer, unless it was asked just now.
+func (f *Fullnode) heads() (newest, published, proven chain.BlockID) {
+	t := &f.told
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Since(t.asked) >= headsAge {
+		f.ask()
+		t.asked = time.Now()
+	}
+	return t.newest, t.published, t.proven
+}
+
+// ask brings told up to date, if the sequencer answers. Others wait for it, so it does
+// not end with a caller's context.
+func (f *Fullnode) ask() {
+	const method = "eth_getHeaderByNumber"
+	answers, err := f.sequencer.readAll(context.Background(), headsTime,
+		question{method, []any{"finalized"}}, question{method, []any{"safe"}}, question{method, []any{"latest"}})
+	if err != nil {
+		return // the log was told
+	}
+	for i, head := range []*chain.BlockID{&f.told.proven, &f.told.published, &f.told.newest} {
+		if id := f.named(answers[i]); id.Number > head.Number || *head == (chain.BlockID{}) {
+			*head = id
+		}
+	}
+}
+
+// named is the block of which the sequencer gave the header; zero if there is none, or if
+// it is not on this node's chain.
+func (f *Fullnode) named(answer json.RawMessage) chain.BlockID {
+	var header *struct {
+		Number hexutil.Uint64
+		Hash   common.Hash
+	}
+	if err := json.Unmarshal(answer, &header); err != nil || header == nil {
+		return chain.BlockID{}
+	}
+	id := chain.BlockID{Number: uint64(header.Number), Hash: header.Hash}
+	if own, err := f.store.Header(id.Number); err == nil && own.ID() != id {
+		slog.Error("The sequencer names a block that is not on this node's chain.", "block", id, "own", own.ID())
+		return chain.BlockID{}
+	}
+	return id
+}
+
+// Heads implements backend.Backend. A full node does not collect attestations: what is
+// published and proven it knows from the sequencer. Of that it shows as much as it has
+// itself: the ancestors of a proven block are proven.
+func (f *Fullnode) Heads() backend.Heads {
+	_, published, proven := f.heads()
+	sealed := f.store.Head()
+	return backend.Heads{Sealed: sealed, Published: lower(published, sealed), Proven: lower(proven, sealed)}
+}
+
+// lower is head, or sealed if that is lower.
+func lower(head, sealed chain.BlockID) chain.BlockID {
+	if head.Number > sealed.Number {
+		return sealed
+	}
+	return head
+}
+
+var _ backend.Syncer = (*Fullnode)(nil)
+
+// Progress implements backend.Syncer: behind the sequencer, if that answers, and behind
+// what has come of the feed.
+func (f *Fullnode) Progress(context.Context) backend.Progress {
+	newest, _, _ := f.heads()
+	current := f.store.Head().Number // after newest: it grows
+	applied := f.follower.Heads().Preconfirmed.Number
+	return backend.Progress{Starting: f.began, Current: current, Highest: max(current, newest.Number, applied)}
+}
