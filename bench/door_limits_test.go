@@ -50,9 +50,13 @@ func TestDoorLimits(t *testing.T) {
 	}
 	p50, p99 := 1e9, 1e9
 	for range runs {
-		got := once(t, func(b *testing.B) { doorLatency(b, "vivace", 1000, lasting) })
-		t.Logf("realtime_sendRawTransaction: p50 %.0f µs, p99 %.0f µs, max %.0f µs", got["p50-µs"], got["p99-µs"], got["max-µs"])
-		p50, p99 = min(p50, got["p50-µs"]), min(p99, got["p99-µs"])
+		for _, impl := range []string{"echo", "vivace"} {
+			got := once(t, func(b *testing.B) { doorLatency(b, impl, 1000, lasting) })
+			t.Logf("%s: an answer in p50 %.0f µs, p99 %.0f µs, max %.0f µs", impl, got["p50-µs"], got["p99-µs"], got["max-µs"])
+			if impl == "vivace" {
+				p50, p99 = min(p50, got["p50-µs"]), min(p99, got["p99-µs"])
+			}
+		}
 	}
 	if p50 > limits.p50 || p99 > limits.p99 {
 		t.Errorf("a receipt takes p50 %.0f µs, p99 %.0f µs; want %.0f and %.0f", p50, p99, limits.p50, limits.p99)

@@ -163,22 +163,16 @@ func flood(ctx context.Context, url string, work [][][]byte, senders []*doorSend
 
 // awaitNonces polls until every sender's nonce is what it signed up to.
 func awaitNonces(ctx context.Context, client *http.Client, url string, senders []*doorSender) error {
-	var calls []rpcCall
-	for i, s := range senders {
-		calls = append(calls, rpcCall{"2.0", i, "eth_getTransactionCount", []any{s.address, "latest"}})
-	}
-	body := marshal(calls)
-	return poll(ctx, func() error {
-		nonces, err := ask[hexutil.Uint64](ctx, client, url, body)
-		if err != nil {
-			return err
+	return await(ctx, senders, func(some []*doorSender) (through int, err error) {
+		var calls []rpcCall
+		for i, s := range some {
+			calls = append(calls, rpcCall{"2.0", i, "eth_getTransactionCount", []any{s.address, "latest"}})
 		}
-		for i, s := range senders {
-			if uint64(nonces[i]) < s.nonce {
-				return fmt.Errorf("%w: sender %d has nonce %d, want %d", errNotYet, i, nonces[i], s.nonce)
-			}
+		nonces, err := ask[hexutil.Uint64](ctx, client, url, calls)
+		for through < len(nonces) && uint64(nonces[through]) >= some[through].nonce {
+			through++
 		}
-		return nil
+		return through, err
 	})
 }
 
@@ -186,45 +180,48 @@ func awaitNonces(ctx context.Context, client *http.Client, url string, senders [
 func awaitReceipts(ctx context.Context, url string, senders []*doorSender) error {
 	client := doorClient(1)
 	defer client.CloseIdleConnections()
-	var calls []rpcCall
-	for i, s := range senders {
-		calls = append(calls, rpcCall{"2.0", i, "eth_getTransactionReceipt", []any{s.last}})
-	}
-	body := marshal(calls)
-	return poll(ctx, func() error {
-		receipts, err := ask[*struct{ BlockHash *common.Hash }](ctx, client, url, body)
-		if err != nil {
-			return err
+	return await(ctx, senders, func(some []*doorSender) (through int, err error) {
+		var calls []rpcCall
+		for i, s := range some {
+			calls = append(calls, rpcCall{"2.0", i, "eth_getTransactionReceipt", []any{s.last}})
 		}
-		for i, r := range receipts {
-			if r == nil || r.BlockHash == nil {
-				return fmt.Errorf("%w: sender %d has no receipt of %s", errNotYet, i, senders[i].last)
-			}
+		receipts, err := ask[*struct{ BlockHash *common.Hash }](ctx, client, url, calls)
+		for through < len(receipts) && receipts[through] != nil && receipts[through].BlockHash != nil {
+			through++
 		}
-		return nil
+		return through, err
 	})
 }
 
-// errNotYet says that it is worth asking again.
-var errNotYet = errors.New("not yet")
-
-// poll asks until the answer is not errNotYet.
-func poll(ctx context.Context, question func() error) error {
-	for {
-		err := question()
-		if !errors.Is(err, errNotYet) {
+// await polls until all senders are through. It asks for one until that one is, and
+// then for the rest: who is slow is not also kept busy with questions.
+func await(ctx context.Context, senders []*doorSender, question func([]*doorSender) (through int, err error)) error {
+	for len(senders) > 0 {
+		n, err := question(senders[:1])
+		if n == 1 {
+			n, err = question(senders)
+		}
+		if err != nil {
 			return err
+		}
+		if senders = senders[n:]; n > 0 {
+			continue
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
 		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+			return fmt.Errorf("sender %s still waits: %w", senders[0].address, ctx.Err())
 		}
 	}
+	return nil
 }
 
 // ask sends a batch and returns the results in the order of the calls.
-func ask[T any](ctx context.Context, client *http.Client, url string, body []byte) ([]T, error) {
+func ask[T any](ctx context.Context, client *http.Client, url string, calls []rpcCall) ([]T, error) {
+	body, err := json.Marshal(calls)
+	if err != nil {
+		return nil, err
+	}
 	answer, err := post(ctx, client, url, body, new(bytes.Buffer))
 	if err != nil {
 		return nil, err
@@ -255,7 +252,7 @@ func checkBalances(ctx context.Context, url string, senders []*doorSender) error
 	for i, s := range senders {
 		calls = append(calls, rpcCall{"2.0", i, "eth_getBalance", []any{s.to, "latest"}})
 	}
-	balances, err := ask[hexutil.Big](ctx, client, url, marshal(calls))
+	balances, err := ask[hexutil.Big](ctx, client, url, calls)
 	if err != nil {
 		return err
 	}

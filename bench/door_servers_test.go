@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +54,7 @@ type doorServer struct {
 
 var errNoAnvil = errors.New("anvil is neither in PATH nor where " + anvilVariable + " points")
 
-// startDoor starts a server: vivace, vivace-fsync, geth or anvil.
+// startDoor starts a server: vivace, vivace-fsync, geth, anvil or echo.
 func startDoor(ctx context.Context, impl, dir string) (*doorServer, error) {
 	if impl == "anvil" {
 		return startAnvil(ctx)
@@ -135,7 +136,7 @@ func startAnvil(ctx context.Context) (*doorServer, error) {
 	for i, sender := range newDoorSenders() {
 		calls = append(calls, rpcCall{"2.0", i, "anvil_setBalance", []any{sender.address, "0x" + doorBalance().Text(16)}})
 	}
-	_, err = ask[json.RawMessage](ctx, doorClient(1), s.url, marshal(calls))
+	_, err = ask[json.RawMessage](ctx, doorClient(1), s.url, calls)
 	return s, err
 }
 
@@ -155,6 +156,8 @@ func serveDoor(impl string) error {
 		return serveVivace(ctx, state.DurabilityFsync)
 	case "geth":
 		return serveGeth(ctx)
+	case "echo":
+		return serveEcho(ctx)
 	}
 	return fmt.Errorf("%s=%s is no server", doorVariable, impl)
 }
@@ -207,6 +210,25 @@ func serveVivace(ctx context.Context, durability state.Durability) error {
 	g.Go(func() error { return s.Run(ctx) })
 	g.Go(func() error { return door.Serve(ctx, l) })
 	return g.Wait()
+}
+
+// serveEcho reads every request and has nothing to do: what it takes is the machine's
+// and the client's.
+func serveEcho(ctx context.Context) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":null}`)
+	})}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	fmt.Printf("door http://%s\n", l.Addr())
+	if err := server.Serve(l); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
 }
 
 func serveGeth(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,8 +25,8 @@ const (
 // BenchmarkDoor sends signed transfers by HTTP, one in a request or 100, and waits
 // until all have executed. tx/s is end to end, sealed-tx/s until the standard method
 // has the last receipt, so that the blocks and their roots are in it as well;
-// of-ceiling compares tx/s with what the cores that the client leaves could do if all
-// they did was to recover senders.
+// of-ceiling compares tx/s with what the processors could do, in the time that the
+// client leaves, if all they did was to recover senders.
 func BenchmarkDoor(b *testing.B) {
 	for _, impl := range doorImpls {
 		for mode, batch := range map[string]int{"single": 1, "batch": doorBatch} {
@@ -35,11 +36,12 @@ func BenchmarkDoor(b *testing.B) {
 }
 
 // BenchmarkDoorLatency sends 1,000 transactions a second with
-// realtime_sendRawTransaction, whose answer is the receipt.
+// realtime_sendRawTransaction, whose answer is the receipt; and to a server that only
+// says that it has read the request.
 func BenchmarkDoorLatency(b *testing.B) {
-	for impl, durability := range map[string]string{"vivace": "none", "vivace-fsync": "fsync"} {
-		b.Run("impl=vivace/durability="+durability, func(b *testing.B) { doorLatency(b, impl, 1000, 5*time.Second) })
-	}
+	b.Run("impl=echo", func(b *testing.B) { doorLatency(b, "echo", 1000, 5*time.Second) })
+	b.Run("impl=vivace/durability=none", func(b *testing.B) { doorLatency(b, "vivace", 1000, 5*time.Second) })
+	b.Run("impl=vivace/durability=fsync", func(b *testing.B) { doorLatency(b, "vivace-fsync", 1000, 5*time.Second) })
 }
 
 func TestDoorSmall(t *testing.T) {
@@ -92,7 +94,7 @@ func doorThroughput(b *testing.B, impl string, batch, perSender int) {
 		server   = startDoorFor(b, impl)
 		senders  = newDoorSenders()
 		ctx      = b.Context()
-		recovery = recoveryTime(senders[0])
+		recovery = recoveryRate(senders[0])
 		elapsed  time.Duration
 		sealed   time.Duration
 		client   time.Duration
@@ -132,18 +134,19 @@ func doorThroughput(b *testing.B, impl string, batch, perSender int) {
 	b.ReportMetric(rate, "tx/s")
 	b.ReportMetric(txs/sealed.Seconds(), "sealed-tx/s")
 	if client > 0 {
-		left := float64(runtime.NumCPU()) - client.Seconds()/elapsed.Seconds()
+		left := 1 - client.Seconds()/elapsed.Seconds()/float64(runtime.NumCPU())
 		b.ReportMetric(float64(client.Microseconds())/txs, "client-µs/tx")
 		b.ReportMetric(float64(served.Microseconds())/txs, "server-µs/tx")
-		b.ReportMetric(rate*recovery.Seconds()/left, "of-ceiling")
+		b.ReportMetric(rate/(recovery*left), "of-ceiling")
 	}
 }
 
-// recoveryTime is what one recovery of a sender takes on one core, when nothing
-// disturbs it: the fastest of some runs.
-func recoveryTime(s *doorSender) time.Duration {
-	const n = 100
-	nonce := s.nonce
+// recoveryRate is how many senders a second all processors together recover when they
+// do nothing else: the most of some tries. (One alone does more than its share where
+// two are threads of one core.)
+func recoveryRate(s *doorSender) float64 {
+	const n = 500
+	nonce, last := s.nonce, s.last
 	var txs []*types.Transaction
 	for _, raw := range s.sign(n) {
 		tx := new(types.Transaction)
@@ -152,16 +155,22 @@ func recoveryTime(s *doorSender) time.Duration {
 		}
 		txs = append(txs, tx)
 	}
-	s.nonce = nonce // they are not sent
-	signer, best := types.LatestSignerForChainID(txs[0].ChainId()), time.Hour
-	for range 20 {
+	s.nonce, s.last = nonce, last // they are not sent
+	signer, best := types.LatestSignerForChainID(txs[0].ChainId()), 0.0
+	for range 10 {
+		var wg sync.WaitGroup
 		began := time.Now()
-		for _, tx := range txs {
-			if _, err := signer.Sender(tx); err != nil { // past the transaction's cache
-				panic(err)
-			}
+		for range runtime.NumCPU() {
+			wg.Go(func() {
+				for _, tx := range txs {
+					if _, err := signer.Sender(tx); err != nil { // past the transaction's cache
+						panic(err)
+					}
+				}
+			})
 		}
-		best = min(best, time.Since(began)/n)
+		wg.Wait()
+		best = max(best, float64(n*runtime.NumCPU())/time.Since(began).Seconds())
 	}
 	return best
 }
@@ -188,8 +197,10 @@ func doorLatency(b *testing.B, impl string, rate int, duration time.Duration) {
 	b.StopTimer()
 	slices.Sort(all)
 	slices.Sort(due)
-	if err := checkBalances(b.Context(), server.url, senders); err != nil {
-		b.Fatal(err)
+	if impl != "echo" {
+		if err := checkBalances(b.Context(), server.url, senders); err != nil {
+			b.Fatal(err)
+		}
 	}
 	b.ReportMetric(float64(percentile(all, 50).Microseconds()), "p50-µs")
 	b.ReportMetric(float64(percentile(all, 99).Microseconds()), "p99-µs")
