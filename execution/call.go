@@ -102,8 +102,10 @@ func (f *fork) checkCallType(m *message) error {
 
 // transaction is the message as hooks get it: a Call is unsigned.
 func (m *message) transaction(chainID *big.Int) *types.Transaction {
-	if m.tx != nil {
-		return m.tx
+	if m.signed != nil {
+		if tx, err := m.signed.transaction(); err == nil {
+			return tx
+		}
 	}
 	return types.NewTx(m.txData(chainID))
 }

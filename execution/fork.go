@@ -5,7 +5,6 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
@@ -21,7 +20,7 @@ type fork struct {
 	env         *chain.Env
 	number      *big.Int
 	rules       params.Rules
-	signer      types.Signer
+	chainID     uint256.Int
 	blobs       blobSchedule // zero before Cancun
 	blobBaseFee uint256.Int  // wei
 	custom      map[common.Address]Precompile
@@ -44,16 +43,21 @@ func (f *fork) free(m *message) bool {
 // blobsFree tells the same of the gas of its blobs.
 func (f *fork) blobsFree(m *message) bool { return f.lenient.fees && m.blobFeeCap.IsZero() }
 
-// fork finds the rules for env, and verifies that env has the fields that they
-// speak of.
-func (e *Sequential) fork(env *chain.Env) (*fork, error) {
+// rulesAt finds the rules for env.
+func (e *Sequential) rulesAt(env *chain.Env) *fork {
 	var (
 		c      = e.config.Chain
 		number = new(big.Int).SetUint64(env.Number)
 		merged = env.Difficulty.IsZero()
 		f      = &fork{chain: c, env: env, number: number, rules: c.Rules(number, merged, env.Timestamp), custom: e.config.Precompiles}
 	)
-	f.signer = types.MakeSigner(c, number, env.Timestamp)
+	f.chainID.SetFromBig(c.ChainID)
+	return f
+}
+
+// fork is rulesAt, and verifies that env has the fields that the rules speak of.
+func (e *Sequential) fork(env *chain.Env) (*fork, error) {
+	f := e.rulesAt(env)
 	switch {
 	case f.rules.IsAmsterdam || f.rules.IsUBT:
 		return nil, f.invalid("its fork is not supported")
@@ -64,7 +68,7 @@ func (e *Sequential) fork(env *chain.Env) (*fork, error) {
 	}
 	if f.rules.IsCancun {
 		var ok bool
-		if f.blobs, ok = blobScheduleAt(c, env.Timestamp); !ok {
+		if f.blobs, ok = blobScheduleAt(f.chain, env.Timestamp); !ok {
 			return nil, f.invalid("the chain has no blob schedule")
 		}
 		f.blobBaseFee = f.blobs.baseFee(*env.ExcessBlobGas)

@@ -120,7 +120,7 @@ func (b *openBlock) checkFunds(c *checked) error {
 		return fmt.Errorf("%w: address %s required balance exceeds 256 bits", ErrInsufficientFunds, c.from)
 	}
 	if have := b.state.GetBalance(c.from); have.Lt(&want) {
-		return fmt.Errorf("%w: address %s have %s want %s", ErrInsufficientFunds, c.from, have, &want)
+		return fmt.Errorf("%w: address %s have %s want %s", ErrInsufficientFunds, c.from, have.Dec(), want.Dec())
 	}
 	return nil
 }

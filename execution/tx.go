@@ -2,7 +2,6 @@ package execution
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -13,11 +12,11 @@ import (
 )
 
 // message is what execution reads of a transaction, made once and kept in chain.Tx,
-// or of a Call.
+// or of a Call. What is long is a part of the transaction's bytes.
 type message struct {
-	tx             *types.Transaction // decoded; nil for a Call
-	from           *common.Address    // of a Call; a transaction's is recovered
-	kind           uint8              // EIP-2718
+	signed         *signed         // nil for a Call
+	from           *common.Address // of a Call; a transaction's is recovered
+	kind           uint8           // EIP-2718
 	nonce          uint64
 	gas            uint64
 	to             *common.Address // nil for a creation
@@ -32,56 +31,71 @@ type message struct {
 }
 
 // Decode returns the transaction inside the envelope. It is decoded once: later
-// calls, also by the engine, find it in tx. A blob transaction must be in its
-// canonical form; the network's, with blobs, is refused. Errors match
-// chain.ErrInvalidTx. The result is read only. It may be called concurrently.
+// calls find it in tx. A blob transaction must be in its canonical form; the
+// network's, with blobs, is refused. Errors match chain.ErrInvalidTx. The result is
+// read only. It may be called concurrently.
 func Decode(tx *chain.Tx) (*types.Transaction, error) {
 	m, err := decode(tx)
 	if err != nil {
 		return nil, err
 	}
-	return m.tx, nil
+	return m.signed.transaction()
 }
 
 func decode(tx *chain.Tx) (*message, error) {
 	if m, ok := tx.Parsed().(*message); ok {
 		return m, nil
 	}
-	inner := new(types.Transaction)
-	if err := inner.UnmarshalBinary(tx.Raw()); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUndecodable, err)
-	}
-	m, err := newMessage(inner)
+	m, err := readMessage(tx.Raw())
 	if err != nil {
-		return nil, err
+		return nil, undecodable(tx.Raw(), err)
 	}
 	tx.SetParsed(m)
 	return m, nil
 }
 
-func newMessage(tx *types.Transaction) (*message, error) {
-	if tx.BlobTxSidecar() != nil {
-		return nil, ErrSidecar
+// undecodable says in Ethereum's words, which clients know, what readMessage found
+// wrong with raw.
+func undecodable(raw []byte, err error) error {
+	tx := new(types.Transaction)
+	if theirs := tx.UnmarshalBinary(raw); theirs != nil {
+		err = theirs
+	} else if tx.BlobTxSidecar() != nil {
+		return ErrSidecar
 	}
-	m := &message{
-		tx: tx, kind: tx.Type(), nonce: tx.Nonce(), gas: tx.Gas(), to: tx.To(), data: tx.Data(),
-		accessList: tx.AccessList(), blobHashes: tx.BlobHashes(), authorizations: tx.SetCodeAuthorizations(),
+	return fmt.Errorf("%w: %w", ErrUndecodable, err)
+}
+
+// A Bid is what a transaction says about its place among others.
+type Bid struct {
+	Nonce          uint64
+	FeeCap, TipCap uint256.Int // wei per gas
+	Cost           uint256.Int // the most that its sender can pay, with value and blobs, wei
+}
+
+// BidOf returns the bid of tx. Errors match chain.ErrInvalidTx: it is undecodable, or
+// costs more than 256 bits say. It may be called concurrently.
+func BidOf(tx *chain.Tx) (Bid, error) {
+	m, err := decode(tx)
+	if err != nil {
+		return Bid{}, err
 	}
-	for _, field := range []struct {
-		name string
-		dst  *uint256.Int
-		src  *big.Int
-	}{
-		{"value", &m.value, tx.Value()},
-		{"maxFeePerGas", &m.feeCap, tx.GasFeeCap()},
-		{"maxPriorityFeePerGas", &m.tipCap, tx.GasTipCap()},
-		{"maxFeePerBlobGas", &m.blobFeeCap, tx.BlobGasFeeCap()},
-	} {
-		if field.src != nil && field.dst.SetFromBig(field.src) {
-			return nil, fmt.Errorf("%w: %s exceeds 256 bits", ErrUndecodable, field.name)
-		}
+	b := Bid{Nonce: m.nonce, FeeCap: m.feeCap, TipCap: m.tipCap}
+	gas, over1 := m.gasCostMax()
+	_, over2 := b.Cost.AddOverflow(&gas, &m.value)
+	if over1 || over2 {
+		return Bid{}, fmt.Errorf("%w: cost exceeds 256 bits", ErrInsufficientFunds)
 	}
-	return m, nil
+	return b, nil
+}
+
+// gasCostMax is the price of all gas at its fee cap and of all blob gas at its own, wei.
+func (m *message) gasCostMax() (cost uint256.Int, overflow bool) {
+	var blobs uint256.Int
+	_, over1 := cost.MulOverflow(cost.SetUint64(m.gas), &m.feeCap)
+	_, over2 := blobs.MulOverflow(blobs.SetUint64(m.blobGas()), &m.blobFeeCap)
+	_, over3 := cost.AddOverflow(&cost, &blobs)
+	return cost, over1 || over2 || over3
 }
 
 // gasPrice is what a unit of gas costs the sender, in wei, where the base fee is
@@ -101,31 +115,4 @@ func (m *message) isBlob() bool { return m.kind == types.BlobTxType }
 
 func (m *message) blobGas() uint64 {
 	return uint64(len(m.blobHashes)) * params.BlobTxBlobGasPerBlob
-}
-
-// Sender returns who signed tx, from the cache in tx if it is there, which is
-// trusted, and otherwise by recovery, which fills the cache. env says which forks
-// are active. Errors match chain.ErrInvalidTx. It may be called concurrently.
-func (e *Sequential) Sender(tx *chain.Tx, env *chain.Env) (common.Address, error) {
-	m, err := decode(tx)
-	if err != nil {
-		return common.Address{}, err
-	}
-	return sender(tx, m, e.signer(env))
-}
-
-func (e *Sequential) signer(env *chain.Env) types.Signer {
-	return types.MakeSigner(e.config.Chain, new(big.Int).SetUint64(env.Number), env.Timestamp)
-}
-
-func sender(tx *chain.Tx, m *message, signer types.Signer) (common.Address, error) {
-	if addr, ok := tx.Sender(); ok {
-		return addr, nil
-	}
-	addr, err := signer.Sender(m.tx)
-	if err != nil {
-		return common.Address{}, fmt.Errorf("%w: %w", ErrInvalidSender, err)
-	}
-	tx.SetSender(addr)
-	return addr, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
@@ -147,24 +148,111 @@ func TestSenderWithCode(t *testing.T) {
 	require.NoError(t, run())
 }
 
-// Whatever the bytes, Decode and CheckTx come to an answer, and what they take
-// encodes to the bytes it came from.
+// Whatever the bytes, Decode and CheckTx come to an answer, which is go-ethereum's: they
+// take the same transactions, and find the same senders.
 func FuzzDecode(f *testing.F) {
 	e, env := engineAt(f, "Osaka"), envAt("Osaka")
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		tx := chain.NewTx(raw)
+		var (
+			tx     = chain.NewTx(raw)
+			theirs types.Transaction
+		)
 		decoded, err := execution.Decode(tx)
+		accepted := theirs.UnmarshalBinary(raw) == nil && theirs.BlobTxSidecar() == nil &&
+			max(theirs.Value().BitLen(), theirs.GasFeeCap().BitLen(), theirs.GasTipCap().BitLen()) <= 256
+		require.Equal(t, accepted, err == nil, "%v", err)
 		if err != nil {
 			require.ErrorIs(t, err, chain.ErrInvalidTx)
 			require.ErrorIs(t, e.CheckTx(tx, env), chain.ErrInvalidTx)
 			return
 		}
-		again, err := decoded.MarshalBinary()
-		require.NoError(t, err)
-		require.Equal(t, raw, again)
 		require.Equal(t, tx.Hash(), decoded.Hash())
+		sender, err := e.Sender(tx, env)
+		want, theirErr := types.Sender(types.NewPragueSigner(big.NewInt(1)), &theirs)
+		require.Equal(t, theirErr == nil, err == nil, "%v, %v", theirErr, err)
+		require.Equal(t, want, sender)
 		if err := e.CheckTx(tx, env); err != nil {
 			require.ErrorIs(t, err, chain.ErrInvalidTx)
 		}
 	})
+}
+
+// At every fork, whoever signed is found, and nobody else where go-ethereum finds nobody.
+func TestSenders(t *testing.T) {
+	var (
+		id     = big.NewInt(1)
+		legacy = types.LegacyTx{To: &bob, Gas: 21000, GasPrice: big.NewInt(10), Value: big.NewInt(1), Data: make([]byte, 60)}
+		list   = types.AccessList{{Address: bob, StorageKeys: []common.Hash{{1}, {2}}}, {Address: alice}}
+		auths  = []types.SetCodeAuthorization{{ChainID: *uint256.NewInt(1), Address: bob, Nonce: 1<<64 - 1, V: 255, R: *uint256.NewInt(1)}}
+	)
+	sign := func(signer types.Signer, data types.TxData) *types.Transaction {
+		tx, err := types.SignNewTx(aliceKey, signer, data)
+		require.NoError(t, err)
+		return tx
+	}
+	prague := types.NewPragueSigner(id)
+	txs := []*types.Transaction{
+		sign(types.HomesteadSigner{}, &legacy),
+		sign(prague, &legacy),
+		sign(types.NewEIP155Signer(new(big.Int).Lsh(id, 200)), &legacy),
+		sign(prague, &types.AccessListTx{ChainID: id, Gas: 1, AccessList: list}),
+		sign(prague, &types.DynamicFeeTx{ChainID: id, GasFeeCap: big.NewInt(300), AccessList: list}),
+		sign(prague, &types.BlobTx{ChainID: uint256.NewInt(1), BlobHashes: []common.Hash{{1}, {1, 2}}, BlobFeeCap: uint256.NewInt(7)}),
+		sign(prague, &types.SetCodeTx{ChainID: uint256.NewInt(1), AuthList: auths, AccessList: list}),
+	}
+	for _, v := range []int64{0, 1, 2, 26, 27, 28, 29, 34, 35, 36, 37, 38, 39, 255, 256, 283, 284} {
+		for _, tx := range txs[:2] { // other signatures, of which some recover to some key
+			_, r, s := tx.RawSignatureValues()
+			high := new(big.Int).Sub(crypto.S256().Params().N, s)
+			for _, s := range []*big.Int{s, high, new(big.Int), crypto.S256().Params().N, new(big.Int).Lsh(id, 255)} {
+				for _, r := range []*big.Int{r, new(big.Int), crypto.S256().Params().N} {
+					changed := legacy
+					changed.V, changed.R, changed.S = big.NewInt(v), r, s
+					txs = append(txs, types.NewTx(&changed))
+					txs = append(txs, types.NewTx(&types.DynamicFeeTx{ChainID: id, V: changed.V, R: r, S: s}))
+				}
+			}
+		}
+	}
+	for _, fork := range []string{"Frontier", "Homestead", "Byzantium", "Berlin", "London", "Cancun", "Prague", "Osaka"} {
+		var (
+			e, env = engineAt(t, fork), envAt(fork)
+			signer = types.MakeSigner(at(fork), new(big.Int).SetUint64(env.Number), env.Timestamp)
+			found  int
+		)
+		for i, tx := range txs {
+			want, theirs := types.Sender(signer, tx)
+			raw := wrap(t, tx)
+			got, err := e.Sender(raw, env)
+			require.Equal(t, theirs == nil, err == nil, "%s, transaction %d: %v, %v", fork, i, theirs, err)
+			require.Equal(t, want, got)
+			if err != nil {
+				require.ErrorIs(t, err, chain.ErrInvalidTx)
+				continue
+			}
+			found++
+		}
+		require.Positive(t, found)
+	}
+}
+
+// A bid is what the transaction says, and its cost has an end.
+func TestBidOf(t *testing.T) {
+	bid, err := execution.BidOf(blobTx(t, 2, 3))
+	require.NoError(t, err)
+	decoded, err := execution.Decode(blobTx(t, 2, 3))
+	require.NoError(t, err)
+	require.Equal(t, decoded.Nonce(), bid.Nonce)
+	require.Equal(t, decoded.Cost(), bid.Cost.ToBig())
+	require.Equal(t, decoded.GasFeeCap(), bid.FeeCap.ToBig())
+	require.Equal(t, decoded.GasTipCap(), bid.TipCap.ToBig())
+
+	max256 := new(uint256.Int).SetAllOne().ToBig()
+	for _, tx := range []*chain.Tx{
+		sign(t, &types.LegacyTx{Gas: 2, GasPrice: max256}),
+		sign(t, &types.LegacyTx{Gas: 1, GasPrice: common.Big1, Value: max256}),
+	} {
+		_, err := execution.BidOf(tx)
+		require.ErrorIs(t, err, execution.ErrInsufficientFunds)
+	}
 }

@@ -71,17 +71,18 @@ func (f *fork) check(tx *chain.Tx) (c checked, err error) {
 	if err := f.checkGasCost(&c); err != nil {
 		return c, err
 	}
-	c.from, err = sender(tx, c.message, f.signer)
+	c.from, err = f.sender(tx, c.message)
 	return c, err
 }
 
 // checkType verifies that the fork knows the type, and the chain id, which a
 // sender that comes from the cache does not imply.
 func (f *fork) checkType(m *message) error {
+	id, protected := m.protection()
 	active := false
 	switch m.kind {
 	case types.LegacyTxType:
-		if !m.tx.Protected() {
+		if !protected {
 			return nil
 		}
 		if !f.rules.IsEIP155 {
@@ -100,8 +101,8 @@ func (f *fork) checkType(m *message) error {
 	if !active {
 		return fmt.Errorf("%w: type %d in block %d", ErrTxTypeUnsupported, m.kind, f.env.Number)
 	}
-	if id := m.tx.ChainId(); id.Cmp(f.chain.ChainID) != 0 {
-		return fmt.Errorf("%w: have %d want %d", ErrInvalidChainID, id, f.chain.ChainID)
+	if !id.Eq(&f.chainID) {
+		return fmt.Errorf("%w: have %s want %s", ErrInvalidChainID, id.Dec(), f.chainID.Dec())
 	}
 	return nil
 }
@@ -234,11 +235,8 @@ func (m *message) countData() (zeros, nonZeros uint64) {
 // checkGasCost notes the price of all gas at its fee cap, and of all blob gas at its
 // own. Nobody owns more than 2^256-1 wei.
 func (f *fork) checkGasCost(c *checked) error {
-	var blobs uint256.Int
-	_, over1 := c.gasCost.MulOverflow(c.gasCost.SetUint64(c.gas), &c.feeCap)
-	_, over2 := blobs.MulOverflow(blobs.SetUint64(c.blobGas()), &c.blobFeeCap)
-	_, over3 := c.gasCost.AddOverflow(&c.gasCost, &blobs)
-	if over1 || over2 || over3 {
+	var overflow bool
+	if c.gasCost, overflow = c.gasCostMax(); overflow {
 		return fmt.Errorf("%w: %srequired balance exceeds 256 bits", ErrInsufficientFunds, c.whose(" "))
 	}
 	return nil

@@ -28,13 +28,14 @@ type Follower struct {
 
 	backlog *backlog // what History is to have; nil without one
 
-	mu    sync.Mutex // also of a change of base
-	heads Heads
-	view  chain.StateView
-	env   *chain.Env // of the block that view is in or after
-	open  *chain.Env // env if that block is not closed, or nil
-	stats Stats
-	bad   atomic.Pointer[error]
+	mu     sync.Mutex // also of a change of base
+	heads  Heads
+	header *chain.Header // of heads.RootChecked
+	view   chain.StateView
+	env    *chain.Env // of the block that view is in or after
+	open   *chain.Env // env if that block is not closed, or nil
+	stats  Stats
+	bad    atomic.Pointer[error]
 
 	badBody atomic.Pointer[error]
 }
@@ -87,6 +88,7 @@ func (f *Follower) stand(p *place) error {
 	f.place = *p
 	f.view, f.env, f.open = view, (&chain.Block{Header: p.head}).Env(), nil
 	f.heads = Heads{RootChecked: p.head.ID(), Preconfirmed: MiniID{Number: p.head.Number}}
+	f.header = p.head
 	return nil
 }
 

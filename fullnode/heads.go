@@ -72,6 +72,14 @@ func (f *Follower) Heads() Heads {
 	return f.heads
 }
 
+// Header is the header of Heads.RootChecked, read only. Config.History may not have it
+// yet, or never: it waits for bodies.
+func (f *Follower) Header() *chain.Header {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.header
+}
+
 // Stats returns the counters.
 func (f *Follower) Stats() Stats {
 	f.mu.Lock()

@@ -55,7 +55,7 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 func (f *Follower) showHeader(h *chain.Header) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.heads.RootChecked = h.ID()
+	f.heads.RootChecked, f.header = h.ID(), h
 	f.stats.Blocks++
 }
 

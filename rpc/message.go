@@ -161,17 +161,24 @@ func skipSpace(data []byte, i int) int {
 	return i
 }
 
-// stringEnd is where the string that begins at i ends, or -1.
+// stringEnd is where the string that begins at i ends, or -1. Raw transactions are
+// long, so it looks for what may end one, and not at every byte.
 func stringEnd(data []byte, i int) int {
-	for i++; i < len(data); i++ {
-		switch data[i] {
-		case '"':
-			return i + 1
-		case '\\':
-			i++
+	i++
+	for quote := i - 1; ; {
+		if quote < i { // the one before was escaped
+			n := bytes.IndexByte(data[i:], '"')
+			if n < 0 {
+				return -1
+			}
+			quote = i + n
 		}
+		escape := bytes.IndexByte(data[i:quote], '\\')
+		if escape < 0 {
+			return quote + 1
+		}
+		i += escape + 2
 	}
-	return -1
 }
 
 // valueEnd is where the value that begins at i ends, or -1.

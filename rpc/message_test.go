@@ -115,3 +115,19 @@ func FuzzParseRequest(f *testing.F) {
 		}
 	})
 }
+
+// A string ends at the first quote that is not escaped, wherever it is, and finding it
+// takes time in proportion to the string.
+func TestStringEnd(t *testing.T) {
+	for text, want := range map[string]int{
+		`""`: 2, `"a"b"`: 3, `"\\"`: 4, `"\""`: 4, `"\\\""`: 6, `"\"\""x`: 6, `"a\"b\"c" "`: 9,
+		`"`: -1, `"a`: -1, `"\`: -1, `"\"`: -1, `"\\\"`: -1, `"\"\"`: -1, `"\"a`: -1,
+	} {
+		require.Equal(t, want, stringEnd([]byte(text), 0), text)
+		if want > 0 {
+			require.Equal(t, want+2, stringEnd([]byte("[ "+text), 2), text)
+		}
+	}
+	hostile := []byte(`"` + strings.Repeat(`\"\\`, 1<<20) + `"`)
+	require.Equal(t, len(hostile), stringEnd(hostile, 0))
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,11 @@ type Server struct {
 	counters    counters
 	connections *connections
 	draining    atomic.Bool
+	lines       sync.Map // of *subscriber, by name
+	named       atomic.Uint64
+	// streaming has one for each stream or socket that is at work on notifications:
+	// thousands that begin at once, with each mini-block, leave a core to requests.
+	streaming chan struct{}
 
 	mu   sync.Mutex
 	open map[*socket]struct{} // nil once closed
@@ -58,14 +64,16 @@ func New(config Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, since: time.Now(), hosts: newHosts(cfg.Hosts),
-		origins: newOrigins(cfg.Origins),
-		timer:   &http.Server{WriteTimeout: cfg.Limits.Timeout},
-		memory:  memory{limit: cfg.Limits.Memory / 2},
-		buffers: memory{limit: cfg.Limits.Memory / 8},
-		turns:   newTurns(cfg.Limits.Bulk),
-		larges:  newLarges(cfg.Limits.Memory / 2),
-		open:    make(map[*socket]struct{}),
+		origins:   newOrigins(cfg.Origins),
+		timer:     &http.Server{WriteTimeout: cfg.Limits.Timeout},
+		memory:    memory{limit: cfg.Limits.Memory / 2},
+		buffers:   memory{limit: cfg.Limits.Memory / 8},
+		turns:     newTurns(cfg.Limits.Bulk),
+		larges:    newLarges(cfg.Limits.Memory / 2),
+		streaming: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		open:      make(map[*socket]struct{}),
 	}
+	cfg.Services.Realtime.Line = s.line
 	s.connections = newConnections(cfg.Limits.Connections, func() { s.counters.refused.Add(1) })
 	if s.services, err = newServices(cfg); err != nil {
 		return nil, err

@@ -2,13 +2,17 @@ package rpc
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/vivace-chain/vivace/rpc/realtime"
 )
 
 // subscriptionSize is the largest message that may begin or end subscriptions, in
@@ -20,15 +24,21 @@ const subscriptionSize = 256 << 10
 // these deliver.
 type subscriber struct {
 	socket  *socket
+	name    string // unique at the door
+	outbox  *outbox
 	in      chan []byte
 	rest    []byte      // of a message, for the next Read
 	replies chan []byte // one for each message
 	once    sync.Once
 	closed  chan struct{}
-	done    chan struct{} // closed when the server let go of it
+	done    chan struct{} // closed when the server let go of it and nothing is written any more
 }
 
-var _ rpc.Conn = (*subscriber)(nil)
+var (
+	_ rpc.Conn           = (*subscriber)(nil)
+	_ rpc.ConnRemoteAddr = (*subscriber)(nil)
+	_ realtime.Line      = (*subscriber)(nil)
+)
 
 var errNoReply = errors.New("no reply to a subscription")
 
@@ -76,6 +86,7 @@ func (s *socket) closeSubscriber() {
 	defer s.subscribing.Unlock()
 	if s.subscriber != nil {
 		_ = s.subscriber.Close()
+		_ = s.conn.NetConn().SetWriteDeadline(time.Now().Add(closeTimeout)) // of what is being written
 		<-s.subscriber.done
 	}
 	s.endpoint.door.memory.give(s.kept)
@@ -87,12 +98,40 @@ func newSubscriber(s *socket) *subscriber {
 		socket: s, in: make(chan []byte), replies: make(chan []byte, 1),
 		closed: make(chan struct{}), done: make(chan struct{}),
 	}
+	u.outbox = newOutbox(s.allowance, u.closed)
+	door := s.endpoint.door
+	u.name = fmt.Sprintf("%s#%d", s.request.RemoteAddr, door.named.Add(1))
+	door.lines.Store(u.name, u)
 	go func() {
 		defer close(u.done)
+		defer door.lines.Delete(u.name)
+		written := make(chan struct{})
+		go func() { defer close(written); u.write() }()
 		s.endpoint.server.ServeCodec(rpc.NewCodec(u), 0)
+		<-written
 	}()
 	return u
 }
+
+// write writes what is in the outbox until the subscriber is closed.
+func (u *subscriber) write() {
+	if u.outbox.run(u.socket.sendFrames) != nil {
+		_ = u.Close() // nobody shall wait for a reply that is lost
+	}
+}
+
+// line is the connection of a call that subscribes, or nil if it is none of the door's
+// WebSockets.
+func (s *Server) line(ctx context.Context) realtime.Line {
+	// The name is all that go-ethereum's server hands on of a connection.
+	if u, ok := s.lines.Load(rpc.PeerInfoFromContext(ctx).RemoteAddr); ok {
+		return u.(*subscriber)
+	}
+	return nil
+}
+
+// RemoteAddr implements rpc.ConnRemoteAddr.
+func (u *subscriber) RemoteAddr() string { return u.name }
 
 // ask passes a message on. The caller has checked that it is JSON, and that it has a
 // call that wants an answer.
@@ -128,32 +167,57 @@ func (u *subscriber) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends what the server says: one message in each call.
+// Begin implements realtime.Line.
+func (u *subscriber) Begin(ctx context.Context) error {
+	if err := u.outbox.wait(ctx); err != nil {
+		return err
+	}
+	u.socket.endpoint.door.streaming <- struct{}{}
+	return nil
+}
+
+// End implements realtime.Line.
+func (u *subscriber) End() { <-u.socket.endpoint.door.streaming }
+
+// Send implements realtime.Line.
+func (u *subscriber) Send(ctx context.Context, parts ...[]byte) error {
+	if u.outbox.full() != nil {
+		u.End()
+		err := u.outbox.wait(ctx)
+		u.socket.endpoint.door.streaming <- struct{}{}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := u.outbox.put(parts...)
+	if errors.Is(err, errMemory) {
+		_ = u.socket.conn.Close()
+	}
+	return err
+}
+
+// Write sends what the server says: one message in each call. A reply is written when
+// it returns.
 func (u *subscriber) Write(p []byte) (int, error) {
 	message := bytes.TrimSuffix(p, []byte{'\n'})
-	if err := u.send(message); err != nil {
+	err := u.outbox.wait(context.Background())
+	var b *batch
+	if err == nil {
+		b, err = u.outbox.put(message)
+	}
+	if err != nil {
 		_ = u.Close() // nobody shall wait for a reply that is lost
 		return 0, err
 	}
 	if !isNotification(message) {
+		reply := bytes.Clone(message)
 		select {
-		case u.replies <- bytes.Clone(message):
+		case <-b.written:
+			u.replies <- reply // ask takes each before the next
 		case <-u.closed:
 		}
 	}
 	return len(p), nil
-}
-
-// send sends a message, if there is memory for it to wait in until the client has
-// taken it.
-func (u *subscriber) send(message []byte) error {
-	n := 2 * int64(len(message))
-	from := u.socket.allowance.take(n)
-	if from == nil {
-		return errMemory
-	}
-	defer from.give(n)
-	return u.socket.send(message)
 }
 
 // Close implements rpc.Conn.

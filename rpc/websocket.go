@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,8 @@ const (
 	silence = 75 * time.Second
 	// closeTimeout is how long the frame that ends a WebSocket may take.
 	closeTimeout = time.Second
+	// writeTurn is how long a socket keeps others from writing.
+	writeTurn = time.Millisecond
 )
 
 var upgrader = websocket.Upgrader{
@@ -44,7 +47,7 @@ type socket struct {
 	allowance allowance
 	amid      bool // a message; only its reader knows
 
-	writing sync.Mutex   // around writes of messages
+	writing sync.Mutex   // around writes, but of frames that end conn
 	status  atomic.Int32 // of an answer that was refused; then the socket ends
 	ending  atomic.Bool
 	ended   chan struct{} // closed in the end
@@ -130,6 +133,10 @@ func (s *socket) readAll() int {
 		}
 		return s.wait(silence)
 	})
+	s.conn.SetPingHandler(func(data string) error {
+		_ = s.control(websocket.PongMessage, []byte(data)) // the next read fails if the connection did
+		return nil
+	})
 	for {
 		s.slots <- struct{}{}
 		if s.wait(silence) != nil {
@@ -206,7 +213,7 @@ func (s *socket) ping(stop chan struct{}) {
 		case <-stop:
 			return
 		case <-ticker.C:
-			if s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(closeTimeout)) != nil {
+			if s.control(websocket.PingMessage, nil) != nil {
 				return // the reader sees the silence
 			}
 		}
@@ -249,6 +256,43 @@ func (s *socket) send(message []byte) error {
 		_ = s.conn.Close()
 	}
 	return err
+}
+
+// sendFrames writes whole messages. Frames that are made here come between those that
+// conn makes: while they are written there are no others, but the one that ends conn.
+//
+// It has a turn of Server.streaming, but one whose client does not take it at once goes
+// on without, and keeps nobody waiting.
+func (s *socket) sendFrames(frames []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.endpoint.door.streaming <- struct{}{}
+	n, err := s.writeRaw(frames, writeTurn)
+	<-s.endpoint.door.streaming
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_, err = s.writeRaw(frames[n:], s.endpoint.door.cfg.Limits.WriteTimeout)
+	}
+	if err != nil {
+		s.cancel() // whoever works for this client may stop
+		_ = s.conn.Close()
+	}
+	return err
+}
+
+func (s *socket) writeRaw(frames []byte, within time.Duration) (int, error) {
+	conn := s.conn.NetConn()
+	if err := conn.SetWriteDeadline(time.Now().Add(within)); err != nil {
+		return 0, err
+	}
+	return conn.Write(frames)
+}
+
+// control sends a ping or a pong, which a message that is being written is not cut
+// short for.
+func (s *socket) control(kind int, data []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.conn.WriteControl(kind, data, time.Now().Add(closeTimeout))
 }
 
 // A socketWriter is the ResponseWriter of the answer to one message.

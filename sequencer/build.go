@@ -3,9 +3,11 @@ package sequencer
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // A block on its way from open to published.
@@ -93,7 +95,21 @@ func (s *Sequencer) nextBlock(ctx context.Context) error {
 	}
 	s.pool.evict(s.cfg.Now())
 	facts := factsOf(closed.env, closed.result.GasUsed, closed.result.BlobGasUsed)
-	return s.openBlock(ctx, s.cfg.nextEnv(facts, s.cfg.Now()), closed.view(), closed)
+	return s.openNext(ctx, facts, closed.view(), closed)
+}
+
+// openNext opens the block after that of head, a header or its facts, whose state is
+// prior; parent is as for openBlock. It does not open one of Prague on a state without
+// the contracts that end it: transactions would be acknowledged in a block that has no
+// header. Before it, an operator can still put the fork off.
+func (s *Sequencer) openNext(ctx context.Context, head *chain.Header, prior chain.StateView, parent *block) error {
+	env := s.cfg.nextEnv(head, s.cfg.Now())
+	if s.cfg.ChainConfig.IsPrague(new(big.Int).SetUint64(env.Number), env.Timestamp) {
+		if err := genesis.CheckSystemContracts(prior); err != nil {
+			return fmt.Errorf("open block %d: %w: put the fork off and deploy it", env.Number, err)
+		}
+	}
+	return s.openBlock(ctx, env, prior, parent)
 }
 
 // openBlock opens the block of env on the state prior; parent is the block before
@@ -133,7 +149,10 @@ func (s *Sequencer) execute(ctx context.Context) error {
 	}
 	s.pool.done(batch, results)
 
-	e := entry{kind: recordGroup, number: b.env.Number, env: b.env}
+	e := entry{
+		kind: recordGroup, number: b.env.Number, env: b.env, txs: make([]*pending, 0, len(batch)),
+		receipts: make([]*chain.Receipt, 0, len(batch)), changes: make([]*chain.Changes, 0, len(batch)),
+	}
 	full := false
 	for i, r := range results {
 		switch {

@@ -130,7 +130,7 @@ func (s *Sequencer) prove(ctx context.Context, b *block, parent *chain.Header, c
 	s.stats.witnessTxs.Add(uint64(len(b.txs)))
 
 	sealed := &chain.Block{Header: b.header, Txs: b.txs, Withdrawals: b.env.Withdrawals}
-	if b.body, err = sealed.AppendBinary(nil); err != nil {
+	if b.body, err = sealed.AppendBinary(make([]byte, 0, bodySize(b.txs))); err != nil {
 		return nil, err
 	}
 	b.diff, err = s.cfg.BlockDiff.AppendEncode(nil, b.result.Changes, b.prior, b.result.Hints)
@@ -138,6 +138,15 @@ func (s *Sequencer) prove(ctx context.Context, b *block, parent *chain.Header, c
 		return nil, fmt.Errorf("diff: %w", err)
 	}
 	return newClaim(s.cfg, b, parent), nil
+}
+
+// bodySize is about the size of a block with txs: the most, but for many withdrawals.
+func bodySize(txs []*chain.Tx) int {
+	size := 2048
+	for _, tx := range txs {
+		size += len(tx.Raw()) + 4 // as RLP
+	}
+	return size
 }
 
 // codesOf collects the codes that a block read, from the state before it.

@@ -111,7 +111,7 @@ func (s *Sequencer) write(e *entry) error {
 	case recordOpen:
 		payload, _ = e.env.AppendBinary(nil)
 	case recordGroup:
-		g := group{number: e.number, running: e.running}
+		g := group{number: e.number, running: e.running, txs: make([]*chain.Tx, 0, len(e.txs))}
 		for _, p := range e.txs {
 			g.txs = append(g.txs, p.tx)
 		}

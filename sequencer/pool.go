@@ -159,7 +159,7 @@ func (p *pool) offer(q *senderQueue) {
 func (p *pool) take(n int) []*pending {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var out []*pending
+	out := make([]*pending, 0, min(n, len(p.ready)))
 	for len(out) < n && len(p.ready) > 0 {
 		q := heap.Pop(&p.ready).(*senderQueue)
 		q.taken = q.first()

@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -30,6 +31,7 @@ type group struct {
 }
 
 func (g *group) append(dst []byte) []byte {
+	dst = slices.Grow(dst, bodySize(g.txs))
 	start := len(dst)
 	dst = rlp.AppendUint64(dst, g.number)
 	at := len(dst)

@@ -9,6 +9,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/checkpoint"
 	"github.com/vivace-chain/vivace/internal/vfs"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/state"
 )
 
@@ -483,7 +484,7 @@ func (r *replay) end(ctx context.Context) error {
 		s.pool = newPool(s.cfg, prior)
 	}
 	if s.current == nil || s.current.open == nil {
-		if err := s.openBlock(ctx, s.cfg.nextEnv(r.head, s.cfg.Now()), prior, nil); err != nil {
+		if err := s.openNext(ctx, r.head, prior, nil); err != nil {
 			return err
 		}
 	} else if s.current.unsealedTxs > 0 {
@@ -495,7 +496,20 @@ func (r *replay) end(ctx context.Context) error {
 	}
 	s.pool.sealed(s.current.view())
 	s.showAtLeast(r.head, prior)
+	s.warnOfPrague()
 	return nil
+}
+
+// warnOfPrague tells the operator, while there is time, that the chain will stop at the
+// fork: see openNext.
+func (s *Sequencer) warnOfPrague() {
+	time := s.cfg.ChainConfig.PragueTime
+	if time == nil || *time <= s.current.env.Timestamp {
+		return
+	}
+	if err := genesis.CheckSystemContracts(s.current.view()); err != nil {
+		s.cfg.Logger.Warn("the chain stops at Prague unless a contract is deployed before", "time", *time, "error", err)
+	}
 }
 
 // showAtLeast makes the state after head readable if nothing is yet.

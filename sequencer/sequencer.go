@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/state"
 )
 
@@ -270,13 +271,13 @@ func (s *Sequencer) unprovenTooMany() bool {
 const unsettledBlocks = 4
 
 func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pending, error) {
-	fields, err := bidsOf(tx)
+	bid, err := execution.BidOf(tx)
 	if err != nil {
 		return nil, err
 	}
 	return &pending{
-		tx: tx, sender: sender, nonce: fields.nonce,
-		cost: fields.cost, tip: fields.tipAt(baseFee),
+		tx: tx, sender: sender, nonce: bid.Nonce,
+		cost: bid.Cost, tip: tipAt(&bid, baseFee),
 		executed: make(chan outcome, 1),
 	}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 
-	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
@@ -58,7 +57,7 @@ func (r *devnetRun) serve(ctx context.Context, open *doors, spec *genesis.Spec, 
 	at, nodeAt := open.sequencer.Addr(), open.node.Addr()
 	page := dashboard.New(r.page(spec.Genesis.ChainID, at, nodeAt))
 	n.closes = append(n.closes, page.Close)
-	fullnode, err := r.fullnode(ctx, spec, at)
+	fullnode, err := r.fullnode(ctx, spec, at, log)
 	if err != nil {
 		return err
 	}
@@ -82,9 +81,9 @@ func (r *devnetRun) serve(ctx context.Context, open *doors, spec *genesis.Spec, 
 
 // fullnode serves from the first full node, which sends transactions on to the
 // sequencer.
-func (r *devnetRun) fullnode(ctx context.Context, spec *genesis.Spec, sequencer net.Addr) (*serve.Service, error) {
+func (r *devnetRun) fullnode(ctx context.Context, spec *genesis.Spec, sequencer net.Addr, log *slog.Logger) (*serve.Service, error) {
 	n, f := r.net, r.net.nodes[0]
-	upstream, err := rpc.DialContext(ctx, "http://"+sequencer.String())
+	upstream, err := node.Dial(ctx, "http://"+sequencer.String())
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +93,7 @@ func (r *devnetRun) fullnode(ctx context.Context, spec *genesis.Spec, sequencer 
 		return nil, err
 	}
 	return &serve.Service{
-		Backend: node.OfFullnode(f, n.nodeHistory, spec.Config, upstream), Engine: engine,
+		Backend: node.OfFullnode(f, n.nodeHistory, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: log}), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(n.nodeHistory)},
 		Ready:   serve.FullnodeReady(f),
 	}, nil

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
@@ -89,7 +88,7 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 		return err
 	}
 	defer f.Close()
-	upstream, err := rpc.DialContext(ctx, o.sequencer)
+	upstream, err := node.Dial(ctx, o.sequencer)
 	if err != nil {
 		return fmt.Errorf("-sequencer: %w", err)
 	}
@@ -101,7 +100,7 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	service := &serve.Service{
-		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, upstream), Engine: engine,
+		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: c.Log}), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store)},
 		Ready:   serve.FullnodeReady(f), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 	}

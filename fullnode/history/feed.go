@@ -81,6 +81,7 @@ type feed struct {
 	entries []entry // ascending; the first is at place first
 	first   uint64
 	bytes   int
+	drops   []drop // the marks in entries that blocks were dropped
 	past    uint64 // the newest block that is sealed: none of its mini-blocks will come
 	seen    bool   // a mini-block came
 	newest  Seq    // of those that came
@@ -96,6 +97,13 @@ type entry struct {
 	gap     bool
 	from    uint64 // the first block dropped, or after the gap
 	bytes   int
+}
+
+// A drop is a mark that blocks were dropped.
+type drop struct {
+	place  uint64
+	from   uint64 // the first block dropped
+	newest Seq    // of the mini-blocks dropped
 }
 
 func newFeed(most int, past uint64) *feed {
@@ -136,6 +144,9 @@ func (f *feed) post(e entry) {
 		clear(f.entries[:drop])
 		f.entries = f.entries[drop:] // append moves to a new array when this one is used up
 		f.first += uint64(drop)
+		for len(f.drops) > 0 && f.drops[0].place < f.first {
+			f.drops = f.drops[1:]
+		}
 	}
 	select {
 	case f.poked <- struct{}{}:
@@ -147,6 +158,7 @@ func (f *feed) post(e entry) {
 func (f *feed) note(e *entry) {
 	switch {
 	case e.dropped:
+		f.drops = append(f.drops, drop{f.end(), e.from, f.newest})
 		f.newest = min(f.newest, SeqOf(e.from, 0)-1)
 		f.past = min(f.past, e.from-1)
 	case e.event.Mini != nil:
@@ -198,8 +210,21 @@ func (f *feed) oldest() Seq {
 }
 
 // at is the place from which a reader gets everything from mini-block seq on, or
-// false if some of it is not kept. The caller has the lock.
+// false if some of it is not kept. Who may have seen what was dropped before seq begins
+// at the mark that says so, and gets again what came instead. The caller has the lock.
 func (f *feed) at(seq Seq) (place uint64, ok bool) {
+	place, ok = f.next(seq)
+	for _, d := range f.drops {
+		if ok && d.place < place && SeqOf(d.from, 0) < seq && seq <= d.newest+1 {
+			return d.place, true
+		}
+	}
+	return place, ok
+}
+
+// next is the place of mini-block seq, or after the newest of those before it. The
+// caller has the lock.
+func (f *feed) next(seq Seq) (place uint64, ok bool) {
 	for i := len(f.entries) - 1; i >= 0; i-- {
 		switch m := f.entries[i].event.Mini; {
 		case f.entries[i].gap && seq == SeqOf(f.entries[i].from, 0):

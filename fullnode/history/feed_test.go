@@ -203,6 +203,46 @@ func TestFeedDrop(t *testing.T) {
 	require.Empty(t, events)
 }
 
+// Who resumes after mini-blocks that were dropped is told, whatever has come instead,
+// and gets all of that.
+func TestSubscribeBehindDropped(t *testing.T) {
+	w := newWorld(t, small, nil)
+	w.grow(3, 1)
+	all := w.store.Subscribe()
+	parent := w.parent
+	b := w.block()
+	b.Txs, b.Receipts = w.body(4, 12)
+	w.giveUnsealed(b, len(b.Txs))
+	dropped, err := drain(t, all)
+	require.NoError(t, err)
+	require.Greater(t, len(dropped), 1)
+	w.store.Drop()
+	w.parent = parent
+	b = w.block()
+	b.Txs, b.Receipts = w.body(4, 5)
+	w.give(b)
+	require.ErrorIs(t, second(drain(t, all)), ErrDropped)
+	instead, err := drain(t, all)
+	require.NoError(t, err)
+
+	newest := dropped[len(dropped)-1].Mini.Seq
+	for seq := SeqOf(4, 1); seq <= newest+1; seq++ {
+		sub, err := w.store.SubscribeFrom(seq)
+		require.NoError(t, err)
+		got, err := drain(t, sub)
+		require.ErrorIs(t, err, ErrDropped, "from %#x", seq)
+		require.Empty(t, got)
+		got, err = drain(t, sub)
+		require.NoError(t, err)
+		require.Equal(t, instead, got)
+	}
+	for _, seq := range []Seq{SeqOf(4, 0), newest + 2, SeqOf(5, 0)} { // who has none of them
+		sub, err := w.store.SubscribeFrom(seq)
+		require.NoError(t, err)
+		require.NoError(t, second(drain(t, sub)), "from %#x", seq)
+	}
+}
+
 // What was given up is to come again, also where the feed has nothing that came before.
 func TestSubscribeFromDropped(t *testing.T) {
 	w := newWorld(t, small, func(c *Config) { c.FeedBytes = 1 })

@@ -119,10 +119,13 @@ func (r *logReader) load(i int) error {
 	return nil
 }
 
-// complete gives logs of the chunk the hashes of their transactions.
+// complete gives logs of the chunk the hashes of their transactions, and takes them out
+// of their receipts: those that are not selected must not stay in memory with them.
 func (r *logReader) complete(logs []FoundLog) error {
 	for i := range logs {
 		l := &logs[i]
+		alone := *l.Log
+		l.Log = &alone
 		if i > 0 && logs[i-1].TxIndex == l.TxIndex {
 			l.TxHash = logs[i-1].TxHash
 			continue

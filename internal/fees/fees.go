@@ -76,7 +76,10 @@ func BlobBaseFee(config *params.ChainConfig, time, excess uint64) *uint256.Int {
 // (ln 2^256 is 177.4); that counts as 2^256-1, which nobody can pay either.
 func BlobPrice(excess, updateFraction uint64) *uint256.Int {
 	fee := new(uint256.Int)
-	if excess/updateFraction > 177 {
+	switch {
+	case excess == 0: // as nearly always on a rollup; who checks transactions asks each time
+		return fee.SetUint64(params.BlobTxMinBlobGasprice)
+	case excess/updateFraction > 177:
 		return fee.SetAllOne()
 	}
 	var (

@@ -59,7 +59,7 @@ func startNetwork(t *testing.T, spec *genesis.Spec) *network {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	background(t, f.Run)
-	n.fullnode = openDoor(t, "full node", node.OfFullnode(f, kept, spec.Config, n.sequencer.client), newEngine(t, spec))
+	n.fullnode = openDoor(t, "full node", node.OfFullnode(f, kept, spec.Config, node.FullnodeOptions{Sequencer: n.sequencer.client}), newEngine(t, spec))
 	return &n
 }
 

@@ -146,17 +146,14 @@ const goneEvery = 1000
 func (d *Directory) Subscribe(_ context.Context, topic string, from uint64) (Next, error) {
 	oldest := from == Oldest
 	return func(ctx context.Context) (uint64, []byte, error) {
+		if oldest {
+			seq, msg, err := d.oldest(ctx, topic)
+			oldest, from = err != nil, seq+1
+			return seq, msg, err
+		}
 		for polls := 0; ; polls++ {
-			if oldest {
-				first, _, err := d.bounds(topic)
-				if err != nil {
-					return 0, nil, err
-				}
-				from = first
-			}
 			msg, err := os.ReadFile(d.path(topic, from))
 			if err == nil {
-				oldest = false
 				from++
 				return from - 1, msg, nil
 			}
@@ -172,13 +169,45 @@ func (d *Directory) Subscribe(_ context.Context, topic string, from uint64) (Nex
 					return 0, nil, fmt.Errorf("%w: message %d of %s is gone, the oldest kept is %d", chain.ErrOutOfStep, from, topic, first)
 				}
 			}
-			select {
-			case <-time.After(d.poll):
-			case <-ctx.Done():
-				return 0, nil, ctx.Err()
+			if err := d.wait(ctx); err != nil {
+				return 0, nil, err
 			}
 		}
 	}, nil
+}
+
+// oldest waits for a first message and reads the oldest. While the directory is read,
+// a publisher may prune what was the oldest in it; then a newer one is tried, and with
+// each time one that is further away from the end that is pruned.
+func (d *Directory) oldest(ctx context.Context, topic string) (uint64, []byte, error) {
+	for margin := uint64(0); ; {
+		first, next, err := d.bounds(topic)
+		if err != nil {
+			return 0, nil, err
+		}
+		if next == 0 {
+			if err := d.wait(ctx); err != nil {
+				return 0, nil, err
+			}
+			continue
+		}
+		seq := min(first+margin, next-1)
+		msg, err := os.ReadFile(d.path(topic, seq))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return seq, msg, err
+		}
+		margin = 2*margin + 1
+	}
+}
+
+// wait is the time between two polls.
+func (d *Directory) wait(ctx context.Context) error {
+	select {
+	case <-time.After(d.poll):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Latest returns the newest message of a topic; chain.ErrNotFound if there is none.

@@ -204,3 +204,34 @@ func TestIdlePublisherCatchesUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(20), seq)
 }
+
+// The oldest message may be gone before it is read: then it was not the oldest.
+func TestOldestOfWhatIsPruned(t *testing.T) {
+	const keep = 2000
+	dir := t.TempDir()
+	publisher, err := NewDirectory(dir, keep)
+	require.NoError(t, err)
+	ctx := t.Context()
+	for range keep {
+		_, err := publisher.Publish(ctx, TopicBodies, []byte("x"))
+		require.NoError(t, err)
+	}
+	ended := make(chan struct{})
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_, _ = publisher.Publish(ctx, TopicBodies, []byte("x"))
+		}
+	}()
+	follower, err := NewDirectory(dir, keep)
+	require.NoError(t, err)
+	for range 30 {
+		next, err := follower.Subscribe(ctx, TopicBodies, Oldest)
+		require.NoError(t, err)
+		_, _, err = next(ctx)
+		require.NoError(t, err)
+	}
+	stop()
+	<-ended
+}

@@ -108,6 +108,9 @@ func (r *Reader) Err() error { return r.err }
 // More tells whether another item follows.
 func (r *Reader) More() bool { return r.err == nil && len(r.rest) > 0 }
 
+// Rest is what is not read yet.
+func (r *Reader) Rest() []byte { return r.rest }
+
 // End reports the first error, or ErrTrailing when input is left.
 func (r *Reader) End() error {
 	if r.err == nil && len(r.rest) > 0 {

@@ -92,6 +92,13 @@ type Syncer interface {
 	Progress(ctx context.Context) Progress
 }
 
+// A Leader is a Backend whose state can be ahead of its History, as a full node's is that
+// waits for bodies.
+type Leader interface {
+	// Header is the newest sealed block's of the state; nil if it is not known.
+	Header() *chain.Header
+}
+
 // Progress is how far a Syncer is: numbers of sealed blocks.
 type Progress struct {
 	Starting uint64 // where it began

@@ -1,8 +1,10 @@
 package backend_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
@@ -136,4 +138,40 @@ func TestParentHashBesideGap(t *testing.T) {
 	require.NoError(t, err)
 	_, err = state.Ancestors.BlockHash(t.Context(), 1)
 	require.ErrorIs(t, err, chain.ErrUnknown, "its child is in the gap too")
+}
+
+// ahead has a state whose newest sealed block its history lacks.
+type ahead struct {
+	*late
+	newest *chain.Header
+}
+
+func (a *ahead) Header() *chain.Header { return a.newest }
+
+// A node that gets no bodies knows the hashes of the newest blocks all the same.
+func TestParentHashWithoutBodies(t *testing.T) {
+	l := newLate(t)
+	require.NoError(t, l.store.Close())
+	var err error
+	l.store, err = history.Open(history.Config{Dir: t.TempDir(), Genesis: l.header(t, 0)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.store.Close()) })
+	a := &ahead{l, l.header(t, 2)} // block 3 is open
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	slot, err := latestSlot(ctx, t, a, 2)
+	require.NoError(t, err)
+	require.Equal(t, a.newest.Hash(), common.Hash(slot.Bytes32()))
+	state, err := backend.StateOf(ctx, a, backend.OrLatest(nil))
+	require.NoError(t, err)
+	for number := range uint64(3) {
+		hash, err := state.Ancestors.BlockHash(ctx, number)
+		require.NoError(t, err)
+		require.Equal(t, l.header(t, number).Hash(), hash)
+	}
+	a.newest = nil // not known, as in a node that has just begun
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = latestSlot(short, t, a, 2)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }

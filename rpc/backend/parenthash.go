@@ -31,10 +31,11 @@ const (
 //
 // The values come from the sealed headers, the block's own or its child's, for the
 // block's may be in a gap of history: a node that began at a snapshot has that from
-// its second block on. Where neither is there yet the hash does not exist either, and
-// who reads the slot waits for it, as a transaction does, until ctx ends or
-// parentHashTime is over. A hash that is not to be had is an error: the slot below has
-// that of 8191 blocks before.
+// its second block on. A node whose history waits for bodies has them from its state
+// (Leader). Where there is no header yet the hash does not exist either, and who reads
+// the slot waits for it, as a transaction does, until ctx ends or parentHashTime is
+// over. A hash that is not to be had is an error: the slot below has that of 8191
+// blocks before.
 type parentHashes struct {
 	chain.StateView
 	ctx    context.Context
@@ -84,7 +85,7 @@ func (p *parentHashes) hash(child uint64, known uint256.Int) (uint256.Int, error
 	}
 	ctx, cancel := context.WithTimeoutCause(p.ctx, parentHashTime, &chain.MissingError{What: fmt.Sprintf("hash of block %d", child-1)})
 	defer cancel()
-	hash, err := waitHash(ctx, p.b.History(), child-1)
+	hash, err := waitHash(ctx, p.b, child-1)
 	if err != nil {
 		return known, err
 	}
@@ -108,15 +109,56 @@ func (p *parentHashes) env(number uint64) (*chain.Env, error) {
 	return (&chain.Block{Header: header}).Env(), nil
 }
 
-// waitHash is the hash of a block that there is: it waits for its header or, where that
-// is not kept, for its child's. If neither is kept it matches chain.ErrUnknown.
-func waitHash(ctx context.Context, store *history.Store, number uint64) (common.Hash, error) {
-	header, err := waitHeader(ctx, store, number)
+// waitHash is the hash of a block that there is. Where neither history nor a Leader has
+// it yet, it waits for either: also while history has not heard of the block, because it
+// can be behind the state. If the header is not kept, nor the child's, it matches
+// chain.ErrUnknown.
+func waitHash(ctx context.Context, b Backend, number uint64) (common.Hash, error) {
+	for pause := time.Millisecond; ; pause = min(2*pause, pauseMax) {
+		if hash, ok := leaderHash(b, number); ok {
+			return hash, nil
+		}
+		hash, err := historyHash(ctx, b.History(), number)
+		if ctx.Err() != nil && err != nil {
+			return common.Hash{}, context.Cause(ctx)
+		}
+		if !errors.Is(err, chain.ErrNotFound) {
+			return hash, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return common.Hash{}, context.Cause(ctx)
+		}
+	}
+}
+
+// leaderHash is the hash of the newest sealed block of a state that is ahead of its
+// history, or of the one before.
+func leaderHash(b Backend, number uint64) (hash common.Hash, ok bool) {
+	l, ok := b.(Leader)
+	if !ok {
+		return common.Hash{}, false
+	}
+	switch h := l.Header(); {
+	case h == nil:
+	case h.Number == number:
+		return h.Hash(), true
+	case h.Number == number+1:
+		return h.ParentHash, true
+	}
+	return common.Hash{}, false
+}
+
+// historyHash is the hash of a block from its header or, where that is not kept, its
+// child's. It waits for one that history has heard of.
+func historyHash(ctx context.Context, store *history.Store, number uint64) (common.Hash, error) {
+	header, err := store.WaitHeader(ctx, number)
 	if err == nil {
 		return header.Hash(), nil
 	}
 	if errors.Is(err, history.ErrNotKept) {
-		if header, err = waitHeader(ctx, store, number+1); err == nil {
+		if header, err = store.WaitHeader(ctx, number+1); err == nil {
 			return header.ParentHash, nil
 		}
 	}
@@ -124,23 +166,4 @@ func waitHash(ctx context.Context, store *history.Store, number uint64) (common.
 		err = &chain.MissingError{What: fmt.Sprintf("hash of block %d", number)}
 	}
 	return common.Hash{}, err
-}
-
-// waitHeader is history's WaitHeader for a block that there is: it waits also while
-// history has not heard of the block, because it can be behind the state by moments.
-func waitHeader(ctx context.Context, store *history.Store, number uint64) (*chain.Header, error) {
-	for pause := time.Millisecond; ; pause = min(2*pause, pauseMax) {
-		header, err := store.WaitHeader(ctx, number)
-		if ctx.Err() != nil && err != nil {
-			return nil, context.Cause(ctx)
-		}
-		if !errors.Is(err, chain.ErrNotFound) {
-			return header, err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
 }

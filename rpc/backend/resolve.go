@@ -60,7 +60,7 @@ func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, 
 	if number, ok := at.Number(); ok && (number == rpc.LatestBlockNumber || number == rpc.PendingBlockNumber) {
 		view, env := b.Latest()
 		view = withParentHashes(ctx, b, view, env)
-		return &State{View: view, Env: env, Ancestors: ancestors{b.History()}}, nil
+		return &State{View: view, Env: env, Ancestors: ancestors{b}}, nil
 	}
 	number, err := SealedNumber(b, at)
 	if err != nil {
@@ -79,7 +79,7 @@ func StateOf(ctx context.Context, b Backend, at rpc.BlockNumberOrHash) (*State, 
 		return nil, fmt.Errorf("state of block %d is not available: %w", number, err)
 	}
 	env := (&chain.Block{Header: header}).Env()
-	return &State{View: view, Env: env, Block: id, Ancestors: ancestors{b.History()}}, nil
+	return &State{View: view, Env: env, Block: id, Ancestors: ancestors{b}}, nil
 }
 
 // SealedNumber is the number of the sealed block that a client names; latest and
@@ -155,11 +155,11 @@ func sealed[T any](b Backend, at rpc.BlockNumberOrHash, read func(uint64) (*T, e
 	return nil, wire.NotKept(err)
 }
 
-// ancestors answers from history. The hash of a block that is not sealed yet is
+// ancestors answers from history, or for a Leader's newest blocks from it. The hash of a block that is not sealed yet is
 // waited for.
-type ancestors struct{ store *history.Store }
+type ancestors struct{ b Backend }
 
 // BlockHash implements chain.Ancestors.
 func (a ancestors) BlockHash(ctx context.Context, number uint64) (common.Hash, error) {
-	return waitHash(ctx, a.store, number)
+	return waitHash(ctx, a.b, number)
 }

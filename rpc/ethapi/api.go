@@ -22,6 +22,9 @@ type Options struct {
 	LogRange uint64
 	// LogResults is the most logs that one answer has. Default 20000.
 	LogResults int
+	// LogBytes is about how many bytes the logs of one answer take at most, which only
+	// an answer of one log exceeds. Default 25 MB, as for a batch.
+	LogBytes int
 	// FiltersMax is the most filters there are, over all paths. Default 10000.
 	FiltersMax int
 	// FilterBytes is the most memory that all filters take together. Default 64 MiB:
@@ -40,6 +43,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.LogResults == 0 {
 		o.LogResults = 20_000
+	}
+	if o.LogBytes == 0 {
+		o.LogBytes = 25_000_000
 	}
 	if o.FiltersMax == 0 {
 		o.FiltersMax = 10_000

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
@@ -157,7 +158,7 @@ func (a *API) NewFilter(logs wire.LogFilter) (rpc.ID, error) {
 func (a *API) UninstallFilter(id rpc.ID) bool { return a.filters.remove(id) }
 
 // GetFilterChanges is eth_getFilterChanges: what came since the last poll, at most
-// Options.LogResults of it; the next poll has the rest.
+// Options.LogResults and Options.LogBytes of it; the next poll has the rest.
 func (a *API) GetFilterChanges(ctx context.Context, id rpc.ID) (any, error) {
 	f := a.filters.get(id)
 	if f == nil {
@@ -225,7 +226,7 @@ func (c *logCursor) poll(ctx context.Context) (any, error) {
 		query = *c.query
 	)
 	query.From, query.After, query.Max = max(query.From, c.after.Block), &c.after, c.api.options.LogResults
-	found, more, err := store.Logs(ctx, &query)
+	found, more, err := backend.Logs(ctx, c.api.backend, &query, c.api.options.LogBytes)
 	if err != nil {
 		return nil, err
 	}

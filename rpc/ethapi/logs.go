@@ -20,7 +20,8 @@ var (
 )
 
 // GetLogs is eth_getLogs: the logs of one block by its hash, or of a range of at most
-// Options.LogRange blocks. An answer of more than Options.LogResults logs is refused.
+// Options.LogRange blocks. An answer of more than Options.LogResults logs, or of more
+// than Options.LogBytes, is refused.
 // The realtime path includes what is not sealed, where the range reaches so far.
 func (a *API) GetLogs(ctx context.Context, filter wire.LogFilter) (wire.Logs, error) {
 	query, err := a.logQuery(&filter)
@@ -28,12 +29,14 @@ func (a *API) GetLogs(ctx context.Context, filter wire.LogFilter) (wire.Logs, er
 		return nil, err
 	}
 	query.Max = a.options.LogResults
-	found, more, err := a.backend.History().Logs(ctx, query)
-	if err != nil {
+	found, more, err := backend.Logs(ctx, a.backend, query, a.options.LogBytes)
+	switch {
+	case err != nil:
 		return nil, wire.NotKept(err)
-	}
-	if more {
+	case more && len(found) == query.Max:
 		return nil, wire.Errorf(wire.CodeLimitExceeded, "query returned more than %d results", query.Max)
+	case more:
+		return nil, wire.Errorf(wire.CodeLimitExceeded, "query returned more than %d bytes; narrow the range", a.options.LogBytes)
 	}
 	return wire.NewFoundLogs(upTo(found, query)), nil
 }

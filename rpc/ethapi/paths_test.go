@@ -206,6 +206,37 @@ func TestFilters(t *testing.T) {
 	realtime.refused(t, "eth_newFilter", `{"fromBlock":"safe"}`, -32602, "invalid block range params")
 }
 
+// An answer is bounded by the bytes of its logs, not only by their number. eth_getLogs
+// refuses more, a poll brings the rest with the next.
+func TestLogBytes(t *testing.T) {
+	node := logNode(t, rpctest.Options{})
+	const most = 5000
+	s := serveWith(t, node, ethapi.Options{LogBytes: most})
+	id := s.result(t, "eth_newFilter", "{}")
+	for range 4 {
+		node.Seal(emit(node), emit(node))
+	}
+	refusal := "query returned more than 5000 bytes; narrow the range"
+	s.refused(t, "eth_getLogs", `{"fromBlock":"0x0"}`, -32005, refusal)
+	s.refused(t, "eth_getLogs", `{"fromBlock":"0x1","toBlock":"0x2"}`, -32005, refusal)
+	if n := s.count(t, "eth_getLogs", `{"fromBlock":"0x1","toBlock":"0x1"}`); n != 6 {
+		t.Errorf("%d logs in block 1, want 6", n)
+	}
+	for left := 24; left > 0; {
+		text := s.result(t, "eth_getFilterChanges", id)
+		var list []json.RawMessage
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == 0 || len(text) > most {
+			t.Fatalf("%d logs in %d bytes, %d left", len(list), len(text), left)
+		}
+		left -= len(list)
+	}
+	one := serveWith(t, node, ethapi.Options{LogBytes: 1})
+	one.refused(t, "eth_getLogs", `{"fromBlock":"0x1","toBlock":"0x1"}`, -32005, "query returned more than 1 bytes; narrow the range")
+}
+
 // A poll that would bring too much brings the rest with the next.
 func TestFiltersBounded(t *testing.T) {
 	node := logNode(t, rpctest.Options{})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -31,13 +32,25 @@ type Fullnode struct {
 var (
 	_ backend.Backend   = (*Fullnode)(nil)
 	_ backend.Forwarder = (*Fullnode)(nil)
+	_ backend.Leader    = (*Fullnode)(nil)
 )
 
-// OfFullnode makes the Backend of a full node whose Config.History is store. What is
-// the sequencer's business goes to it over the client, which may be nil. Who asks is told that the
-// sequencer is not reachable, and slog.Default where, and why.
-func OfFullnode(f *fullnode.Follower, store *history.Store, config *params.ChainConfig, sequencer *rpc.Client) *Fullnode {
-	return &Fullnode{follower: f, store: store, config: config, sequencer: newUpstream(sequencer), began: store.Head().Number}
+// FullnodeOptions are what a full node's Backend may have. The zero value is useful.
+type FullnodeOptions struct {
+	// Sequencer is where what is the sequencer's business goes: see Dial. Without one,
+	// who asks is told that the sequencer is not reachable. It is not closed.
+	Sequencer *rpc.Client
+	// Logger gets where the sequencer is not reachable and why, of which clients are not
+	// told. Default: slog.Default.
+	Logger *slog.Logger
+}
+
+// OfFullnode makes the Backend of a full node whose Config.History is store.
+func OfFullnode(f *fullnode.Follower, store *history.Store, config *params.ChainConfig, o FullnodeOptions) *Fullnode {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Fullnode{follower: f, store: store, config: config, sequencer: newUpstream(o.Sequencer, o.Logger), began: store.Head().Number}
 }
 
 // ChainConfig implements backend.Backend.
@@ -52,6 +65,9 @@ func (f *Fullnode) Latest() (chain.StateView, *chain.Env) { return f.follower.La
 // OpenEnv implements backend.Backend. The node hears of a block with its first
 // mini-block, and that the block is closed with its last.
 func (f *Fullnode) OpenEnv() *chain.Env { return f.follower.OpenEnv() }
+
+// Header implements backend.Leader.
+func (f *Fullnode) Header() *chain.Header { return f.follower.Header() }
 
 // StateAt implements backend.Backend.
 func (f *Fullnode) StateAt(id chain.BlockID) (chain.StateView, error) {

@@ -49,7 +49,7 @@ type pair struct {
 func newPair(t *testing.T, options rpctest.Options, sequencer, fullnode realtime.Config) *pair {
 	p := &pair{t: t, node: rpctest.Dev(t, options), doors: make(map[string]*rpc.Client)}
 	p.doors["sequencer"] = p.open(p.node, sequencer)
-	p.fullnode = node.OfFullnode(nil, p.node.History(), p.node.ChainConfig(), p.doors["sequencer"])
+	p.fullnode = node.OfFullnode(nil, p.node.History(), p.node.ChainConfig(), node.FullnodeOptions{Sequencer: p.doors["sequencer"]})
 	p.doors["full node"] = p.open(follower{p.fullnode, p.node}, fullnode)
 	return p
 }

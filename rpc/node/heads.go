@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -69,7 +68,7 @@ func (f *Fullnode) named(answer json.RawMessage) chain.BlockID {
 	}
 	id := chain.BlockID{Number: uint64(header.Number), Hash: header.Hash}
 	if own, err := f.store.Header(id.Number); err == nil && own.ID() != id {
-		slog.Error("The sequencer names a block that is not on this node's chain.", "block", id, "own", own.ID())
+		f.sequencer.log.Error("The sequencer names a block that is not on this node's chain.", "block", id, "own", own.ID())
 		return chain.BlockID{}
 	}
 	return id

@@ -65,7 +65,7 @@ func TestHeadsOfFullNode(t *testing.T) {
 	foreign.node.Seal()
 	other := newGappy(t)
 	other.node.Pin(&backend.Heads{Published: foreign.node.Head().ID(), Proven: foreign.node.Head().ID()})
-	f := node.OfFullnode(nil, foreign.node.History(), g.node.ChainConfig(), other.sequencer)
+	f := node.OfFullnode(nil, foreign.node.History(), g.node.ChainConfig(), node.FullnodeOptions{Sequencer: other.sequencer})
 	require.Equal(t, chain.BlockID{}, f.Heads().Published)
 }
 

@@ -61,7 +61,7 @@ func newGappy(t *testing.T) *gappy {
 	})
 	f, err := fullnode.New(t.Context(), fullnode.Config{Genesis: rpctest.DevSpec(t, nil).Genesis, Subscriber: link.NewBus(1 << 20)})
 	require.NoError(t, err)
-	g.fullnode = node.OfFullnode(f, g.store, g.node.ChainConfig(), g.sequencer)
+	g.fullnode = node.OfFullnode(f, g.store, g.node.ChainConfig(), node.FullnodeOptions{Sequencer: g.sequencer})
 	g.client, _ = g.serve(follower{g.fullnode, g.node}, func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
 	t.Cleanup(func() { // after the servers
 		require.NoError(t, f.Close())
@@ -262,7 +262,7 @@ func TestCompleteHistoryAsksNobody(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, g.store.Close()) })
 	g.take(1)
-	api := ethapi.New(node.OfFullnode(nil, g.store, g.node.ChainConfig(), p.sequencer), ethapi.Options{})
+	api := ethapi.New(node.OfFullnode(nil, g.store, g.node.ChainConfig(), node.FullnodeOptions{Sequencer: p.sequencer}), ethapi.Options{})
 	p.asked.Store(0)
 	receipt, err := api.GetTransactionReceipt(t.Context(), g.block(2).Txs[0].Hash())
 	require.NoError(t, err)

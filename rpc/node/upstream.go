@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,13 +35,25 @@ var errNotReachable = &wire.Error{Code: wire.CodeServer, Message: "sequencer not
 // An upstream is the sequencer, as a full node reaches it. Its errors are rpc.Errors
 // that name no address, or that of the caller's context.
 type upstream struct {
-	client     *rpc.Client   // nil if there is none
+	client     *rpc.Client // nil if there is none
+	log        *slog.Logger
 	reads      chan struct{} // one for each that is on its way
 	complained atomic.Int64  // when the log was told last, in Unix nanoseconds
 }
 
-func newUpstream(client *rpc.Client) *upstream {
-	return &upstream{client: client, reads: make(chan struct{}, readsMax)}
+// Dial makes a client of a sequencer's door, over HTTP or WebSocket, for FullnodeOptions.
+// The caller closes it. Over HTTP it keeps the connections that a full node uses at a
+// time; http.DefaultTransport keeps two and makes most of them anew for each call.
+func Dial(ctx context.Context, address string) (*rpc.Client, error) {
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: 90 * time.Second,
+		MaxIdleConnsPerHost: 2 * readsMax, // reads, and what has an effect
+	}
+	return rpc.DialOptions(ctx, address, rpc.WithHTTPClient(&http.Client{Transport: transport}))
+}
+
+func newUpstream(client *rpc.Client, log *slog.Logger) *upstream {
+	return &upstream{client: client, log: log, reads: make(chan struct{}, readsMax)}
 }
 
 // send calls a method that has an effect.
@@ -121,7 +134,7 @@ func (u *upstream) worded(ctx context.Context, method string, err error) error {
 func (u *upstream) complain(what, method string, err error) {
 	now, last := time.Now().UnixNano(), u.complained.Load()
 	if now-last >= int64(complaintPause) && u.complained.CompareAndSwap(last, now) {
-		slog.Warn(what, "method", method, "err", err)
+		u.log.Warn(what, "method", method, "err", err)
 	}
 }
 

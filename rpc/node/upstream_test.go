@@ -1,8 +1,11 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -13,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vivace-chain/vivace/rpc/ethapi"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
@@ -57,12 +61,12 @@ func TestNoAddressLeaks(t *testing.T) {
 		client, err := rpc.Dial("http://127.0.0.1:1")
 		require.NoError(t, err)
 		defer client.Close()
-		b := follower{node.OfFullnode(nil, g.store, g.node.ChainConfig(), client), g.node}
+		b := follower{node.OfFullnode(nil, g.store, g.node.ChainConfig(), node.FullnodeOptions{Sequencer: client}), g.node}
 		g.client, _ = g.serve(b, func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
 		check(t)
 	})
 	t.Run("no sequencer", func(t *testing.T) {
-		b := follower{node.OfFullnode(nil, g.store, g.node.ChainConfig(), nil), g.node}
+		b := follower{node.OfFullnode(nil, g.store, g.node.ChainConfig(), node.FullnodeOptions{}), g.node}
 		g.client, _ = g.serve(b, func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
 		check(t)
 	})
@@ -116,6 +120,53 @@ func TestReadsAreBounded(t *testing.T) {
 	require.Equal(t, int64(64), most.Load())
 }
 
+// Many calls at a time, again and again, do not make as many connections.
+func TestConnectionsAreKept(t *testing.T) {
+	p := newPair(t, rpctest.Options{}, realtime.Config{}, realtime.Config{})
+	server := rpc.NewServer()
+	require.NoError(t, server.RegisterName("eth", ethapi.New(p.node, ethapi.Options{})))
+	var made atomic.Int64
+	front := httptest.NewUnstartedServer(server)
+	front.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			made.Add(1)
+		}
+	}
+	front.Start()
+	client, err := node.Dial(t.Context(), front.URL)
+	require.NoError(t, err)
+	t.Cleanup(func() { client.Close(); front.Close(); server.Stop() })
+	f := node.OfFullnode(nil, p.node.History(), p.node.ChainConfig(), node.FullnodeOptions{Sequencer: client})
+	const callers, rounds = 16, 30
+	for range rounds {
+		var calls errgroup.Group
+		for range callers {
+			calls.Go(func() error {
+				_, err := f.Forward(t.Context(), "eth_chainId")
+				return err
+			})
+		}
+		require.NoError(t, calls.Wait())
+	}
+	require.LessOrEqual(t, made.Load(), int64(4*callers), "connections for %d calls", callers*rounds)
+}
+
+// Where the sequencer is, and what is wrong with it, is for the log that the node was
+// given.
+func TestComplaintsAreLogged(t *testing.T) {
+	p := newPair(t, rpctest.Options{}, realtime.Config{}, realtime.Config{})
+	var logged bytes.Buffer
+	client, err := node.Dial(t.Context(), "http://127.0.0.1:1")
+	require.NoError(t, err)
+	defer client.Close()
+	f := node.OfFullnode(nil, p.node.History(), p.node.ChainConfig(), node.FullnodeOptions{
+		Sequencer: client, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+	})
+	_, err = f.Forward(t.Context(), "eth_chainId")
+	require.EqualError(t, err, "sequencer not reachable")
+	require.Contains(t, logged.String(), "127.0.0.1:1")
+}
+
 // That the sequencer does not serve a method does not read as if this node did not know
 // it.
 func TestSequencerDoesNotServe(t *testing.T) {
@@ -126,7 +177,7 @@ func TestSequencerDoesNotServe(t *testing.T) {
 	client, err := rpc.Dial(front.URL)
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close(); front.Close(); bare.Stop() })
-	f := node.OfFullnode(nil, p.node.History(), p.node.ChainConfig(), client)
+	f := node.OfFullnode(nil, p.node.History(), p.node.ChainConfig(), node.FullnodeOptions{Sequencer: client})
 	p.doors["full node"] = p.open(follower{f, p.node}, realtime.Config{})
 	tx := p.node.Transfer(0, common.Address{1}, 1)
 	for _, method := range []string{realtimeSend, syncSend} {

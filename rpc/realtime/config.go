@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"context"
 	"time"
 
 	"github.com/vivace-chain/vivace/rpc/backend"
@@ -35,6 +36,10 @@ type Config struct {
 	// EncodedBytes is about how much memory the encodings take that subscribers
 	// share. Default 32 MiB. More than one event's encoding is kept only within it.
 	EncodedBytes int
+	// Line is the connection that a subscribing call with the context came over, or
+	// nil. Optional: without it notifications go through go-ethereum's notifier. The
+	// door sets it.
+	Line func(context.Context) Line
 }
 
 func (c Config) withDefaults() Config {

@@ -205,6 +205,8 @@ func TestEarliestOverGap(t *testing.T) {
 		_, err := call(d.dial(), cursorMethod, map[string]any{"fromBlock": from})
 		requireError(t, err, wire.CodePruned, "pruned history unavailable", nil)
 	}
+	_, err := call(d.dial(), cursorMethod, map[string]any{"blockHash": common.Hash{1}})
+	requireError(t, err, wire.CodePruned, "pruned history unavailable", nil)
 	require.Empty(t, page(t, d.dial(), map[string]any{"fromBlock": "0x9"}, nil).Logs)
 	require.Len(t, page(t, d.dial(), map[string]any{"fromBlock": "earliest", "toBlock": "0x1"}, nil).Logs, 1)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 
-	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
@@ -57,47 +56,19 @@ func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit 
 		return &LogPage{Cursor: string(appendCursor(nil, *c))}, nil
 	}
 	cut := s.cut(q)
-	logs, last, more, err := s.search(ctx, q)
+	found, more, err := backend.Logs(ctx, s.backend, q, s.cfg.LogPageBytes)
 	if err != nil {
 		return nil, wire.NotKept(err)
 	}
-	page := &LogPage{Logs: logs}
+	page := &LogPage{Logs: wire.NewFoundLogs(found)}
 	switch {
 	case more:
-		page.Cursor = string(appendCursor(nil, last))
+		last := &found[len(found)-1]
+		page.Cursor = string(appendCursor(nil, history.LogPosition{Block: last.Block.Number(), Index: last.Index}))
 	case cut:
 		page.Cursor = string(appendCursor(nil, history.LogPosition{Block: q.To, Index: wholeBlock}))
 	}
 	return page, nil
-}
-
-// searchStep is how many logs are asked for at once: what history finds is in memory
-// before its size is known.
-const searchStep = 500
-
-// search collects a page, at most q.Max logs or Config.LogPageBytes of them. It
-// returns the place of the last, and whether there are more; it changes q.
-func (s *Service) search(ctx context.Context, q *history.LogQuery) (logs wire.Logs, last history.LogPosition, more bool, err error) {
-	for most, size := q.Max, 0; ; {
-		q.Max = min(most-len(logs), searchStep)
-		found, more, err := s.backend.History().Logs(ctx, q)
-		if err != nil {
-			return nil, last, false, err
-		}
-		for i := range found {
-			log := wire.NewFoundLog(&found[i])
-			if size += log.Size(); size > s.cfg.LogPageBytes && len(logs) > 0 {
-				return logs, last, true, nil
-			}
-			logs = append(logs, log)
-			last = history.LogPosition{Block: found[i].Block.Number(), Index: found[i].Index}
-		}
-		if !more || len(logs) == most {
-			return logs, last, more, nil
-		}
-		after := last
-		q.From, q.After = after.Block, &after
-	}
 }
 
 // cut shortens the range to what one call may search, and reports whether it was
@@ -164,7 +135,8 @@ func (e *Eth) query(f *CursorFilter) (*history.LogQuery, error) {
 func (e *Eth) setRange(q *history.LogQuery, f *wire.LogFilter) (err error) {
 	b := e.service.backend
 	if f.BlockHash != nil {
-		if q.From, err = b.History().Number(*f.BlockHash); errors.Is(err, chain.ErrNotFound) {
+		q.From, err = backend.SealedNumber(b, rpc.BlockNumberOrHashWithHash(*f.BlockHash, false))
+		if errors.Is(err, backend.ErrHeaderNotFound) {
 			return errUnknownBlock
 		}
 		q.To = q.From

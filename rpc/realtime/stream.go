@@ -97,12 +97,21 @@ func (s *Service) start(ctx context.Context, resume *Resume, st *stream) (*rpc.S
 	}
 	sub := notifier.CreateSubscription()
 	alive, cancel := whileSubscribed(sub)
+	out := newOutlet(alive, notifier, sub.ID, s.line(ctx))
 	go func() {
 		defer release()
 		defer cancel()
-		st.run(alive, (&outlet{ctx: alive, notifier: notifier, id: sub.ID}).send)
+		st.run(out)
 	}()
 	return sub, nil
+}
+
+// line is the connection that the caller of ctx came over, or nil.
+func (s *Service) line(ctx context.Context) Line {
+	if s.cfg.Line == nil {
+		return nil
+	}
+	return s.cfg.Line(ctx)
 }
 
 // open begins to read the feed, from the place that the caller names or from now.
@@ -142,24 +151,35 @@ func whileSubscribed(sub *rpc.Subscription) (context.Context, context.CancelFunc
 	return ctx, cancel
 }
 
-// run sends what comes, until ctx ends, the subscriber is gone or has to be told
-// that the stream ends here.
-func (st *stream) run(ctx context.Context, out send) {
+// run sends what comes, until the subscription ends, the subscriber is gone or has to
+// be told that the stream ends here.
+func (st *stream) run(out *outlet) {
 	for {
-		event, err := st.feed.Next(ctx)
-		if err == nil {
-			err = st.take(event, out)
+		event, err := st.feed.Next(out.ctx)
+		if out.ctx.Err() != nil || out.begin() != nil {
+			return
 		}
-		if errors.Is(err, history.ErrDropped) {
-			err = st.dropped(out)
-		}
+		err = st.pass(event, err, out.send)
+		out.end()
 		if err != nil {
-			if ctx.Err() == nil {
-				st.end(err, out)
-			}
 			return
 		}
 	}
+}
+
+// pass sends what is to be sent of an event, or of the error instead of it. It returns
+// an error when that was the last.
+func (st *stream) pass(event history.Event, err error, out send) error {
+	if err == nil {
+		err = st.take(event, out)
+	}
+	if errors.Is(err, history.ErrDropped) {
+		err = st.dropped(out)
+	}
+	if err != nil {
+		st.end(err, out)
+	}
+	return err
 }
 
 // take sends what the subscriber wants of an event.

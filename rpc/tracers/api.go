@@ -44,20 +44,22 @@ type TxTrace struct {
 	Result json.RawMessage `json:"result,omitempty"`
 }
 
-// TraceTransaction traces a transaction that is in a block, sealed or not.
+// TraceTransaction traces a transaction that is in a block, sealed or not. Of one in a
+// block that is not kept, or may be, it is wire.NotKept's error: a sequencer elsewhere
+// is asked whether there is such a transaction, but not to trace it.
 func (a *API) TraceTransaction(ctx context.Context, hash common.Hash, cfg *TraceConfig) (json.RawMessage, error) {
+	found, index, err := backend.FindExecuted(ctx, a.backend, hash)
+	switch {
+	case err != nil:
+		return nil, wire.NotKept(err)
+	case found == nil:
+		return nil, errTxNotFound
+	}
 	ctx, leave, err := a.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	found, index, err := a.backend.History().Tx(hash)
-	if errors.Is(err, chain.ErrNotFound) {
-		return nil, errTxNotFound
-	}
-	if err != nil {
-		return nil, wire.NotKept(err)
-	}
 	b, err := a.known(ctx, found)
 	if err != nil {
 		return nil, err

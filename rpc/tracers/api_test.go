@@ -128,6 +128,7 @@ func TestPruned(t *testing.T) {
 		require.NoError(t, n.History().Persist(t.Context(), n.Head().Number))
 	}
 	want := answer{Error: "pruned history unavailable", Code: 4444}
+	require.Equal(t, want, ask(t, api, "traceTransaction", common.Hash{1}), "it may have been in a block that is gone")
 	require.Equal(t, want, ask(t, api, "traceBlockByNumber", "0x1"))
 	require.Empty(t, ask(t, api, "traceBlockByNumber", "latest").Error)
 }
@@ -206,6 +207,8 @@ func TestTimeout(t *testing.T) {
 // A client that is gone keeps nobody busy, and one that waits for its place can go.
 func TestCancel(t *testing.T) {
 	n := rpctest.Dev(t, rpctest.Options{})
+	tx := n.Transfer(0, common.Address{1}, 1)
+	n.Seal(tx)
 	api := New(n, n.Engine(), Config{GasCap: math.MaxUint64 / 2, Concurrency: 1, Timeout: time.Hour, TimeoutMax: time.Hour})
 	endless := call.Args{Data: ptr(hexutil.Bytes(looperCode()))}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -218,11 +221,13 @@ func TestCancel(t *testing.T) {
 
 	waiting, enough := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer enough()
-	_, err := api.TraceTransaction(waiting, common.Hash{}, nil)
+	_, err := api.TraceTransaction(waiting, tx.Hash(), nil)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 
 	cancel()
 	require.ErrorIs(t, <-done, context.Canceled)
+	_, err = api.TraceTransaction(t.Context(), tx.Hash(), nil)
+	require.NoError(t, err)
 	_, err = api.TraceTransaction(t.Context(), common.Hash{}, nil)
 	require.ErrorIs(t, err, errTxNotFound)
 }

@@ -27,9 +27,9 @@ var systemContracts = [...]systemContract{
 	{7251, "consolidation requests", params.ConsolidationQueueAddress, params.ConsolidationQueueCode, true},
 }
 
-// A MissingContractError says that a chain which begins with Prague has no code where
-// the protocol calls a contract, so that every block after block 0 would be invalid
-// (EIP-7002 and EIP-7251). It matches chain.ErrInvalidBlock.
+// A MissingContractError says that a state has no code where the protocol calls a
+// contract from Prague on, so that a block on it would be invalid (EIP-7002 and
+// EIP-7251). It matches chain.ErrInvalidBlock.
 type MissingContractError struct {
 	EIP     int
 	Name    string // what the contract is for
@@ -37,21 +37,25 @@ type MissingContractError struct {
 }
 
 func (e *MissingContractError) Error() string {
-	return fmt.Sprintf("genesis: no code at %s, the contract of EIP-%d (%s), without which no block is valid from Prague on: add it to alloc",
+	return fmt.Sprintf("no code at %s, the contract of EIP-%d (%s), without which no block is valid from Prague on",
 		e.Address, e.EIP, e.Name)
 }
 
 // Unwrap returns chain.ErrInvalidBlock.
 func (e *MissingContractError) Unwrap() error { return chain.ErrInvalidBlock }
 
-// checkSystemContracts refuses a state, of a chain that begins with Prague, on which no
-// block can be built. It is canonical. A later Prague leaves time to deploy them.
-func checkSystemContracts(state *chain.Changes) error {
+// CheckSystemContracts reports with a MissingContractError that no block of Prague can
+// be built on state, unless it deploys what is missing. Other errors are state's.
+func CheckSystemContracts(state chain.StateView) error {
 	for _, c := range systemContracts {
 		if !c.required {
 			continue
 		}
-		if a := state.Account(c.address); a == nil || a.After.CodeHash == chain.EmptyCodeHash {
+		account, exists, err := state.Account(c.address)
+		if err != nil {
+			return err
+		}
+		if !exists || account.CodeHash == chain.EmptyCodeHash {
 			return &MissingContractError{c.eip, c.name, c.address}
 		}
 	}

@@ -101,8 +101,12 @@ func OfFullnode(f *fullnode.Follower) prometheus.Collector {
 			r.gauge("last_message_timestamp_seconds", "when the last message of the feed came, Unix time", float64(st.LastMessage.UnixNano())/1e9)
 		}
 		r.counter("rejoins_total", "times that the node began anew at a snapshot", float64(st.Rejoins))
+		r.counter("blocks_skipped_total", "blocks not followed because of that", float64(st.Skipped))
 		r.counter("blocks_lost_total", "blocks of which history did not get the bodies", float64(st.Lost))
 		r.counter("bodies_refused_total", "bodies that are not what the sequencer committed to", float64(st.BodiesRefused))
+		if !st.LastBodyRefused.IsZero() {
+			r.gauge("last_body_refused_timestamp_seconds", "when a body was last refused, Unix time", float64(st.LastBodyRefused.UnixNano())/1e9)
+		}
 		r.gauge("backlog", "mini-blocks that wait for their bodies", float64(st.Backlog))
 		r.gauge("backlog_bytes", "bytes of them", float64(st.BacklogBytes))
 		r.gauge("backlog_bytes_max", "bound of backlog_bytes", float64(st.BacklogMax))
