@@ -81,7 +81,8 @@ type Limits struct {
 	// long filters. Half of it is for answers of methods
 	// that may have large ones (blocks, receipts, logs, traces, batches of such) while
 	// they are made: as many at a time as there is room for, with 32 MiB each, and at
-	// least one of each kind; others wait in line.
+	// least one of each kind; others wait in line. A call that waits for something has no
+	// place there.
 	Memory int64
 	// Connections is how many HTTP connections may be open. Default 4096. An idle one
 	// costs about 20 KB.
@@ -92,7 +93,7 @@ type Limits struct {
 	// not read yet. A batch counts its calls, up to InFlight. Default 64.
 	InFlight int
 	// Bulk is how many bulk requests, which are batches and those above 16 KiB, are
-	// read or executed at a time, for the first 100 ms of each: then one goes on, but
+	// executed at a time, for the first 100 ms of each: then one goes on, but
 	// no longer keeps others waiting in line. Default: GOMAXPROCS less one, at least
 	// one, so that small requests find a core free. While there are no small requests,
 	// there is one more.

@@ -3,69 +3,55 @@ package rpc_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"os"
-	"slices"
-	"testing"
+	"path/filepath"
 
 	"github.com/ethereum/go-ethereum/ethclient"
 
+	"github.com/vivace-chain/vivace/da/inprocess"
+	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc"
-	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/rpc/node"
+	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
-// A chain in memory behind a door, and a client in front of it.
+// A sequencer behind a door, and a client in front of it. examples/embed/door sends a
+// transaction, too.
 func Example() {
-	tb := new(exampleTB)
-	defer tb.end()
-	node := rpctest.Dev(tb, rpctest.Options{})
+	ctx, stop := context.WithCancel(context.Background())
+	dir := must(os.MkdirTemp("", "rpc"))
+	defer os.RemoveAll(dir)
+	spec := must(genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(nil)}))
+	engine := must(execution.New(execution.Config{Chain: spec.Config}))
+	store := must(history.Open(history.Config{Dir: filepath.Join(dir, "history"), Genesis: spec.Genesis.Header}))
+	s := must(sequencer.New(ctx, sequencer.Config{
+		Genesis: spec.Genesis, ChainConfig: spec.Config, Executor: engine, Dir: dir, DA: inprocess.New(), History: store,
+	}))
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
 
-	door, err := rpc.New(rpc.Config{Backend: node, Engine: node.Engine()})
-	check(err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(err)
-	ctx, cancel := context.WithCancel(context.Background())
+	door := must(rpc.New(rpc.Config{Backend: node.OfSequencer(s, store), Engine: engine}))
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
 	served := make(chan error)
 	go func() { served <- door.Serve(ctx, listener) }()
 
-	client, err := ethclient.Dial("http://" + listener.Addr().String())
-	check(err)
-	balance, err := client.BalanceAt(ctx, rpctest.AccountAt(0).Address, nil)
-	fmt.Println(balance, err)
+	client := must(ethclient.Dial("http://" + listener.Addr().String()))
+	fmt.Println(client.BalanceAt(ctx, genesis.DevAccounts()[0].Address, nil))
 	client.Close()
-	cancel()
-	fmt.Println(<-served)
+	stop()
+	fmt.Println(<-served, <-ended, s.Close(), store.Close())
 	// Output:
 	// 10000000000000000000000 <nil>
-	// <nil>
+	// <nil> <nil> <nil> <nil>
 }
 
-func check(err error) {
+func must[T any](v T, err error) T {
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-}
-
-// exampleTB is what the node in memory needs of a test.
-type exampleTB struct {
-	testing.TB
-	cleanups []func()
-}
-
-func (*exampleTB) Helper()                        {}
-func (*exampleTB) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
-func (*exampleTB) Errorf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
-func (e *exampleTB) Cleanup(f func())             { e.cleanups = append(e.cleanups, f) }
-
-func (e *exampleTB) TempDir() string {
-	dir, err := os.MkdirTemp("", "example")
-	check(err)
-	e.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
-func (e *exampleTB) end() {
-	for _, f := range slices.Backward(e.cleanups) {
-		f()
-	}
+	return v
 }

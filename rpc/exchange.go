@@ -31,6 +31,10 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) 
 		e.door.busy(w, err)
 		return
 	}
+	if in.answers == mixed && json.Valid(in.body) { // else nothing of it is executed
+		e.exchangePieces(in, w, r)
+		return
+	}
 	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, e.door.timer))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(in.body)), int64(len(in.body))
 	answer := &answer{ResponseWriter: w, in: in, began: time.Now()}

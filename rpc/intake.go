@@ -32,9 +32,10 @@ type intake struct {
 	body      []byte
 	calls     []call // of the body; one more than a batch may have, if it has too many
 	batch     bool
-	reserved  int64         // for the body
-	from      *memory       // where that is from; nil if it is nothing
-	turn      *turn         // if it is bulk
+	reserved  int64   // for the body
+	from      *memory // where that is from; nil if it is nothing
+	turn      *turn   // if it is bulk
+	answers   volume
 	place     chan struct{} // of larges, while its answer is in the making and may be large
 }
 
@@ -65,18 +66,26 @@ func (in *intake) tooMany() bool { return len(in.calls) > in.door.cfg.Limits.Bat
 
 // read reads the request, at most limit bytes, and looks into it. The error matches
 // errTooLarge, errMemory or errTurn, or is r's.
+//
+// A request that is not small is bulk, and waits for its turn when all of it is here:
+// how long the rest takes to come is its client's to say.
 func (in *intake) read(ctx context.Context, r io.Reader, limit int) error {
-	if err := in.readAll(ctx, r, limit); err != nil {
+	if err := in.readAll(r, limit); err != nil {
 		return err
+	}
+	if in.reserved > bulkBytes {
+		var err error
+		if in.turn, err = in.door.turns.take(ctx, in.door.cfg.Limits.Timeout); err != nil {
+			return err
+		}
 	}
 	in.calls, in.batch = parseRequest(in.body, in.door.cfg.Limits.BatchItems+1)
 	return nil
 }
 
 // readAll reserves memory as the bytes come, not as they are announced. They are
-// copied once more by the server below, so each counts twice. A request that is not
-// small is bulk.
-func (in *intake) readAll(ctx context.Context, r io.Reader, limit int) error {
+// copied once more by the server below, so each counts twice.
+func (in *intake) readAll(r io.Reader, limit int) error {
 	in.body = make([]byte, 0, 512)
 	for {
 		n, err := r.Read(in.body[len(in.body):cap(in.body)])
@@ -91,20 +100,15 @@ func (in *intake) readAll(ctx context.Context, r io.Reader, limit int) error {
 		case len(in.body) < cap(in.body):
 			continue
 		}
-		if err := in.grow(ctx, min(2*cap(in.body), limit+1)); err != nil {
+		if err := in.grow(min(2*cap(in.body), limit+1)); err != nil {
 			return err
 		}
 	}
 }
 
-func (in *intake) grow(ctx context.Context, size int) error {
+func (in *intake) grow(size int) error {
 	in.giveBody() // for the larger one
 	in.reserved = 2 * int64(size)
-	if in.reserved > bulkBytes {
-		if err := in.bulk(ctx); err != nil {
-			return err
-		}
-	}
 	if in.from = in.allowance.take(in.reserved); in.from == nil {
 		return errMemory
 	}
@@ -114,19 +118,11 @@ func (in *intake) grow(ctx context.Context, size int) error {
 	return nil
 }
 
-// bulk waits for the request's turn to be read, if it did not have it before.
-func (in *intake) bulk(ctx context.Context) (err error) {
-	if in.turn == nil {
-		in.turn, err = in.door.turns.take(ctx, in.door.cfg.Limits.Timeout)
-	}
-	return err
-}
-
 // begin waits until the answer may be made: for a place among large answers, if it may
-// be one, and for a bulk request's turn to be executed, as its turn to be read may be
-// over. The error matches errLarge or errTurn.
+// be one, and for a bulk request's turn, as the one that it had may be over. The error matches errLarge or errTurn.
 func (in *intake) begin(ctx context.Context) (err error) {
-	if in.place, err = in.door.larges.take(ctx, in.volume(), in.door.cfg.Limits.Timeout); err != nil {
+	in.answers = in.volume()
+	if in.place, err = in.door.larges.take(ctx, in.answers, in.door.cfg.Limits.Timeout); err != nil {
 		return err
 	}
 	switch {
@@ -165,7 +161,7 @@ func (t *turns) spare() chan struct{} {
 
 // turnTime is how long a turn lasts. A bulk request that takes longer goes on, but no
 // longer keeps others waiting: it may be asleep, until a transaction of it is
-// executed or its client sends the rest.
+// executed.
 const turnTime = 100 * time.Millisecond
 
 // A turn is had by one request, until it ends or turnTime is over.

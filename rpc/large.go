@@ -26,6 +26,9 @@ const (
 	searching
 	// executing is large, and may take minutes.
 	executing
+	// mixed is that of a batch of unlike calls, some of which may take long or wait: each
+	// is answered by itself (pieces.go).
+	mixed
 )
 
 // volumes are of the methods whose answers are not small. Those that trace are
@@ -71,8 +74,9 @@ var volumes = map[string]volume{
 	"testing_buildBlockV1":   executing,
 }
 
-// executes are the items that do more than to read what is at hand.
-var executes = map[string]bool{
+// slow are the items that do more than to read what is at hand: they execute, or wait
+// for what others do.
+var slow = map[string]bool{
 	"eth_call": true, "eth_createAccessList": true, "eth_fillTransaction": true,
 	"eth_sendRawTransactionSync": true, "realtime_sendRawTransaction": true,
 }
@@ -85,7 +89,7 @@ func (c call) volume() volume {
 }
 
 // volume is that of the answer to a request. A batch that is large is reading only if
-// all of it is: others may be asleep between what they read.
+// all of it is: others may be asleep between what they read, and so are mixed.
 func (in *intake) volume() volume {
 	if len(in.calls) == 1 {
 		if v := in.calls[0].volume(); v != item {
@@ -97,15 +101,15 @@ func (in *intake) volume() volume {
 	for _, call := range in.calls {
 		v := call.volume()
 		most = max(most, v)
-		quick = quick && (v == item || v == reading) && !executes[call.method]
+		quick = quick && (v == item || v == reading) && !slow[call.method]
 	}
 	switch {
-	case most == small, most == executing:
-		return most
+	case most == small:
+		return small
 	case quick:
 		return reading
 	}
-	return searching
+	return mixed
 }
 
 // larges bound how many large answers are in the making: what these take is not known

@@ -45,7 +45,7 @@ func TestVolumes(t *testing.T) {
 		}
 		return "[" + strings.Join(methods, ",") + "]"
 	}
-	const block, code, balance, logs, trace, call = "eth_getBlockByNumber", "eth_getCode", "eth_getBalance", "eth_getLogs", "debug_traceCall", "eth_call"
+	const block, code, balance, logs, trace, call, send = "eth_getBlockByNumber", "eth_getCode", "eth_getBalance", "eth_getLogs", "debug_traceCall", "eth_call", "realtime_sendRawTransaction"
 	for body, want := range map[string]volume{
 		callOf(balance):                          small,
 		callOf(code):                             small,
@@ -58,11 +58,13 @@ func TestVolumes(t *testing.T) {
 		batch(balance, balance):                  small,
 		batch(code, code):                        reading,
 		batch(block, code):                       reading,
-		batch(block, balance):                    searching,
-		batch(code, call):                        searching,
-		batch(block, logs):                       searching,
-		batch(block, trace):                      executing,
-		batch(call, call):                        searching,
+		batch(block, balance):                    mixed,
+		batch(code, call):                        mixed,
+		batch(block, logs):                       mixed,
+		batch(block, trace):                      mixed,
+		batch(call, call):                        mixed,
+		batch(send, send):                        mixed,
+		callOf(send):                             small,
 		batch("eth_sendRawTransaction", balance): small,
 	} {
 		in := new(intake)
@@ -75,7 +77,7 @@ func TestVolumes(t *testing.T) {
 		_, answer := askDoor(door, callOf(method))
 		require.NotContains(t, answer, "does not exist", method)
 	}
-	for method := range executes {
+	for method := range slow {
 		require.Equal(t, item, volumes[method], method)
 	}
 }
@@ -102,41 +104,41 @@ func TestLargeAnswersWait(t *testing.T) {
 	require.Empty(t, door.larges.searches)
 }
 
-// slowReader gives a request in two parts, the second when its turn to be read is over.
-type slowReader struct {
+// endReader says when it is at its end.
+type endReader struct {
 	io.Reader
-	between func()
+	ends func()
 }
 
-func (r *slowReader) Read(p []byte) (int, error) {
+func (r endReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
 	if err == io.EOF {
-		r.between()
+		r.ends()
 	}
 	return n, err
 }
 
-// A request that took longer to come than a turn lasts waits for another to be
-// executed.
+// A large request has no turn before all of it is here. One that then waited longer than
+// a turn lasts, for a place among large answers, waits for another turn.
 func TestTurnAfterUpload(t *testing.T) {
 	door := quietDoor(t, Limits{Bulk: 1, Timeout: 10 * time.Millisecond})
 	door.turns.extra <- struct{}{}
 	body := "[" + strings.Repeat(callOf("eth_chainId")+",", 900) + callOf("eth_chainId") + "]"
-	read := func(between func()) *intake {
+	read := func() *intake {
 		in := &intake{door: door, allowance: newAllowance(&door.memory)}
-		require.NoError(t, in.read(t.Context(), &slowReader{strings.NewReader(body), between}, 1<<20))
+		ends := func() { require.Empty(t, door.turns.slots) }
+		require.NoError(t, in.read(t.Context(), endReader{strings.NewReader(body), ends}, 1<<20))
 		require.NotNil(t, in.turn)
 		return in
 	}
-	in := read(func() {})
+	in := read()
 	require.NoError(t, in.begin(context.Background()), "it is still its turn")
 	in.done()
 	require.Empty(t, door.turns.slots)
 
-	in = read(func() {
-		time.Sleep(2 * turnTime)
-		door.turns.slots <- struct{}{} // another's
-	})
+	in = read()
+	time.Sleep(2 * turnTime)
+	door.turns.slots <- struct{}{} // another's
 	require.ErrorIs(t, in.begin(context.Background()), errTurn)
 	in.done()
 	require.Len(t, door.turns.slots, 1)

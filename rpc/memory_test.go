@@ -163,3 +163,48 @@ func TestRefusedAnswerEndsWebSocket(t *testing.T) {
 		require.False(t, errors.As(err, &network) && network.Timeout(), "the WebSocket lives on")
 	}
 }
+
+// A notification that finds no memory ends its WebSocket, as all subscriptions of it end:
+// one that the server below sends, as it does the first, and one that comes later.
+func TestLostNotificationEndsWebSocket(t *testing.T) {
+	for name, before := range map[string]int{"first": 0, "later": 3} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t)
+			cfg := g.config()
+			cfg.Limits.Body, cfg.Limits.Message, cfg.Limits.Memory = 1<<20, 1<<20, 10<<20
+			door, url := open(t, cfg)
+			conn := dial(t, url)
+			for _, stream := range []string{`"miniBlocks"`, `"newHeads"`} {
+				write(t, conn, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":[`+stream+`]}`)
+				require.Contains(t, read(t, conn), `"result"`)
+			}
+			for range before {
+				g.Seal(g.Transfer(0, common.Address{1}, 1))
+				for range 2 {
+					require.Contains(t, read(t, conn), "eth_subscription")
+				}
+			}
+			large := readBalance + strings.Repeat(" ", 1<<20-len(readBalance))
+			answers := make(chan string, 2)
+			for range cap(answers) {
+				go func() { answers <- post(t, url, large) }()
+				<-g.waiting
+			}
+			g.Seal(largeTxs(g.Node, 4)...)
+			var err error
+			for err == nil { // the header may come
+				_, _, err = conn.ReadMessage()
+			}
+			require.True(t, websocket.IsCloseError(err, websocket.CloseTryAgainLater), "%v", err)
+			require.NoError(t, conn.Close())
+			close(g.opened)
+			for range cap(answers) {
+				require.Contains(t, <-answers, `"result"`)
+			}
+			require.Eventually(t, func() bool {
+				s := door.Stats()
+				return s.WebSockets == 0 && s.Subscriptions == 0 && s.MemoryBytes == 0
+			}, 5*time.Second, time.Millisecond)
+		})
+	}
+}

@@ -20,7 +20,8 @@ import (
 const subscriptionSize = 256 << 10
 
 // A subscriber is a connection to go-ethereum's server that lasts as long as a socket
-// does. It carries calls that begin and end subscriptions, one at a time, and what
+// does: when it ends first, for want of memory or of a reply, the socket ends as for an
+// answer that is refused. It carries calls that begin and end subscriptions, one at a time, and what
 // these deliver.
 type subscriber struct {
 	socket  *socket
@@ -57,7 +58,7 @@ func (s *socket) subscribe(in *intake, w http.ResponseWriter) {
 	}
 	reply, err := s.subscriber.ask(in.body, s.endpoint.door.cfg.Limits.Timeout)
 	if err != nil {
-		_ = s.conn.Close()
+		_ = s.subscriber.Close()
 		return
 	}
 	s.endpoint.door.counters.record(in, parseAnswer(reply), time.Since(began))
@@ -109,6 +110,7 @@ func newSubscriber(s *socket) *subscriber {
 		go func() { defer close(written); u.write() }()
 		s.endpoint.server.ServeCodec(rpc.NewCodec(u), 0)
 		<-written
+		s.refuse(http.StatusServiceUnavailable) // subscriptions that end do not end silently
 	}()
 	return u
 }
@@ -191,7 +193,7 @@ func (u *subscriber) Send(ctx context.Context, parts ...[]byte) error {
 	}
 	_, err := u.outbox.put(parts...)
 	if errors.Is(err, errMemory) {
-		_ = u.socket.conn.Close()
+		_ = u.Close()
 	}
 	return err
 }

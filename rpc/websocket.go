@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -20,6 +21,8 @@ const (
 	silence = 75 * time.Second
 	// closeTimeout is how long the frame that ends a WebSocket may take.
 	closeTimeout = time.Second
+	// lingerTimeout is how long the client may take after it to end what it is sending.
+	lingerTimeout = 2 * time.Second
 	// writeTurn is how long a socket keeps others from writing.
 	writeTurn = time.Millisecond
 )
@@ -107,13 +110,34 @@ func (s *socket) run() {
 	<-pinging
 }
 
+// refuse makes the socket end with the code that stands for an HTTP status.
+func (s *socket) refuse(status int) {
+	s.status.Store(int32(status))
+	_ = s.conn.SetReadDeadline(time.Now())
+}
+
 // close ends the connection with a close frame.
 func (s *socket) close(code int) {
 	if code != 0 {
 		frame := websocket.FormatCloseMessage(code, "")
 		_ = s.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(closeTimeout))
 	}
+	if code == websocket.CloseMessageTooBig || code == websocket.CloseTryAgainLater {
+		s.linger()
+	}
 	_ = s.conn.Close() // there is nothing to do for one that is broken
+}
+
+// linger reads on without looking, for a while, until the client has closed too. A
+// connection closed with bytes that nobody read is reset, and a client that is still
+// sending finds that out before it finds the close frame.
+func (s *socket) linger() {
+	conn := s.conn.NetConn()
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.Copy(io.Discard, conn)
 }
 
 // drain makes the socket end when what is in flight is answered.
@@ -314,8 +338,7 @@ func (w *socketWriter) Header() http.Header {
 // answer ends the socket.
 func (w *socketWriter) WriteHeader(status int) {
 	if w.status = status; status >= http.StatusBadRequest {
-		w.socket.status.Store(int32(status))
-		_ = w.socket.conn.SetReadDeadline(time.Now())
+		w.socket.refuse(status)
 	}
 }
 

@@ -278,3 +278,13 @@ func TestWebSocketLimits(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.Equal(t, 2, door.Stats().WebSockets)
 }
+
+// A client learns that its message is too large also if it hears nothing before it has
+// sent all of it.
+func TestTooLargeMessage(t *testing.T) {
+	conn := dial(t, serve(t, config(t)))
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, make([]byte, 60<<20)))
+	_, _, err := conn.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, websocket.CloseMessageTooBig), "%v", err)
+	require.NoError(t, conn.Close())
+}

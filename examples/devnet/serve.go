@@ -95,7 +95,7 @@ func (r *devnetRun) fullnode(ctx context.Context, spec *genesis.Spec, sequencer 
 	return &serve.Service{
 		Backend: node.OfFullnode(f, n.nodeHistory, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: log}), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(n.nodeHistory)},
-		Ready:   serve.FullnodeReady(f),
+		Ready:   serve.FullnodeReady(f, n.nodeHistory),
 	}, nil
 }
 

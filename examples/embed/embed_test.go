@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The programs print what README.md says, and there is no other.
+// The programs print what README.md says and leave nothing behind, and there is no other.
 func TestPrograms(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -20,12 +20,17 @@ func TestPrograms(t *testing.T) {
 	require.NoError(t, err, string(out))
 	programs, err := os.ReadDir(bin)
 	require.NoError(t, err)
-	require.Len(t, programs, 4)
+	require.Len(t, programs, 5)
 	for _, p := range programs {
 		t.Run(p.Name(), func(t *testing.T) {
-			out, err := exec.Command(filepath.Join(bin, p.Name())).CombinedOutput()
+			cmd, tmp := exec.Command(filepath.Join(bin, p.Name())), t.TempDir()
+			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
 			require.Equal(t, section(string(readme), p.Name()), string(out))
+			left, err := os.ReadDir(tmp)
+			require.NoError(t, err)
+			require.Empty(t, left)
 		})
 	}
 }

@@ -38,7 +38,7 @@ func main() {
 	c := cli.New("fullnode", "Runs a full node of a Vivace chain: it applies diffs and checks roots.")
 	c.Group("Chain", o.network.Flags)
 	c.Group("Full node", func(f *flag.FlagSet) {
-		f.StringVar(&o.dir, "datadir", filepath.Join(os.TempDir(), "vivace-fullnode"), "`directory` of the history")
+		f.StringVar(&o.dir, "datadir", cli.Place("fullnode"), "`directory` of the history")
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, for transactions")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
@@ -102,7 +102,7 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	service := &serve.Service{
 		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: c.Log}), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store)},
-		Ready:   serve.FullnodeReady(f), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Ready:   serve.FullnodeReady(f, store), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 	}
 	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, door.Addr(), f.Heads().RootChecked)
 	if o.every > 0 {

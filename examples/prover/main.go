@@ -30,7 +30,7 @@ func main() {
 	c := cli.New("prover", "Runs a prover of a Vivace chain: it executes blocks from their witnesses and attests to them.")
 	c.Group("Chain", o.network.Flags)
 	c.Group("Prover", func(f *flag.FlagSet) {
-		f.StringVar(&o.key, "key", filepath.Join(os.TempDir(), "vivace-prover", "key"), "`file` with the signing key; made if missing")
+		f.StringVar(&o.key, "key", filepath.Join(cli.Place("prover"), "key"), "`file` with the signing key; made if missing")
 		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how `many` blocks to verify at once")
 	})
 	os.Exit(c.Run(os.Args[1:], func(ctx context.Context) error { return run(ctx, c, &o) }))

@@ -5,8 +5,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -43,7 +45,7 @@ func main() {
 	c := cli.New("sequencer", "Runs the sequencer of a Vivace chain.")
 	c.Group("Chain", o.network.Flags)
 	c.Group("Sequencer", func(f *flag.FlagSet) {
-		f.StringVar(&o.dir, "datadir", filepath.Join(os.TempDir(), "vivace-sequencer"), "`directory` of the log, the snapshots and the history")
+		f.StringVar(&o.dir, "datadir", cli.Place("sequencer"), "`directory` of the log, the snapshots and the history")
 		f.TextVar(&o.cfg.Durability, "durability", o.cfg.Durability, "`what` an acknowledgement survives: fsync (power loss) or none (kill -9)")
 		f.DurationVar(&o.cfg.MiniBlockInterval, "mini-block-interval", 10*time.Millisecond, "how long a mini-block is open")
 		f.DurationVar(&o.cfg.BlockInterval, "block-interval", time.Second, "how long a block is open")
@@ -71,6 +73,11 @@ func run(ctx context.Context, c *cli.Command, o *options) error {
 	spec, err := o.network.Spec()
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(o.dir, "log")); errors.Is(err, fs.ErrNotExist) {
+		if err := o.network.CheckUnused(); err != nil {
+			return err
+		}
 	}
 	door, err := o.serve.Open(o.dir)
 	if err != nil {

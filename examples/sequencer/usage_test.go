@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,13 +23,16 @@ func TestUsage(t *testing.T) {
 	loose := filepath.Join(t.TempDir(), "loose")
 	require.NoError(t, os.WriteFile(loose, []byte(strings.Repeat("11", 32)), 0o600))
 	require.NoError(t, os.Chmod(loose, 0o644))
+	used := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(used, "links", "feed"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(used, "links", "feed", "00000000000000000000"), nil, 0o600))
 	doors := [][]string{
 		{"-http.port=65536"}, {"-http.api=eht"}, {"-http.api=admin"}, {"-http.addr=127.0.0.1:1"},
 		{"-admin.enable", "-admin.jwtsecret=" + loose}, {"-state-blocks=1"}, {"-genesis=/does/not/exist"}, {"-genesis=" + loose},
 	}
 	for program, cases := range map[string][][]string{
 		"sequencer": append(doors, []string{"-mini-block-interval=0s"}, []string{"-block-interval=1ms"}, []string{"-snapshot-blocks=0"},
-			[]string{"-provers=0x1"}, []string{"-provers=0x00000000000000000000000000000000000000aa", "-prover-threshold=2"}),
+			[]string{"-provers=0x1"}, []string{"-provers=0x00000000000000000000000000000000000000aa", "-prover-threshold=2"}, []string{"-network=" + used}),
 		"fullnode": append(doors, []string{"-sequencer=localhost:8545"}, []string{"-sequencer="}),
 		"prover":   {{"-workers=0"}, {"-key=" + loose}, {"-genesis=/does/not/exist"}},
 	} {
@@ -80,6 +84,7 @@ func runToEnd(t *testing.T, program string, args ...string) (code int, stdout, s
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, cli.EnvPrefix+"_") }) // of which some are the tests'
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil {

@@ -12,7 +12,7 @@ var (
 	// ErrNotKept: the block is part of the chain, and not kept here: it was pruned, or
 	// the node was not there.
 	ErrNotKept = errors.New("not kept")
-	// ErrDropped: mini-blocks that a subscriber got were given up.
+	// ErrDropped: mini-blocks that a subscriber got were given up. See DroppedError.
 	ErrDropped = errors.New("mini-blocks were dropped")
 )
 
@@ -20,7 +20,7 @@ var (
 // what it no longer keeps. It matches chain.ErrOutOfStep.
 type LagError struct {
 	Missed uint64 // events; 0 if that is not known, as by SubscribeFrom
-	Oldest Seq    // of the oldest mini-block that is kept; 0 if none is
+	Oldest Seq    // from which SubscribeFrom works: of the oldest mini-block that is kept; 0 if none is
 }
 
 func (e *LagError) Error() string {
@@ -32,6 +32,17 @@ func (e *LagError) Error() string {
 
 // Is makes every LagError match chain.ErrOutOfStep.
 func (e *LagError) Is(target error) bool { return target == chain.ErrOutOfStep }
+
+// A DroppedError says that the writer gave up the mini-blocks of block First and of those
+// after it (see Store.Drop). Others may come instead. It matches ErrDropped.
+type DroppedError struct{ First uint64 }
+
+func (e *DroppedError) Error() string {
+	return fmt.Sprintf("%v: block %d and later", ErrDropped, e.First)
+}
+
+// Is makes every DroppedError match ErrDropped.
+func (e *DroppedError) Is(target error) bool { return target == ErrDropped }
 
 func notFound(number uint64) error { return fmt.Errorf("block %d: %w", number, chain.ErrNotFound) }
 

@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -82,6 +81,7 @@ type feed struct {
 	first   uint64
 	bytes   int
 	drops   []drop // the marks in entries that blocks were dropped
+	doubted Seq    // who resumes up to here may have seen what was dropped by a mark that is not kept
 	past    uint64 // the newest block that is sealed: none of its mini-blocks will come
 	seen    bool   // a mini-block came
 	newest  Seq    // of those that came
@@ -98,6 +98,9 @@ type entry struct {
 	from    uint64 // the first block dropped, or after the gap
 	bytes   int
 }
+
+// markBytes is about what a mark takes.
+const markBytes = 256
 
 // A drop is a mark that blocks were dropped.
 type drop struct {
@@ -133,6 +136,9 @@ func (f *feed) post(e entry) {
 		return
 	}
 	f.note(&e)
+	if e.dropped || e.gap {
+		e.bytes = markBytes
+	}
 	f.entries = append(f.entries, e)
 	f.bytes += e.bytes
 	drop := 0
@@ -145,6 +151,7 @@ func (f *feed) post(e entry) {
 		f.entries = f.entries[drop:] // append moves to a new array when this one is used up
 		f.first += uint64(drop)
 		for len(f.drops) > 0 && f.drops[0].place < f.first {
+			f.doubted = max(f.doubted, f.drops[0].newest+1)
 			f.drops = f.drops[1:]
 		}
 	}
@@ -195,15 +202,15 @@ func (f *feed) size() (entries, bytes int) {
 	return len(f.entries), f.bytes
 }
 
-// oldest is the Seq of the oldest mini-block that is kept, or is to come after a gap.
+// oldest is the Seq of the oldest mini-block that is kept and not doubted, or is to come.
 // The caller has the lock.
 func (f *feed) oldest() Seq {
 	for i := range f.entries {
 		switch e := &f.entries[i]; {
 		case e.event.Mini != nil:
-			return e.event.Mini.Seq
+			return max(e.event.Mini.Seq, f.doubted+1)
 		case e.gap:
-			return SeqOf(e.from, 0)
+			return max(SeqOf(e.from, 0), f.doubted+1)
 		}
 	}
 	return 0
@@ -211,8 +218,12 @@ func (f *feed) oldest() Seq {
 
 // at is the place from which a reader gets everything from mini-block seq on, or
 // false if some of it is not kept. Who may have seen what was dropped before seq begins
-// at the mark that says so, and gets again what came instead. The caller has the lock.
+// at the mark that says so, and gets again what came instead; without the mark nobody
+// can tell, and it is as if seq were not kept. The caller has the lock.
 func (f *feed) at(seq Seq) (place uint64, ok bool) {
+	if seq <= f.doubted {
+		return 0, false
+	}
 	place, ok = f.next(seq)
 	for _, d := range f.drops {
 		if ok && d.place < place && SeqOf(d.from, 0) < seq && seq <= d.newest+1 {
@@ -275,8 +286,8 @@ func (s *Store) SubscribeFrom(seq Seq) (*Subscription, error) {
 // Next waits for the next event. When the subscriber fell so far behind that it is
 // gone, the error is a LagError, once: the call after it goes on with the oldest
 // event that is kept; so where the blocks have a gap, and the call after it goes on
-// behind the gap. When the writer dropped blocks (see Drop) it matches
-// ErrDropped, once. After Close of the store, and what was kept then, it matches
+// behind the gap. When the writer dropped blocks (see Drop) it is a
+// DroppedError, once. After Close of the store, and what was kept then, it matches
 // chain.ErrClosed.
 func (s *Subscription) Next(ctx context.Context) (Event, error) {
 	for {
@@ -308,7 +319,7 @@ func (s *Subscription) take() (e entry, sleep chan struct{}, err error) {
 		case e.gap:
 			err = &LagError{Oldest: SeqOf(e.from, 0)}
 		case e.dropped:
-			err = fmt.Errorf("%w: block %d and later", ErrDropped, e.from)
+			err = &DroppedError{First: e.from}
 		}
 	case f.closed:
 		err = chain.ErrClosed

@@ -261,6 +261,75 @@ func TestSubscribeFromDropped(t *testing.T) {
 	require.ErrorAs(t, second(w.store.SubscribeFrom(SeqOf(2, 0))), &lag)
 }
 
+// The mark that blocks were dropped says which, whatever was sealed since.
+func TestDroppedError(t *testing.T) {
+	w := newWorld(t, small, nil)
+	w.grow(3, 1)
+	sub := w.store.Subscribe()
+	parent := w.parent
+	for n := range 2 {
+		b := w.blockAt(4 + uint64(n))
+		w.giveUnsealed(b, len(b.Txs))
+	}
+	w.store.Drop()
+	w.parent = parent
+	w.give(w.block())
+	var dropped *DroppedError
+	require.ErrorAs(t, second(drain(t, sub)), &dropped)
+	require.EqualValues(t, 4, dropped.First)
+	late, err := w.store.SubscribeFrom(SeqOf(5, 1))
+	require.NoError(t, err)
+	require.ErrorAs(t, second(drain(t, late)), &dropped)
+	require.EqualValues(t, 4, dropped.First)
+}
+
+// Who may have seen what was dropped does not resume where the mark that says so is not
+// kept any more; and the oldest that he is told works.
+func TestSubscribeBehindLostDrop(t *testing.T) {
+	w := newWorld(t, small, func(c *Config) { c.FeedBytes = 60_000 })
+	w.grow(3, 1)
+	parent := w.parent
+	b := w.block()
+	b.Txs, b.Receipts = w.body(4, 30)
+	w.giveUnsealed(b, len(b.Txs))
+	f := w.store.feed
+	newest := f.newest
+	w.store.Drop()
+	w.parent = parent
+	mark := f.end() - 1
+	b = w.block()
+	b.Txs, b.Receipts = w.body(4, 60)
+	w.giveUnsealed(b, len(b.Txs))
+	require.Greater(t, f.first, mark, "the mark is gone")
+	kept := f.entries[0].event.Mini.Seq
+	require.LessOrEqual(t, kept, newest+1, "what is kept of the block has numbers that were dropped")
+
+	var lag *LagError
+	for seq := kept; seq <= newest+1; seq++ {
+		require.ErrorAs(t, second(w.store.SubscribeFrom(seq)), &lag, "from %#x", seq)
+		require.Equal(t, newest+2, lag.Oldest)
+	}
+	sub, err := w.store.SubscribeFrom(lag.Oldest)
+	require.NoError(t, err)
+	events, err := drain(t, sub)
+	require.NoError(t, err)
+	require.Equal(t, lag.Oldest, minis(events)[0])
+}
+
+// Marks take memory, too.
+func TestMarksAreBounded(t *testing.T) {
+	f := newFeed(10*markBytes, 0)
+	defer f.close()
+	for n := range uint64(1000) {
+		f.post(entry{dropped: true, from: n + 1})
+		f.skip(n + 1)
+	}
+	entries, bytes := f.size()
+	require.LessOrEqual(t, bytes, 10*markBytes)
+	require.LessOrEqual(t, entries, 10)
+	require.LessOrEqual(t, len(f.drops), 10)
+}
+
 // Hundreds of subscribers of any speed: each gets all events or is told how many it
 // missed, and none is a goroutine or a wait of the writer's.
 func TestFeedSubscribers(t *testing.T) {

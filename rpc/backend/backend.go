@@ -64,6 +64,9 @@ type Heads struct {
 	Sealed    chain.BlockID // latest
 	Published chain.BlockID // safe
 	Proven    chain.BlockID // finalized
+	// Unknown is why the node cannot say which they are, for clients, where they are
+	// zero; nil if there are none.
+	Unknown error
 }
 
 // A Pool is what waits for execution.

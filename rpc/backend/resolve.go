@@ -99,9 +99,11 @@ func SealedNumber(b Backend, at rpc.BlockNumberOrHash) (uint64, error) {
 	case rpc.LatestBlockNumber, rpc.PendingBlockNumber:
 		return b.History().Head().Number, nil
 	case rpc.SafeBlockNumber:
-		return known(b.Heads().Published, errNoSafe)
+		heads := b.Heads()
+		return known(heads.Published, heads.Unknown, errNoSafe)
 	case rpc.FinalizedBlockNumber:
-		return known(b.Heads().Proven, errNoFinalized)
+		heads := b.Heads()
+		return known(heads.Proven, heads.Unknown, errNoFinalized)
 	case rpc.EarliestBlockNumber:
 		return 0, nil
 	}
@@ -122,12 +124,15 @@ func numberOf(store *history.Store, hash common.Hash) (uint64, error) {
 	return 0, wire.NotKept(fmt.Errorf("block %s: %w", hash, history.ErrNotKept))
 }
 
-// known is the number of a head, or unknown if it is none.
-func known(head chain.BlockID, unknown error) (uint64, error) {
-	if head == (chain.BlockID{}) {
+// known is the number of a head; unknown if the node cannot say, none if there is none.
+func known(head chain.BlockID, unknown, none error) (uint64, error) {
+	switch {
+	case head != chain.BlockID{}:
+		return head.Number, nil
+	case unknown != nil:
 		return 0, unknown
 	}
-	return head.Number, nil
+	return 0, none
 }
 
 // SealedBlock is the sealed block that a client names; nil without an error if there

@@ -2,9 +2,11 @@ package ethapi_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -221,4 +223,51 @@ func (p *pair) sameRest(t *testing.T) {
 	}
 	p.same(t, "web3_sha3", `"0x68656c6c6f"`)
 	p.same(t, "txpool_contentFrom", fmt.Sprintf("%q", emitter))
+}
+
+func parse(t testing.TB, text []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+// differences are the places where two JSON values differ.
+func differences(at string, got, want any) (out []string) {
+	switch want := want.(type) {
+	case map[string]any:
+		got, ok := got.(map[string]any)
+		if !ok {
+			break
+		}
+		for key, w := range want {
+			if g, ok := got[key]; !ok {
+				out = append(out, at+"/"+key+" is missing")
+			} else {
+				out = append(out, differences(at+"/"+key, g, w)...)
+			}
+		}
+		for key := range got {
+			if _, ok := want[key]; !ok {
+				out = append(out, at+"/"+key+" is too much")
+			}
+		}
+		return out
+	case []any:
+		got, ok := got.([]any)
+		if !ok || len(got) != len(want) {
+			break
+		}
+		for i := range want {
+			out = append(out, differences(at+"/"+string(rune('0'+i%10)), got[i], want[i])...)
+		}
+		return out
+	}
+	if !reflect.DeepEqual(got, want) {
+		g, _ := json.Marshal(got)
+		w, _ := json.Marshal(want)
+		out = append(out, at+": got "+string(g)+", want "+string(w))
+	}
+	return out
 }

@@ -1,5 +1,18 @@
 // Package node makes a sequencer and a full node what the door asks of a node: a
-// backend.Backend.
+// backend.Backend. Whose history the door serves writes it (Config.History of either):
+//
+//	store, err := history.Open(history.Config{Dir: dir, Genesis: spec.Genesis.Header})
+//	engine, err := execution.New(execution.Config{Chain: spec.Config})
+//
+//	s, err := sequencer.New(ctx, sequencer.Config{..., Executor: engine, History: store})
+//	door, err := rpc.New(rpc.Config{Backend: node.OfSequencer(s, store), Engine: engine})
+//
+// and of a full node, which has no executor and asks a sequencer's door:
+//
+//	f, err := fullnode.New(ctx, fullnode.Config{..., History: store})
+//	upstream, err := node.Dial(ctx, "http://127.0.0.1:8545")
+//	full := node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Sequencer: upstream})
+//	door, err := rpc.New(rpc.Config{Backend: full, Engine: engine}) // for eth_call
 //
 // A sequencer answers for itself. A full node answers what it knows, which is the
 // state at its newest mini-block, and blocks and receipts that it has checked; what is

@@ -26,34 +26,37 @@ type told struct {
 	mu                        sync.Mutex // held while the sequencer is asked, once for all who want to know
 	asked                     time.Time
 	newest, published, proven chain.BlockID // zero: never told
+	err                       error         // why it did not answer, if it did not when it was asked last
 }
 
-// heads asks the sequencer, unless it was asked just now.
-func (f *Fullnode) heads() (newest, published, proven chain.BlockID) {
+// heads asks the sequencer, unless it was asked just now. The error is for who wants one
+// of which it never told.
+func (f *Fullnode) heads() (newest, published, proven chain.BlockID, err error) {
 	t := &f.told
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if time.Since(t.asked) >= headsAge {
-		f.ask()
+		t.err = f.ask()
 		t.asked = time.Now()
 	}
-	return t.newest, t.published, t.proven
+	return t.newest, t.published, t.proven, t.err
 }
 
 // ask brings told up to date, if the sequencer answers. Others wait for it, so it does
 // not end with a caller's context.
-func (f *Fullnode) ask() {
+func (f *Fullnode) ask() error {
 	const method = "eth_getHeaderByNumber"
 	answers, err := f.sequencer.readAll(context.Background(), headsTime,
 		question{method, []any{"finalized"}}, question{method, []any{"safe"}}, question{method, []any{"latest"}})
 	if err != nil {
-		return // the log was told
+		return err
 	}
 	for i, head := range []*chain.BlockID{&f.told.proven, &f.told.published, &f.told.newest} {
 		if id := f.named(answers[i]); id.Number > head.Number || *head == (chain.BlockID{}) {
 			*head = id
 		}
 	}
+	return nil
 }
 
 // named is the block of which the sequencer gave the header; zero if there is none, or if
@@ -78,9 +81,9 @@ func (f *Fullnode) named(answer json.RawMessage) chain.BlockID {
 // published and proven it knows from the sequencer. Of that it shows as much as it has
 // itself: the ancestors of a proven block are proven.
 func (f *Fullnode) Heads() backend.Heads {
-	_, published, proven := f.heads()
+	_, published, proven, err := f.heads()
 	sealed := f.store.Head()
-	return backend.Heads{Sealed: sealed, Published: lower(published, sealed), Proven: lower(proven, sealed)}
+	return backend.Heads{Sealed: sealed, Published: lower(published, sealed), Proven: lower(proven, sealed), Unknown: err}
 }
 
 // lower is head, or sealed if that is lower.
@@ -96,7 +99,7 @@ var _ backend.Syncer = (*Fullnode)(nil)
 // Progress implements backend.Syncer: behind the sequencer, if that answers, and behind
 // what has come of the feed.
 func (f *Fullnode) Progress(context.Context) backend.Progress {
-	newest, _, _ := f.heads()
+	newest, _, _, _ := f.heads()
 	current := f.store.Head().Number // after newest: it grows
 	applied := f.follower.Heads().Preconfirmed.Number
 	return backend.Progress{Starting: f.began, Current: current, Highest: max(current, newest.Number, applied)}

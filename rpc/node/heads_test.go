@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -15,8 +16,8 @@ import (
 	"github.com/vivace-chain/vivace/rpc/node"
 )
 
-// safe and finalized are the sequencer's, as far as this node has the blocks; and not
-// known is an error.
+// safe and finalized are the sequencer's, as far as this node has the blocks; and while
+// it never told, and cannot be asked, that is the error.
 func TestHeadsOfFullNode(t *testing.T) {
 	g := newGappy(t)
 	pin := func(published, proven uint64) {
@@ -34,14 +35,14 @@ func TestHeadsOfFullNode(t *testing.T) {
 		require.Eventually(t, func() bool { return at(tag) == number }, 5*time.Second, 10*time.Millisecond, "%s %d", tag, number)
 	}
 	g.fail(away)
-	for tag, text := range map[string]string{"safe": "safe block not found", "finalized": "finalized block not found"} {
+	for _, tag := range []string{"safe", "finalized"} {
 		for _, c := range []request{
 			{"eth_getBlockByNumber", []any{tag, false}}, {"eth_getHeaderByNumber", []any{tag}}, {"eth_getBlockReceipts", []any{tag}},
 			{"eth_getBalance", []any{common.Address{1}, tag}}, {"eth_getProof", []any{common.Address{1}, []string{}, tag}},
 			{"eth_getLogs", []any{map[string]any{"fromBlock": tag}}}, {"eth_feeHistory", []any{"0x1", tag, []float64{}}},
 			{"debug_executionWitness", []any{tag}}, {"debug_getRawHeader", []any{tag}},
 		} {
-			g.refused(-32000, text, c.method, c.args...)
+			g.refused(-32000, "sequencer not reachable", c.method, c.args...)
 		}
 	}
 	pin(5, 4)
@@ -67,6 +68,15 @@ func TestHeadsOfFullNode(t *testing.T) {
 	other.node.Pin(&backend.Heads{Published: foreign.node.Head().ID(), Proven: foreign.node.Head().ID()})
 	f := node.OfFullnode(nil, foreign.node.History(), g.node.ChainConfig(), node.FullnodeOptions{Sequencer: other.sequencer})
 	require.Equal(t, chain.BlockID{}, f.Heads().Published)
+	for tag, text := range map[rpc.BlockNumber]string{
+		rpc.SafeBlockNumber: "safe block not found", rpc.FinalizedBlockNumber: "finalized block not found",
+	} {
+		_, err := backend.SealedNumber(f, rpc.BlockNumberOrHashWithNumber(tag))
+		require.EqualError(t, err, text, "it answered")
+	}
+	alone := node.OfFullnode(nil, g.store, g.node.ChainConfig(), node.FullnodeOptions{})
+	_, err := backend.SealedNumber(alone, rpc.BlockNumberOrHashWithNumber(rpc.SafeBlockNumber))
+	require.EqualError(t, err, "sequencer not reachable")
 }
 
 // What all ask for at once the sequencer is asked once.

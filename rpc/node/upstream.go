@@ -153,7 +153,7 @@ func refusal(coded rpc.Error) *wire.Error {
 	case out.Code == wire.CodeLimitExceeded:
 		out.Err = chain.ErrBusy
 	case out.Code != wire.CodeServer:
-	case out.Message == realtime.Expired:
+	case strings.HasPrefix(out.Message, realtime.Expired):
 		out.Err = errExpired
 	case strings.HasPrefix(out.Message, "node is shutting down"):
 		out.Err = chain.ErrClosed

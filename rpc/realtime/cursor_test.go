@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
@@ -158,6 +159,44 @@ func TestCursorAhead(t *testing.T) {
 	}
 }
 
+// TestCursorBehindTag: so is one of a block that is not safe or finalized here yet.
+func TestCursorBehindTag(t *testing.T) {
+	for _, tag := range []string{"safe", "finalized"} {
+		d := open(t, rpctest.Options{}, Config{}, false)
+		client := d.dial()
+		for range 4 {
+			d.node.Seal(d.emit(0, 1, 1, 0), d.emit(0, 1, 2, 0))
+		}
+		reaches := func(number uint64) {
+			b, err := d.node.History().Block(number)
+			require.NoError(t, err)
+			id := b.Header.ID()
+			d.node.Pin(&backend.Heads{Sealed: d.node.Head().ID(), Published: id, Proven: id})
+		}
+		reaches(2)
+		ask := func(cursor string) textPage {
+			return page(t, client, map[string]any{"fromBlock": "0x1", "toBlock": tag, "cursor": cursor}, nil)
+		}
+		for _, c := range []string{cursor(3, 0), cursor(4, wholeBlock), cursor(9, 0)} {
+			p := ask(c)
+			require.Empty(t, p.Logs)
+			require.NotNil(t, p.Cursor)
+			require.Equal(t, c, *p.Cursor)
+		}
+		for _, c := range []string{cursor(2, 1), cursor(2, wholeBlock)} {
+			p := ask(c)
+			require.Empty(t, p.Logs)
+			require.Nil(t, p.Cursor, "everything there is was read")
+		}
+		reaches(3)
+		p := ask(cursor(3, 0))
+		require.Len(t, p.Logs, 1)
+		require.Nil(t, p.Cursor)
+		_, err := call(client, cursorMethod, map[string]any{"fromBlock": "0x4", "toBlock": tag, "cursor": cursor(3, 0)})
+		requireError(t, err, wire.CodeInvalidParams, "cursor is not of this range", nil)
+	}
+}
+
 func TestCursorRefused(t *testing.T) {
 	d := open(t, rpctest.Options{}, Config{}, false)
 	for range 5 {
@@ -172,6 +211,7 @@ func TestCursorRefused(t *testing.T) {
 	}{
 		{map[string]any{"fromBlock": "0x3", "cursor": cursor(2, 0)}, "cursor is not of this range"},
 		{map[string]any{"fromBlock": "0x1", "toBlock": "0x3", "cursor": cursor(4, 0)}, "cursor is not of this range"},
+		{map[string]any{"fromBlock": "earliest", "toBlock": "earliest", "cursor": cursor(4, 0)}, "cursor is not of this range"},
 		{map[string]any{"blockHash": block.Hash, "cursor": cursor(3, 0)}, "cursor is not of this range"},
 		{map[string]any{"blockHash": block.Hash, "cursor": cursor(5, 0)}, "cursor is not of this range"},
 		{map[string]any{"cursor": cursor(6+aheadMax+1, 0)}, "too far ahead"},

@@ -11,8 +11,11 @@
 //
 //	realtime_sendRawTransaction(raw, timeout)
 //
-// waits up to 10 s, or for timeout as below; then error -32000 "realtime transaction
-// expired". A transaction with a nonce too high waits for those before it.
+// waits up to 10 s, or for timeout as below. A transaction with a nonce too high waits
+// for those before it. Then comes error -32000, whose text begins with "realtime
+// transaction expired", with the transaction's hash as data. It is the wait that
+// expired: the transaction stays where it was and may still execute. Whoever wants to
+// know sends it again, which is to wait on, or asks for the receipt.
 //
 //	eth_sendRawTransactionSync(raw, timeout)
 //
@@ -98,7 +101,7 @@
 //
 // miniBlocks, stateChanges and logs of mini-blocks take a last argument {"from":
 // "0x…"}: the first sequence wanted. A resumed stream has the same notifications in the
-// same order and the same bytes, at every node and after every restart. Of miniBlocks
+// same order and the same bytes, at every node that keeps the mini-blocks. Of miniBlocks
 // one wants the last sequence seen plus 1. In the others a mini-block may have several
 // notifications, and a connection may break between them: one wants the last sequence
 // seen, and passes over as many notifications with it as one has.
@@ -109,9 +112,26 @@
 // A sequence that has not come yet is waited for, and nothing before it is sent: the
 // node may be behind the one where it was seen. One more than 1024 blocks ahead is
 // error -32602. One that is not kept any more is error -32050 with data {"oldest":
-// "0x…"}: what can be resumed from, which is yet to come if nothing is kept, as after a
-// restart. What is missed until then is in the blocks; eth_getLogsWithCursor has the
-// logs.
+// "0x…"}: what can be resumed from, which is yet to come if nothing is kept.
+//
+// Mini-blocks are kept in memory (history.Config.FeedBytes), blocks on disk. When a node
+// starts again, also after a crash, it has the mini-blocks of
+//
+//   - the open block, and at a sequencer of every block that was not published, made again
+//     from its log with the same sequences and bytes;
+//   - at a full node the blocks that were not sealed there, as they come again from the
+//     sequencer;
+//
+// and of no other block. So a client whose last sequence was of a block that ended before
+// the node did may get -32050, and shall always be ready for it:
+//
+//  1. It subscribes from oldest, and keeps what comes.
+//  2. It forgets what it was told of blocks that it does not know to be sealed, and goes on
+//     from the last one that it does (eth_getBlockByNumber with its number and hash says
+//     whether it is): eth_getLogsWithCursor from the block after to pending has the logs,
+//     eth_getBlockByNumber the transactions, reads at latest the state.
+//  3. It passes over what comes both ways: logs have block number and index, transactions a
+//     hash, and a state change has what is there after it.
 //
 // A subscriber is never waited for. One who reads too slowly falls out of what the
 // feed keeps (history.Config.FeedBytes); then the last notification is
@@ -129,8 +149,9 @@
 //	{"dropped":{"sequence":"0x2b000000"}}
 //
 // and go on: everything they sent with this sequence or a higher one did not happen,
-// and other mini-blocks may come with the same sequence. At a sequencer it never
-// comes.
+// and other mini-blocks may come with the same sequence. Who resumes behind mini-blocks
+// that were dropped is told first; where that is not kept any more, it is error -32050. At
+// a sequencer it never comes.
 //
 // A connection has 64 subscriptions at most, a node 10,000, and their filters may take
 // 1 MiB and 64 MiB of memory; one more is error -32005. Clients need not send anything
@@ -149,8 +170,18 @@
 // A subscriber is a goroutine that pulls from history's feed and writes to its
 // connection, and one that sleeps until the client goes. What a mini-block looks
 // like as JSON is written once and shared (see cache): with a hundred subscribers
-// that spares two thirds of the memory and a quarter of the time. Most of the rest is
-// go-ethereum's notifier, which goes over the text once for each of them.
+// that spares two thirds of the memory and a quarter of the time.
+//
+// The answer with the subscription's id, and the first two notifications, go through
+// go-ethereum's notifier, which keeps the order between them (see outlet). It would check
+// and copy the text once for each subscriber, so what comes after them goes around it: to
+// the connection's Line, framed but otherwise as it is in the cache. The door's Line is an
+// outbox (package rpc): all that streams have for a connection until it is written, in one
+// write for as much as has come. A stream waits for room in it before it encodes an event,
+// and then for its turn: only as many streams encode and copy at a time as the door lets,
+// so that ten thousand who wake together do not take the processors from those who execute
+// transactions. Where there is no Line, as in a server of go-ethereum's alone, all goes
+// through the notifier.
 //
 // Rejected: a broadcaster with a channel for each subscriber. It has to choose
 // between waiting for the slowest, an unbounded queue, and a bounded one that drops

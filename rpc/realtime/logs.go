@@ -38,8 +38,8 @@ type LogPage struct {
 // cursor in there stays good when the block is sealed. (A full node may drop
 // mini-blocks, and with them what the cursor counted.)
 //
-// A cursor of a block or log that has not come, because it is from a node that is
-// ahead of this one, is answered with itself and no logs: ask again. One of another
+// A cursor of a block or log that has not come, or is not safe or finalized yet,
+// because it is from a node that is ahead of this one, is answered with itself and no logs: ask again. One of another
 // filter's range, or absurdly far ahead, is invalid. Blocks of the range that are not
 // kept, earliest's too, are the error wire.NotKept.
 func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit *Quantity) (*LogPage, error) {
@@ -52,7 +52,7 @@ func (e *Eth) GetLogsWithCursor(ctx context.Context, filter CursorFilter, limit 
 	if limit != nil && *limit > 0 {
 		q.Max = int(min(uint64(*limit), uint64(s.cfg.LogPage)))
 	}
-	if c := filter.Cursor; c != nil && !s.came(c, q.Unsealed) {
+	if c := filter.Cursor; c != nil && !s.came(c, q) {
 		return &LogPage{Cursor: string(appendCursor(nil, *c))}, nil
 	}
 	cut := s.cut(q)
@@ -82,13 +82,13 @@ func (s *Service) cut(q *history.LogQuery) bool {
 	return true
 }
 
-// came reports whether a cursor's place is in what a query can find by now.
-func (s *Service) came(c *history.LogPosition, unsealed bool) bool {
-	if c.Block <= s.backend.History().Head().Number {
+// came reports whether a cursor's place is in what q can find by now.
+func (s *Service) came(c *history.LogPosition, q *history.LogQuery) bool {
+	if c.Block <= min(q.To, s.backend.History().Head().Number) {
 		return true
 	}
 	for _, b := range s.backend.History().Unsealed() {
-		if n := len(b.Receipts); unsealed && b.Number() == c.Block && n > 0 {
+		if n := len(b.Receipts); q.Unsealed && b.Number() == c.Block && n > 0 {
 			last := b.Receipts[n-1]
 			return c.Index < last.FirstLogIndex+uint32(len(last.Logs))
 		}
@@ -116,9 +116,11 @@ func (e *Eth) query(f *CursorFilter) (*history.LogQuery, error) {
 		}
 		return q, nil
 	}
-	// Tags may have gone on since the cursor was given, numbers have not.
-	fixed := f.BlockHash != nil || f.FromBlock != nil && *f.FromBlock >= 0
-	if fixed && c.Block < q.From || c.Block > q.To {
+	// Numbers are the same at every node and at any time, other tags than earliest are
+	// not: they may have gone on since the cursor was given, or have further to go here.
+	before := c.Block < q.From && (f.BlockHash != nil || bounded(tag(f.FromBlock)))
+	behind := c.Block > q.To && (f.BlockHash != nil || bounded(tag(f.ToBlock)))
+	if before || behind {
 		return nil, errOtherCursor
 	}
 	if err := e.service.tooFarAhead("cursor", c.Block); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,7 +120,8 @@ func TestTimeout(t *testing.T) {
 	for _, args := range [][]any{{first}, {first, 20}, {first, "0x14"}, {first, nil}} {
 		begin := time.Now()
 		_, err := call(client, realtimeSend, args...)
-		requireError(t, err, wire.CodeServer, "realtime transaction expired", nil)
+		requireError(t, err, wire.CodeServer, "realtime transaction expired", chain.Keccak256(first).Hex())
+		require.True(t, strings.HasPrefix(err.Error(), Expired+": "), "MegaETH's words come first")
 		require.GreaterOrEqual(t, time.Since(begin), 20*time.Millisecond)
 	}
 	_, err := call(client, syncSend, first, 20)

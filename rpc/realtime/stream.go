@@ -22,8 +22,8 @@ type lagData struct {
 	Oldest hexutil.Uint64 `json:"oldest"`           // sequence that can be resumed from
 }
 
-// lagged is the error of who lags. If no mini-block is kept, as after a restart, the
-// oldest to resume from is the next that comes.
+// lagged is the error of who lags. If no mini-block is kept, the oldest to resume from is
+// the first of those that come next.
 func (s *Service) lagged(lag *history.LagError, text string) *wire.Error {
 	oldest := lag.Oldest
 	if oldest == 0 {
@@ -70,8 +70,6 @@ type stream struct {
 	minis bool
 	// bytes is about how much memory the subscriber's filter takes.
 	bytes int
-	// sealed is the newest block that the subscriber knows to be sealed.
-	sealed uint64
 	// from is the first mini-block wanted: the subscriber has those before it.
 	from history.Seq
 }
@@ -118,22 +116,18 @@ func (s *Service) line(ctx context.Context) Line {
 func (st *stream) open(resume *Resume) (err error) {
 	store := st.service.backend.History()
 	if resume == nil {
-		// First the feed: a block sealed in between is an event, too.
-		st.feed, st.sealed = store.Subscribe(), store.Head().Number
+		st.feed = store.Subscribe()
 		return nil
 	}
-	block := uint64(resume.From) >> 24
-	if err := st.service.tooFarAhead(fmt.Sprintf("mini-block %#x", uint64(resume.From)), block); err != nil {
+	mini := fmt.Sprintf("mini-block %#x", uint64(resume.From))
+	if err := st.service.tooFarAhead(mini, uint64(resume.From)>>24); err != nil {
 		return err
-	}
-	if block > 0 {
-		st.sealed = block - 1
 	}
 	st.from = resume.From
 	st.feed, err = store.SubscribeFrom(st.from)
 	var lag *history.LagError
 	if errors.As(err, &lag) {
-		return st.service.lagged(lag, fmt.Sprintf("mini-block %#x is not kept any more", uint64(resume.From)))
+		return st.service.lagged(lag, mini+" is not kept any more")
 	}
 	return err
 }
@@ -173,8 +167,9 @@ func (st *stream) pass(event history.Event, err error, out send) error {
 	if err == nil {
 		err = st.take(event, out)
 	}
-	if errors.Is(err, history.ErrDropped) {
-		err = st.dropped(out)
+	var dropped *history.DroppedError
+	if errors.As(err, &dropped) {
+		err = st.dropped(dropped.First, out)
 	}
 	if err != nil {
 		st.end(err, out)
@@ -184,26 +179,18 @@ func (st *stream) pass(event history.Event, err error, out send) error {
 
 // take sends what the subscriber wants of an event.
 func (st *stream) take(event history.Event, out send) error {
-	if event.Sealed != nil {
-		st.sealed = max(st.sealed, event.Sealed.Number())
-	}
 	if event.Mini != nil && event.Mini.Seq < st.from {
 		return nil // the node is behind the one where the subscriber saw it
 	}
 	return st.events(event, out)
 }
 
-// dropped tells the subscriber to forget all mini-blocks after the newest block
-// that is sealed. When sealed blocks are gone, too (history.Store.Rewind: a sequencer
-// recovers, which is over before anybody can subscribe to it), that is the newest
-// one left; a subscriber who hears of it late, when there are new ones, is told less
-// than what went.
-func (st *stream) dropped(out send) error {
-	st.sealed = min(st.sealed, st.service.backend.History().Head().Number)
+// dropped tells the subscriber to forget all mini-blocks from a block on.
+func (st *stream) dropped(block uint64, out send) error {
 	if !st.minis {
 		return nil
 	}
-	first := history.SeqOf(st.sealed+1, 0)
+	first := history.SeqOf(block, 0)
 	st.from = min(st.from, first) // what the subscriber had is to come again
 	return out(fmt.Appendf(nil, `{"dropped":{"sequence":"%#x"}}`, uint64(first)))
 }

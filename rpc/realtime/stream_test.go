@@ -260,6 +260,29 @@ func TestDropped(t *testing.T) {
 	require.Empty(t, got["transactions"])
 }
 
+// TestDroppedLate: of several blocks that were dropped, who hears of it late is told the
+// first, whatever was sealed since and wherever he was.
+func TestDroppedLate(t *testing.T) {
+	d := open(t, rpctest.Options{}, Config{}, false)
+	store := d.node.History()
+	mini := func(number uint64, last bool, gasUsed uint64) *chain.Frame {
+		env := &chain.Env{Number: number, Timestamp: 1_800_000_000, GasLimit: 1}
+		frame := &chain.Frame{Number: number, Env: env, Last: last, Parent: common.Hash{byte(gasUsed)}}
+		require.NoError(t, store.OpenBlock(env))
+		require.NoError(t, store.SealMini(frame, frame.Digest(), new(chain.Changes)))
+		return frame
+	}
+	d.node.Seal()
+	mini(2, true, 1)
+	mini(3, false, 1)
+	store.Drop()
+	mini(2, true, 2)
+	require.NoError(t, store.Seal(&chain.Header{Number: 2, ParentHash: d.node.Head().Hash(), Timestamp: 1_800_000_000, GasLimit: 1}))
+	late := d.subscribe(d.dial(), "miniBlocks", from(history.SeqOf(3, 1)))
+	require.JSONEq(t, `{"dropped":{"sequence":"0x2000000"}}`, string(late.raw()))
+	require.Equal(t, uint64(history.SeqOf(2, 0)), number(t, late.next()["sequence"]), "and it comes again")
+}
+
 // TestRewound: what was sealed is dropped, too.
 func TestRewound(t *testing.T) {
 	d := open(t, rpctest.Options{}, Config{}, false)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"math/big"
@@ -37,12 +38,14 @@ func main() {
 		},
 	}))
 	defer follower.Close()
-	go feed(ctx, spec, bus)
+	ended := make(chan error)
+	go func() { ended <- feed(ctx, spec, bus) }()
 	fmt.Println("followed:", follower.Run(ctx))
+	fmt.Println("stopped:", <-ended)
 }
 
-// feed runs a sequencer and sends one ether.
-func feed(ctx context.Context, spec *genesis.Spec, bus *sequencer.Bus) {
+// feed runs a sequencer until ctx ends, and sends one ether.
+func feed(ctx context.Context, spec *genesis.Spec, bus *sequencer.Bus) error {
 	dir := must(os.MkdirTemp("", "embed"))
 	defer os.RemoveAll(dir)
 	s := must(sequencer.New(ctx, sequencer.Config{
@@ -53,7 +56,7 @@ func feed(ctx context.Context, spec *genesis.Spec, bus *sequencer.Bus) {
 		To: &recipient, Value: big.NewInt(params.Ether), Gas: 21_000, GasPrice: big.NewInt(2 * params.GWei),
 	})
 	_ = must(s.Send(must(tx.MarshalBinary())))
-	_ = s.Run(ctx)
+	return errors.Join(s.Run(ctx), s.Close())
 }
 
 func must[T any](v T, err error) T {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -104,6 +105,7 @@ func (c *Command) Run(args []string, program func(context.Context) error) int {
 		c.dumpConfig(c.Stdout)
 		return ExitOK
 	}
+	c.warnOfVariables(os.Environ())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -129,9 +131,32 @@ func (c *Command) parse(args []string) error {
 		return err
 	}
 	if c.flags.NArg() > 0 {
+		if c.flags.Arg(0) == "dumpconfig" {
+			return errors.New("dumpconfig comes first, before the flags")
+		}
 		return fmt.Errorf("unexpected argument %q", c.flags.Arg(0))
 	}
 	return c.openLog()
+}
+
+// warnOfVariables logs, in one line, which of environ look like a flag's and are none: a
+// typing error, or meant for another program.
+func (c *Command) warnOfVariables(environ []string) {
+	known := make(map[string]bool)
+	c.flags.VisitAll(func(f *flag.Flag) {
+		known[EnvPrefix+"_"+strings.ToUpper(strings.NewReplacer("-", "_", ".", "_", "/", "_").Replace(f.Name))] = true
+	})
+	var unknown []string
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, EnvPrefix+"_") && !known[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		c.Log.Warn("No flag has these environment variables: they are ignored.", "variables", strings.Join(unknown, " "))
+	}
 }
 
 func (c *Command) openLog() error {
@@ -192,7 +217,8 @@ func (c *Command) help(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "\nEvery flag is also an environment variable (-log-level: %s_LOG_LEVEL) and a key of\n"+
-		"the TOML file (log-level = \"info\"). Flags win over variables, variables over the file.\n", EnvPrefix)
+		"the TOML file (log-level = \"info\"). Flags win over variables, variables over the file.\n"+
+		"A variable that is no flag's is ignored, and the log says so.\n", EnvPrefix)
 }
 
 // heading is the flag with the name of its value.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,6 +76,13 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+func TestDumpConfigComesFirst(t *testing.T) {
+	var s settings
+	c, _, errs := newCommand(&s)
+	require.Equal(t, ExitUsage, c.Run([]string{"-rate=5", "dumpconfig"}, func(context.Context) error { panic("must not run") }))
+	require.Contains(t, errs.String(), "dumpconfig comes first, before the flags")
+}
+
 func TestHelp(t *testing.T) {
 	var s settings
 	c, out, _ := newCommand(&s)
@@ -100,7 +108,23 @@ General:
 
 Every flag is also an environment variable (-log-level: VIVACE_LOG_LEVEL) and a key of
 the TOML file (log-level = "info"). Flags win over variables, variables over the file.
+A variable that is no flag's is ignored, and the log says so.
 `, out.String())
+}
+
+// A typing error in the name of a variable is said, once; those of others are not read.
+func TestUnknownVariables(t *testing.T) {
+	for _, v := range []string{"VIVACE_HTTP_PORT", "VIVACE_HTTPPORT", "VIVACE_BOGUS", "VIVACESS"} {
+		t.Setenv(v, "1")
+	}
+	var s settings
+	c, _, errs := newCommand(&s)
+	require.Equal(t, ExitOK, c.Run(nil, func(context.Context) error { return nil }))
+	require.Equal(t, 1, s.port)
+	require.Equal(t, 1, strings.Count(errs.String(), "\n"))
+	for v, said := range map[string]bool{"VIVACE_HTTPPORT": true, "VIVACE_BOGUS": true, "VIVACE_HTTP_PORT": false, "VIVACESS": false} {
+		require.Equal(t, said, strings.Contains(errs.String(), v), errs.String())
+	}
 }
 
 func TestExitCodes(t *testing.T) {

@@ -3,7 +3,7 @@ package cli
 import (
 	"flag"
 	"fmt"
-	"os"
+	"strconv"
 	"time"
 
 	"github.com/vivace-chain/vivace/state"
@@ -21,7 +21,7 @@ const leastStates = 128
 
 // Flags declares the flags of Kept; blocks is the default for history.
 func (k *Kept) Flags(f *flag.FlagSet, blocks uint64) {
-	f.IntVar(&k.States, "state-blocks", leastStates, "`blocks` before the newest whose state and proofs can be asked for; each takes memory for what it changed")
+	f.IntVar(&k.States, "state-blocks", leastStates, "`blocks` before the newest whose state and proofs can be asked for, "+strconv.Itoa(leastStates)+" at least; each takes memory for what it changed")
 	f.Uint64Var(&k.Blocks, "history-blocks", blocks, "`blocks` whose transactions and receipts are kept on disk; 0 keeps all")
 }
 
@@ -40,9 +40,6 @@ func (k *Kept) Open() (*state.Store, *trie.StateTrie, error) {
 	store, err := state.Open(state.Config{Retain: n})
 	return store, trie.New(trie.Config{Retain: n}), err
 }
-
-// DataDir makes a program's directory, for its owner alone, unless it is there.
-func DataDir(dir string) error { return os.MkdirAll(dir, 0o700) }
 
 // CheckIntervals finds intervals, by the names of their flags, that make no sense.
 func CheckIntervals(miniName string, mini time.Duration, blockName string, block time.Duration) error {

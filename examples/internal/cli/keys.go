@@ -13,8 +13,8 @@ import (
 )
 
 // Key reads a secp256k1 key from a file of hexadecimal digits, and makes one, for its
-// owner alone (0600), if there is no such file. A file that others may read is refused:
-// they have read it. Errors match ErrUsage.
+// owner alone (0600), if there is no such file. A file that others may read is refused,
+// they have read it, and so is one that is theirs. Errors match ErrUsage.
 func Key(path string) (*ecdsa.PrivateKey, error) {
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,6 +33,9 @@ func readKey(path string) (*ecdsa.PrivateKey, error) {
 	}
 	if mode := info.Mode(); runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s may be read by others (mode %04o): replace it, and chmod 600", path, mode.Perm())
+	}
+	if err := CheckOwner(path); err != nil {
+		return nil, err
 	}
 	key, err := crypto.LoadECDSA(path)
 	if err != nil {

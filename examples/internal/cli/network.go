@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -20,7 +22,7 @@ type Network struct {
 
 // Flags declares the flags of a Network.
 func (n *Network) Flags(f *flag.FlagSet) {
-	f.StringVar(&n.Dir, "network", filepath.Join(os.TempDir(), "vivace-network"), "`directory` that the chain's processes share: streams and data-availability store")
+	f.StringVar(&n.Dir, "network", Place("network"), "`directory` that the chain's processes share: streams and data-availability store")
 	f.StringVar(&n.Genesis, "genesis", "", "geth's genesis.json, a `file`; by default a development chain with funded accounts")
 }
 
@@ -31,10 +33,30 @@ const messagesKept = 8192
 // DA is where the data-availability store is.
 func (n *Network) DA() string { return filepath.Join(n.Dir, "da") }
 
+func (n *Network) links() string { return filepath.Join(n.Dir, "links") }
+
+// CheckUnused refuses a directory in which a sequencer has published, for one that
+// begins a chain: who follows would be told of two. The error matches ErrUsage.
+func (n *Network) CheckUnused() error {
+	entries, err := os.ReadDir(filepath.Join(n.links(), link.TopicFeed))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: -network: %w", ErrUsage, err)
+	case len(entries) > 0:
+		return fmt.Errorf("%w: -network: %s has the stream of a chain that is not in -datadir: name that chain's, or another network, or remove it", ErrUsage, n.Dir)
+	}
+	return nil
+}
+
 // Open opens the directory. One process, the sequencer, writes to the
 // data-availability store.
 func (n *Network) Open(writer bool) (*link.Directory, *directory.Store, error) {
-	links, err := link.NewDirectory(filepath.Join(n.Dir, "links"), messagesKept)
+	if err := DataDir(n.Dir); err != nil {
+		return nil, nil, err
+	}
+	links, err := link.NewDirectory(n.links(), messagesKept)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -61,6 +61,9 @@ func (o *Options) Open(dir string) (*Door, error) {
 			file = filepath.Join(dir, "jwt.hex")
 		}
 		var err error
+		if err = cli.CheckOwner(file); err != nil {
+			return nil, fmt.Errorf("%w: -admin.jwtsecret: %w", cli.ErrUsage, err)
+		}
 		if d.secret, err = rpc.LoadSecret(file); err != nil {
 			return nil, fmt.Errorf("%w: -admin.jwtsecret: %w", cli.ErrUsage, err)
 		}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/sequencer"
 )
@@ -30,34 +32,68 @@ func SequencerReady(s *sequencer.Sequencer) func() []rpc.Reason {
 	}
 }
 
-// silence is how long a full node may hear nothing. A sequencer seals a block every
-// second, with transactions or without.
-const silence = 10 * time.Second
+// A full node is patient for three blocks, and ten seconds at least: a sequencer seals a
+// block every interval, with transactions or without, but is not always in time.
+const (
+	patienceBlocks = 3
+	patienceLeast  = 10 * time.Second
+)
 
-// FullnodeReady says why a full node should not get traffic: it refused what the
-// sequencer sent, or has heard nothing for a while. A body that was refused is a block
-// that its history does not have, and remains a reason.
-func FullnodeReady(f *fullnode.Follower) func() []rpc.Reason {
-	began := time.Now()
+// FullnodeReady says why a full node, whose Config.History is store, should not get
+// traffic: it refused what the sequencer sent, has heard nothing yet, or nothing for
+// three of the chain's blocks and ten seconds. A body that was refused is a block that
+// its history does not have, and remains a reason.
+func FullnodeReady(f *fullnode.Follower, store *history.Store) func() []rpc.Reason {
 	return func() []rpc.Reason {
-		return fullnodeReasons(time.Now(), began, f.Stats().LastMessage, f.Refused(), f.RefusedBody())
+		_, env := f.Latest()
+		patience := max(patienceLeast, patienceBlocks*interval(env, f.Header(), store.Header))
+		return fullnodeReasons(time.Now(), f.Stats().LastMessage, patience, f.Refused(), f.RefusedBody())
 	}
 }
 
-// fullnodeReasons are those of a node that began, and last heard something, at a time.
-func fullnodeReasons(now, began, heard time.Time, refused, refusedBody error) (out []rpc.Reason) {
+// fullnodeReasons are those of a node that last heard something at a time.
+func fullnodeReasons(now, heard time.Time, patience time.Duration, refused, refusedBody error) (out []rpc.Reason) {
 	if refused != nil {
 		out = append(out, rpc.Reason{Check: "feed", Detail: refused.Error()})
 	}
 	if refusedBody != nil {
 		out = append(out, rpc.Reason{Check: "bodies", Detail: refusedBody.Error()})
 	}
-	what := "since the last message"
 	if heard.IsZero() {
-		heard, what = began, "since the start"
+		return append(out, rpc.Reason{Check: "feed", Detail: "nothing has come from the sequencer yet"})
 	}
-	if quiet := now.Sub(heard); quiet > silence {
-		out = append(out, rpc.Reason{Check: "feed", Detail: fmt.Sprintf("nothing came from the sequencer for %s, %s", quiet.Round(time.Second), what)})
+	if quiet := now.Sub(heard); quiet > patience {
+		out = append(out, rpc.Reason{Check: "feed", Detail: fmt.Sprintf(
+			"nothing came from the sequencer for %s; the chain's blocks let it expect something within %s", quiet.Round(time.Second), patience)})
 	}
 	return out
+}
+
+// interval is the shortest time from one of the newest blocks to the next, by their
+// timestamps: after a pause of the sequencer one of them is as long as that. The block
+// before newest is asked of header, the newest that has begun is env's. 0 is not known:
+// genesis, which may be of any time, does not count.
+func interval(env *chain.Env, newest *chain.Header, header func(number uint64) (*chain.Header, error)) time.Duration {
+	const blocks = 3
+	shortest, known := uint64(0), false
+	gap := func(from, to, blocks uint64) {
+		if seconds := (to - from) / blocks; to >= from && (!known || seconds < shortest) {
+			shortest, known = seconds, true
+		}
+	}
+	if newest.Number > 0 && env.Number > newest.Number {
+		gap(newest.Timestamp, env.Timestamp, env.Number-newest.Number)
+	}
+	for range blocks {
+		if newest.Number < 2 {
+			break
+		}
+		parent, err := header(newest.Number - 1)
+		if err != nil {
+			break // it began later, or has not come so far
+		}
+		gap(parent.Timestamp, newest.Timestamp, 1)
+		newest = parent
+	}
+	return time.Duration(shortest) * time.Second
 }

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"io"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -128,31 +126,5 @@ func TestOptionsRefused(t *testing.T) {
 			require.NotContains(t, err.Error(), "\n")
 			require.Nil(t, door)
 		})
-	}
-}
-
-func TestFullnodeReasons(t *testing.T) {
-	var (
-		began = time.Unix(1000, 0)
-		never time.Time
-	)
-	for name, test := range map[string]struct {
-		after, heard time.Duration // heard: 0 is never
-		feed, body   error
-		want         []rpc.Reason
-	}{
-		"just began":    {after: silence},
-		"never heard":   {after: silence + time.Second, want: []rpc.Reason{{Check: "feed", Detail: "nothing came from the sequencer for 11s, since the start"}}},
-		"heard":         {after: time.Hour, heard: time.Hour - silence},
-		"silent":        {after: time.Hour, heard: time.Hour - silence - time.Second, want: []rpc.Reason{{Check: "feed", Detail: "nothing came from the sequencer for 11s, since the last message"}}},
-		"refused":       {after: 1, heard: 1, feed: errors.New("another root"), want: []rpc.Reason{{Check: "feed", Detail: "another root"}}},
-		"body refused":  {after: 1, heard: 1, body: errors.New("another body"), want: []rpc.Reason{{Check: "bodies", Detail: "another body"}}},
-		"clock is back": {after: -time.Hour, heard: 1},
-	} {
-		heard := never
-		if test.heard != 0 {
-			heard = began.Add(test.heard)
-		}
-		require.Equal(t, test.want, fullnodeReasons(began.Add(test.after), began, heard, test.feed, test.body), name)
 	}
 }

@@ -1,0 +1,126 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da/inprocess"
+	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/rpc"
+	"github.com/vivace-chain/vivace/rpc/node"
+	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
+)
+
+func TestFullnodeReasons(t *testing.T) {
+	const patience = 90 * time.Second
+	start := time.Unix(1000, 0)
+	never := []rpc.Reason{{Check: "feed", Detail: "nothing has come from the sequencer yet"}}
+	for name, test := range map[string]struct {
+		heard      time.Time
+		feed, body error
+		want       []rpc.Reason
+	}{
+		"never heard":   {want: never},
+		"heard":         {heard: start.Add(-patience)},
+		"silent":        {heard: start.Add(-patience - time.Second), want: []rpc.Reason{{Check: "feed", Detail: "nothing came from the sequencer for 1m31s; the chain's blocks let it expect something within 1m30s"}}},
+		"refused":       {heard: start, feed: errors.New("another root"), want: []rpc.Reason{{Check: "feed", Detail: "another root"}}},
+		"body refused":  {heard: start, body: errors.New("another body"), want: []rpc.Reason{{Check: "bodies", Detail: "another body"}}},
+		"both":          {feed: errors.New("another root"), want: append([]rpc.Reason{{Check: "feed", Detail: "another root"}}, never...)},
+		"clock is back": {heard: start.Add(time.Hour)},
+	} {
+		require.Equal(t, test.want, fullnodeReasons(start, test.heard, patience, test.feed, test.body), name)
+	}
+}
+
+func TestInterval(t *testing.T) {
+	for name, test := range map[string]struct {
+		times []uint64 // of blocks from genesis on
+		from  uint64   // of the oldest header that is kept
+		open  uint64   // the timestamp of the block after these; 0: none
+		want  time.Duration
+	}{
+		"genesis":                {times: []uint64{0}},
+		"its child":              {times: []uint64{0}, open: 1_700_000_000},
+		"first block":            {times: []uint64{0, 1_700_000_000}},
+		"open block":             {times: []uint64{0, 100}, open: 130, want: 30 * time.Second},
+		"two blocks":             {times: []uint64{0, 100, 130}, want: 30 * time.Second},
+		"pause":                  {times: []uint64{0, 100, 130, 9000}, open: 99_000, want: 30 * time.Second},
+		"another rate long ago":  {times: []uint64{0, 100, 101, 131, 161, 191}, open: 221, want: 30 * time.Second},
+		"less than a second":     {times: []uint64{0, 100, 100, 101}, open: 101},
+		"from a snapshot":        {times: []uint64{0, 100, 130}, from: 2, open: 160, want: 30 * time.Second},
+		"from a snapshot, alone": {times: []uint64{0, 100, 130}, from: 2},
+	} {
+		header := func(number uint64) (*chain.Header, error) {
+			if number < test.from {
+				return nil, chain.ErrNotFound
+			}
+			return &chain.Header{Number: number, Timestamp: test.times[number]}, nil
+		}
+		newest, err := header(uint64(len(test.times) - 1))
+		require.NoError(t, err)
+		env := &chain.Env{Number: newest.Number, Timestamp: newest.Timestamp}
+		if test.open != 0 {
+			env = &chain.Env{Number: newest.Number + 1, Timestamp: test.open}
+		}
+		require.Equal(t, test.want, interval(env, newest, header), name)
+	}
+}
+
+// A full node gets no traffic before it has heard of its sequencer.
+func TestFullnodeReadiness(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	log := slog.New(slog.DiscardHandler)
+	spec, err := genesis.Dev(genesis.DevOptions{State: genesis.FundDevAccounts(nil)})
+	require.NoError(t, err)
+	store, err := history.Open(history.Config{Dir: t.TempDir(), Genesis: spec.Genesis.Header, Logger: log})
+	require.NoError(t, err)
+	defer store.Close()
+	bus := sequencer.NewBus(1 << 20)
+	f, err := fullnode.New(ctx, fullnode.Config{Genesis: spec.Genesis, Subscriber: bus, History: store, Logger: log})
+	require.NoError(t, err)
+	defer f.Close()
+	engine, err := execution.New(execution.Config{Chain: spec.Config})
+	require.NoError(t, err)
+	door, err := (&Options{Address: "127.0.0.1", Hosts: "localhost", API: "eth"}).Open(t.TempDir())
+	require.NoError(t, err)
+	service := &Service{
+		Door: door, Backend: node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Logger: log}), Engine: engine,
+		Ready: FullnodeReady(f, store), Log: log,
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- Together(ctx, f.Run, service.Run) }()
+	ready := func() (int, string) {
+		res, err := http.Get("http://" + door.Addr().String() + "/healthz/ready")
+		require.NoError(t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(body)
+	}
+	status, why := ready()
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, why, "nothing has come from the sequencer yet")
+
+	s, err := sequencer.New(ctx, sequencer.Config{
+		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: t.TempDir(), DA: inprocess.New(), Publisher: bus, Logger: log,
+	})
+	require.NoError(t, err)
+	defer s.Close()
+	go func() { ended <- s.Run(ctx) }()
+	require.Eventually(t, func() bool { status, _ := ready(); return status == http.StatusOK }, 10*time.Second, 10*time.Millisecond)
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
+	require.NoError(t, <-ended)
+	require.NoError(t, <-ended)
+}
