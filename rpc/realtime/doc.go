@@ -12,8 +12,8 @@
 //	realtime_sendRawTransaction(raw, timeout)
 //
 // waits up to 10 s, or for timeout as below. A transaction with a nonce too high waits
-// for those before it. Then comes error -32000, whose text begins with "realtime
-// transaction expired", with the transaction's hash as data. It is the wait that
+// for those before it. Then comes error -32000, "realtime transaction expired", with
+// the transaction's hash as data. It is the wait that
 // expired: the transaction stays where it was and may still execute. Whoever wants to
 // know sends it again, which is to wait on, or asks for the receipt.
 //

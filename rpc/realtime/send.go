@@ -22,17 +22,17 @@ const (
 	codeNonceGap = 6 // the data is the nonce that was expected
 )
 
-// Expired is what the error of realtime_sendRawTransaction begins with, whose code is
-// wire.CodeServer, when the time is over: what MegaETH's clients look for. It is the wait
-// that is over: the transaction may still execute.
+// Expired is the error of realtime_sendRawTransaction, with the code wire.CodeServer,
+// when the time is over, as MegaETH words it. It is the wait that is over: the
+// transaction may still execute.
 const Expired = "realtime transaction expired"
 
 // SendRawTransaction is realtime_sendRawTransaction: it answers with the receipt as
 // soon as the transaction is acknowledged. A transaction with a nonce too high waits
 // for those before it. Blob transactions may come with their blobs: see
 // wire.Envelope. timeout is as eth_sendRawTransactionSync has it, but for its default,
-// Config.RealtimeTimeout. When it ends first, the error begins with Expired, has the transaction's hash as
-// data, and the transaction may still execute.
+// Config.RealtimeTimeout. When it ends first, the error is Expired, with the
+// transaction's hash as data.
 func (r *Realtime) SendRawTransaction(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (*wire.Receipt, error) {
 	s := r.service
 	envelope, err := wire.Envelope(raw)
