@@ -103,9 +103,9 @@ func TestTimeout(t *testing.T) {
 	}
 	all.Wait()
 	require.Less(t, time.Since(start), 5*time.Second)
-	// The gas of a transaction is used up in the time of several of these.
-	short := newDoor(t, calls.Options{Timeout: 2 * time.Millisecond}, rpctest.Options{})
-	short.refuse(t, "eth_estimateGas", to(looper, ""), -32000, "execution aborted (timeout = 2ms)")
+	// The gas of a transaction would be used up within milliseconds.
+	short := newDoor(t, calls.Options{Timeout: time.Microsecond}, rpctest.Options{})
+	short.refuse(t, "eth_estimateGas", to(looper, ""), -32000, "execution aborted (timeout = 1µs)")
 	require.Equal(t, `"`+word+`0"`, d.result(t, "eth_call", to(keeper, "")), "the turn came back")
 }
 
