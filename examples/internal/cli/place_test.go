@@ -9,11 +9,11 @@ import (
 )
 
 func TestPlace(t *testing.T) {
-	t.Setenv("HOME", "/home/alice")
+	t.Setenv("HOME", "/users/alice")
 	t.Setenv("XDG_DATA_HOME", "")
-	require.Equal(t, "/home/alice/.local/share/vivace/prover", Place("prover"))
+	require.Equal(t, "/users/alice/.local/share/vivace/prover", Place("prover"))
 	t.Setenv("XDG_DATA_HOME", "not/absolute") // which XDG says to ignore
-	require.Equal(t, "/home/alice/.local/share/vivace/prover", Place("prover"))
+	require.Equal(t, "/users/alice/.local/share/vivace/prover", Place("prover"))
 	t.Setenv("XDG_DATA_HOME", "/data")
 	require.Equal(t, "/data/vivace/prover", Place("prover"))
 	t.Setenv("XDG_DATA_HOME", "")

@@ -37,16 +37,20 @@ func SequencerReady(s *sequencer.Sequencer) func() []rpc.Reason {
 const (
 	patienceBlocks = 3
 	patienceLeast  = 10 * time.Second
+	patienceFirst  = time.Minute // until it has seen how long a block is
 )
 
 // FullnodeReady says why a full node, whose Config.History is store, should not get
 // traffic: it refused what the sequencer sent, has heard nothing yet, or nothing for
-// three of the chain's blocks and ten seconds. A body that was refused is a block that
+// three of the chain's blocks, ten seconds at least. A body that was refused is a block that
 // its history does not have, and remains a reason.
 func FullnodeReady(f *fullnode.Follower, store *history.Store) func() []rpc.Reason {
 	return func() []rpc.Reason {
 		_, env := f.Latest()
-		patience := max(patienceLeast, patienceBlocks*interval(env, f.Header(), store.Header))
+		patience := patienceFirst
+		if block, known := interval(env, f.Header(), store.Header); known {
+			patience = max(patienceLeast, patienceBlocks*block)
+		}
 		return fullnodeReasons(time.Now(), f.Stats().LastMessage, patience, f.Refused(), f.RefusedBody())
 	}
 }
@@ -71,11 +75,11 @@ func fullnodeReasons(now, heard time.Time, patience time.Duration, refused, refu
 
 // interval is the shortest time from one of the newest blocks to the next, by their
 // timestamps: after a pause of the sequencer one of them is as long as that. The block
-// before newest is asked of header, the newest that has begun is env's. 0 is not known:
-// genesis, which may be of any time, does not count.
-func interval(env *chain.Env, newest *chain.Header, header func(number uint64) (*chain.Header, error)) time.Duration {
+// before newest is asked of header, the newest that has begun is env's. Genesis, which may
+// be of any time, does not count, so it takes two blocks until something is known.
+func interval(env *chain.Env, newest *chain.Header, header func(number uint64) (*chain.Header, error)) (_ time.Duration, known bool) {
 	const blocks = 3
-	shortest, known := uint64(0), false
+	shortest := uint64(0)
 	gap := func(from, to, blocks uint64) {
 		if seconds := (to - from) / blocks; to >= from && (!known || seconds < shortest) {
 			shortest, known = seconds, true
@@ -95,5 +99,5 @@ func interval(env *chain.Env, newest *chain.Header, header func(number uint64) (
 		gap(parent.Timestamp, newest.Timestamp, 1)
 		newest = parent
 	}
-	return time.Duration(shortest) * time.Second
+	return time.Duration(shortest) * time.Second, known
 }

@@ -45,21 +45,22 @@ func TestFullnodeReasons(t *testing.T) {
 
 func TestInterval(t *testing.T) {
 	for name, test := range map[string]struct {
-		times []uint64 // of blocks from genesis on
-		from  uint64   // of the oldest header that is kept
-		open  uint64   // the timestamp of the block after these; 0: none
-		want  time.Duration
+		times   []uint64 // of blocks from genesis on
+		from    uint64   // of the oldest header that is kept
+		open    uint64   // the timestamp of the block after these; 0: none
+		want    time.Duration
+		unknown bool
 	}{
-		"genesis":                {times: []uint64{0}},
-		"its child":              {times: []uint64{0}, open: 1_700_000_000},
-		"first block":            {times: []uint64{0, 1_700_000_000}},
+		"genesis":                {times: []uint64{0}, unknown: true},
+		"its child":              {times: []uint64{0}, open: 1_700_000_000, unknown: true},
+		"first block":            {times: []uint64{0, 1_700_000_000}, unknown: true},
 		"open block":             {times: []uint64{0, 100}, open: 130, want: 30 * time.Second},
 		"two blocks":             {times: []uint64{0, 100, 130}, want: 30 * time.Second},
 		"pause":                  {times: []uint64{0, 100, 130, 9000}, open: 99_000, want: 30 * time.Second},
 		"another rate long ago":  {times: []uint64{0, 100, 101, 131, 161, 191}, open: 221, want: 30 * time.Second},
 		"less than a second":     {times: []uint64{0, 100, 100, 101}, open: 101},
 		"from a snapshot":        {times: []uint64{0, 100, 130}, from: 2, open: 160, want: 30 * time.Second},
-		"from a snapshot, alone": {times: []uint64{0, 100, 130}, from: 2},
+		"from a snapshot, alone": {times: []uint64{0, 100, 130}, from: 2, unknown: true},
 	} {
 		header := func(number uint64) (*chain.Header, error) {
 			if number < test.from {
@@ -73,7 +74,9 @@ func TestInterval(t *testing.T) {
 		if test.open != 0 {
 			env = &chain.Env{Number: newest.Number + 1, Timestamp: test.open}
 		}
-		require.Equal(t, test.want, interval(env, newest, header), name)
+		got, known := interval(env, newest, header)
+		require.Equal(t, test.want, got, name)
+		require.Equal(t, !test.unknown, known, name)
 	}
 }
 
