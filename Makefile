@@ -54,7 +54,7 @@ door:
 # A million junk transactions and other floods over a sequencer, beside honest requests.
 # With VIVACE_QUIET=1, on a machine that does nothing else, latency is held to its bound.
 floods:
-	VIVACE_JUNK=1000000 go test -count=1 -v ./rpc -run Floods -timeout 0
+	VIVACE_JUNK=1000000 VIVACE_QUIET=1 go test -count=1 -v ./rpc -run Floods -timeout 0
 
 # The sequencer is killed a hundred times under load.
 kill:
