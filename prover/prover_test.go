@@ -148,7 +148,8 @@ func TestAttestations(t *testing.T) {
 		require.Equal(t, want, got[s.block.Header.Number])
 	}
 	require.Empty(t, p.Failures())
-	require.Equal(t, uint64(len(blocks)), p.Stats().Attested)
+	// It is counted once it has been told.
+	require.Eventually(t, func() bool { return p.Stats().Attested == uint64(len(blocks)) }, 5*time.Second, time.Millisecond)
 }
 
 // TestEvidence: what does not hold is Evidence, with its error, and not attested;
