@@ -21,9 +21,14 @@ var budgets = []struct {
 	{"state", 6, "a store of plain data needs no trie, no EVM and no codec"},
 	{"da", 6, "a client of a data-availability layer moves bytes"},
 	{"da/directory", 6, "a store in a directory is std and our own framing"},
+	{"da/eigenda", 6, "a client over HTTP is std; EigenDA's own modules stay out"},
+	{"da/altda", 6, "a client and a server over HTTP are std; the OP stack's modules stay out"},
+	{"da/memory", 6, "other people's tests import it"},
 	{"da/unassigned", 6, "it refuses, politely"},
 	{"trie", 12, "it is to be imported alone into other stacks"},
 	{"statediff", 16, "it is to be imported alone; a compressor is what it may add"},
+	{"internal/envelope", 16, "whoever checks a signed message has this: a compressor, and secp256k1 without a C compiler"},
+	{"statediff/gossip", 16, "as internal/envelope: the order of the feed is a matter of its own"},
 }
 
 func TestBudgets(t *testing.T) {

@@ -1,0 +1,133 @@
+package gossip
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/rlp"
+)
+
+// A Sealed is the body of a header's envelope: the header, and what it takes to
+// follow the feed from the next block on.
+type Sealed struct {
+	Header *chain.Header
+	Frame  common.Hash // digest of the block's last frame
+	Model  []byte      // of the DiffEncoder after that frame; at most ModelMax bytes
+}
+
+// ModelMax is the longest model of a DiffEncoder that travels with a header, in
+// bytes.
+const ModelMax = 64
+
+// AppendBinary appends the RLP of s.
+func (s *Sealed) AppendBinary(dst []byte) ([]byte, error) {
+	if len(s.Model) > ModelMax {
+		return dst, fmt.Errorf("%w: model of %d bytes, limit %d", chain.ErrTooLarge, len(s.Model), ModelMax)
+	}
+	start := len(dst)
+	dst, err := s.Header.AppendBinary(dst)
+	if err != nil {
+		return dst, err
+	}
+	dst = rlp.AppendBytes(dst, s.Frame[:])
+	dst = rlp.AppendBytes(dst, s.Model)
+	return rlp.WrapList(dst, start), nil
+}
+
+// UnmarshalBinary reads what AppendBinary wrote and copies what it keeps. On an error,
+// which matches chain.ErrCorrupt, s is unchanged.
+func (s *Sealed) UnmarshalBinary(src []byte) error {
+	var (
+		out = Sealed{Header: new(chain.Header)}
+		in  = rlp.NewReader(src)
+		r   = in.List()
+	)
+	header := r.Raw()
+	r.Fixed(out.Frame[:])
+	model := r.Bytes()
+	if len(model) > ModelMax {
+		r.Fail(rlp.ErrSize)
+	}
+	in.Close(r)
+	if err := in.End(); err != nil {
+		return &chain.CorruptError{What: "sealed header", Offset: -1, Err: err}
+	}
+	if err := out.Header.UnmarshalBinary(header); err != nil {
+		return err
+	}
+	out.Model = append(out.Model, model...)
+	*s = out
+	return nil
+}
+
+// A Message is a message of the feed: an opened envelope, and what is in it. Exactly
+// one of Frame and Sealed is set. It is not altered any more.
+type Message struct {
+	envelope.Opened
+	Frame  *chain.Frame // its Diff is a view of Body
+	Sealed *Sealed
+}
+
+// Read reads the body of an opened envelope of the feed. What the head says must be
+// what the body says: an error is the signer's fault (envelope.FaultError), unless
+// the envelope is of another kind, which is the caller's.
+func Read(o envelope.Opened) (*Message, error) {
+	m := &Message{Opened: o}
+	var (
+		place chain.Place
+		term  uint64
+		err   error
+	)
+	switch o.Kind {
+	case envelope.KindFrame:
+		m.Frame = new(chain.Frame)
+		err = m.Frame.UnmarshalBinary(o.Body)
+		place, term = m.Frame.Place(), m.Frame.Term
+	case envelope.KindHeader:
+		m.Sealed = new(Sealed)
+		if err = m.Sealed.UnmarshalBinary(o.Body); err == nil {
+			place, term = chain.HeaderPlace(m.Sealed.Header.Number), m.Sealed.Header.Term()
+		}
+	default:
+		return nil, fmt.Errorf("gossip: a %s is not of the feed", o.Kind)
+	}
+	switch {
+	case err != nil:
+	case place != o.Place:
+		err = &chain.MismatchError{Block: o.Place.Number, Field: "place", Got: place.String(), Want: o.Place.String()}
+	case term != o.Term:
+		err = &chain.MismatchError{Block: o.Place.Number, Field: "term", Got: fmt.Sprint(term), Want: fmt.Sprint(o.Term)}
+	case place.Number == 0:
+		err = &chain.CorruptError{What: "feed message", Offset: -1, Err: errors.New("nobody sequenced genesis")}
+	default:
+		return m, nil
+	}
+	return nil, o.Fault(err)
+}
+
+// messageOverhead is about what a message takes beside its bytes.
+const messageOverhead = 512
+
+// weight is about how many bytes m keeps alive.
+func (m *Message) weight() int {
+	n := len(m.Envelope) + messageOverhead
+	if m.Packed {
+		n += len(m.Body)
+	}
+	return n
+}
+
+// after is the first place after m.
+func (m *Message) after() chain.Place {
+	switch {
+	case m.Frame == nil:
+		return chain.Place{Number: m.Place.Number + 1}
+	case m.Frame.Last:
+		return chain.HeaderPlace(m.Place.Number)
+	}
+	return chain.Place{Number: m.Place.Number, Index: m.Place.Index + 1}
+}
