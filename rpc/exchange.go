@@ -126,7 +126,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in := &intake{door: e.door, allowance: newAllowance(&e.door.memory)}
-	defer in.done()
+	defer in.forget()
 	switch err := in.read(r.Context(), r.Body, limits.Body); {
 	case errors.Is(err, errTooLarge):
 		e.door.refuse(w, http.StatusRequestEntityTooLarge, "content length too large")

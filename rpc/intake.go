@@ -45,6 +45,13 @@ func (in *intake) done() {
 	in.end()
 }
 
+// forget is done for a request of which nobody keeps a part.
+func (in *intake) forget() {
+	in.done()
+	recycle(in.body)
+	in.body, in.calls = nil, nil
+}
+
 func (in *intake) giveBody() {
 	if in.from != nil {
 		in.from.give(in.reserved)
@@ -112,8 +119,8 @@ func (in *intake) grow(size int) error {
 	if in.from = in.allowance.take(in.reserved); in.from == nil {
 		return errMemory
 	}
-	grown := make([]byte, len(in.body), size)
-	copy(grown, in.body)
+	grown := append(newBuffer(size), in.body...)
+	recycle(in.body)
 	in.body = grown
 	return nil
 }

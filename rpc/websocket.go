@@ -168,7 +168,7 @@ func (s *socket) readAll() int {
 		}
 		in := &intake{door: s.endpoint.door, allowance: s.allowance}
 		if err := s.read(in); err != nil {
-			in.done()
+			in.forget()
 			return s.farewell(err)
 		}
 		weight := max(1, min(len(in.calls), cap(s.slots)))
