@@ -126,7 +126,8 @@ func (in *intake) grow(size int) error {
 }
 
 // begin waits until the answer may be made: for a place among large answers, if it may
-// be one, and for a bulk request's turn, as the one that it had may be over. The error matches errLarge or errTurn.
+// be one, and for a bulk request's turn, as the one that it had may be over. The error
+// matches errLarge or errTurn.
 func (in *intake) begin(ctx context.Context) (err error) {
 	in.answers = in.volume()
 	if in.place, err = in.door.larges.take(ctx, in.answers, in.door.cfg.Limits.Timeout); err != nil {

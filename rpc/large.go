@@ -20,6 +20,9 @@ const (
 	small volume = iota
 	// item is small, and a batch of it is not.
 	item
+	// slow is an item that does more than to read what is at hand: it executes, or waits
+	// for what others do.
+	slow
 	// reading is large, and made of what is at hand: it takes milliseconds.
 	reading
 	// searching is large, and may take seconds.
@@ -57,11 +60,11 @@ var volumes = map[string]volume{
 	"eth_getRawTransactionByBlockNumberAndIndex": item,
 	"debug_getRawHeader":                         item,
 	"debug_getRawTransaction":                    item,
-	"eth_call":                                   item,
-	"eth_createAccessList":                       item,
-	"eth_fillTransaction":                        item,
-	"eth_sendRawTransactionSync":                 item,
-	"realtime_sendRawTransaction":                item,
+	"eth_call":                                   slow,
+	"eth_createAccessList":                       slow,
+	"eth_fillTransaction":                        slow,
+	"eth_sendRawTransactionSync":                 slow,
+	"realtime_sendRawTransaction":                slow,
 
 	"eth_getProof":          searching,
 	"eth_getLogs":           searching,
@@ -72,13 +75,6 @@ var volumes = map[string]volume{
 	"eth_simulateV1":         executing,
 	"debug_executionWitness": executing,
 	"testing_buildBlockV1":   executing,
-}
-
-// slow are the items that do more than to read what is at hand: they execute, or wait
-// for what others do.
-var slow = map[string]bool{
-	"eth_call": true, "eth_createAccessList": true, "eth_fillTransaction": true,
-	"eth_sendRawTransactionSync": true, "realtime_sendRawTransaction": true,
 }
 
 func (c call) volume() volume {
@@ -92,7 +88,7 @@ func (c call) volume() volume {
 // all of it is: others may be asleep between what they read, and so are mixed.
 func (in *intake) volume() volume {
 	if len(in.calls) == 1 {
-		if v := in.calls[0].volume(); v != item {
+		if v := in.calls[0].volume(); v > slow {
 			return v
 		}
 		return small
@@ -101,7 +97,7 @@ func (in *intake) volume() volume {
 	for _, call := range in.calls {
 		v := call.volume()
 		most = max(most, v)
-		quick = quick && (v == item || v == reading) && !slow[call.method]
+		quick = quick && (v == item || v == reading)
 	}
 	switch {
 	case most == small:

@@ -77,9 +77,6 @@ func TestVolumes(t *testing.T) {
 		_, answer := askDoor(door, callOf(method))
 		require.NotContains(t, answer, "does not exist", method)
 	}
-	for method := range slow {
-		require.Equal(t, item, volumes[method], method)
-	}
 }
 
 // Large answers are made one after the other; each volume has a line of its own, and
