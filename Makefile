@@ -52,7 +52,7 @@ door:
 	VIVACE_QUIET=1 go test -count=1 -v ./bench -run TestDoorLimits -timeout 0
 
 # A million junk transactions and other floods over a sequencer, beside honest requests.
-# For a machine that does nothing else: their latency is held to twice that alone.
+# For a machine that does nothing else: their latency is held to bounds, and printed.
 floods:
 	VIVACE_JUNK=1000000 VIVACE_QUIET=1 go test -count=1 -v ./rpc -run Floods -timeout 0
 

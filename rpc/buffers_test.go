@@ -11,7 +11,7 @@ import (
 // A large body that comes after another of its size takes no memory of its own.
 func TestBuffersAreRecycled(t *testing.T) {
 	body := strings.Repeat(" ", 3<<20)
-	door := new(Server)
+	door := &Server{turns: newTurns(1)}
 	door.memory.limit = 1 << 30
 	read := func() {
 		in := &intake{door: door, allowance: newAllowance(&door.memory)}

@@ -27,12 +27,12 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) 
 		refuseBatch(w, in.calls, "batch too large")
 		return
 	}
-	if err := in.begin(r.Context()); err != nil {
-		e.door.busy(w, err)
+	if in.batch && in.valid { // else nothing of it is executed
+		e.exchangePieces(in, w, r)
 		return
 	}
-	if in.answers == mixed && json.Valid(in.body) { // else nothing of it is executed
-		e.exchangePieces(in, w, r)
+	if err := in.begin(r.Context()); err != nil {
+		e.door.busy(w, err)
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, e.door.timer))

@@ -2,13 +2,13 @@ package rpc_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/metrics"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,12 +46,13 @@ func junkTxs(t *testing.T) int64 {
 	return 50_000
 }
 
-// TestFloods serves two honest clients over a sequencer, one who reads a balance and
-// one who sends a transaction and gets its receipt, again and again over WebSockets,
-// first alone and then beside one flood after the other. They get all their answers,
-// within patience, and the heap stays below heapMax. With VIVACE_QUIET=1, on a machine
-// that does nothing else, their 99th percentiles stay within twice what they were, or a
-// millisecond.
+// TestFloods serves honest clients over a sequencer, who read a balance, send a
+// transaction and get its receipt, send a batch, or look for logs, again and again over
+// WebSockets, first alone and then beside one flood after the other. They get all their
+// answers, within patience, and the heap stays below heapMax. With VIVACE_QUIET=1, on a
+// machine that does nothing else, their 99th percentiles stay within twice what they were,
+// or within what each client allows: on two cores, which the floods have to come from as
+// well, a few milliseconds are one thread that waited for a clock tick.
 func TestFloods(t *testing.T) {
 	s := rpctest.RunSequencer(t, nil)
 	door, err := rpc.New(rpc.Config{
@@ -65,30 +66,11 @@ func TestFloods(t *testing.T) {
 	if testing.Short() {
 		period = 300 * time.Millisecond
 	}
-	reader, sender := dial(t, url), dial(t, url)
-	require.NoError(t, errors.Join(reader.SetReadDeadline(time.Time{}), sender.SetReadDeadline(time.Time{})))
-	honest := func(stop <-chan struct{}) map[string][]time.Duration {
-		var (
-			reads, sends []time.Duration
-			both         errgroup.Group
-		)
-		both.Go(func() (err error) {
-			reads, err = ask(reader, stop, func() string { return readBalance })
-			return err
-		})
-		both.Go(func() (err error) {
-			sends, err = ask(sender, stop, func() string {
-				return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"realtime_sendRawTransaction","params":["0x%x"]}`, s.Transfer(0))
-			})
-			return err
-		})
-		require.NoError(t, both.Wait())
-		return map[string][]time.Duration{"reads": reads, "sends": sends}
-	}
-	honest(after(period / 4)) // warms up
-	alone := honest(after(period))
-	for kind, times := range alone {
-		t.Logf("%-14s %s: %5d, p50 %8v, p99 %8v", "alone", kind, len(times), percentile(times, 50), percentile(times, 99))
+	crowd := honestClients(t, url, s)
+	crowd.serve(t, after(period/4)) // warms up
+	alone := crowd.serve(t, after(period))
+	for i, times := range alone {
+		t.Logf("%-16s %-7s: %5d, p50 %8v, p99 %8v", "alone", crowd[i].name, len(times), percentile(times, 50), percentile(times, 99))
 	}
 	for _, flood := range []struct {
 		name string
@@ -98,6 +80,7 @@ func TestFloods(t *testing.T) {
 		{"large batches", period.String()},
 		{"half messages", period.String()},
 		{"connections", period.String()},
+		{"sleeping batches", period.String()},
 		{"slow readers", period.String()},
 	} {
 		runtime.GC()
@@ -105,25 +88,73 @@ func TestFloods(t *testing.T) {
 		var sent int64
 		flooded := make(chan struct{})
 		go func() { defer close(flooded); sent = runFlood(t, flood.name, url, flood.size) }()
-		beside := honest(flooded)
+		beside := crowd.serve(t, flooded)
 		done()
 		stats := door.Stats()
-		t.Logf("%-14s %d sent, live heap up to %d MiB, in flight up to %d MiB, %d refused so far",
+		t.Logf("%-16s %d sent, live heap up to %d MiB, in flight up to %d MiB, %d refused so far",
 			flood.name, sent, peak.Load()>>20, stats.MemoryPeak>>20, stats.Refused)
-		for kind, times := range beside {
-			was, is := percentile(alone[kind], 99), percentile(times, 99)
-			t.Logf("%-14s %s: %5d, p50 %8v, p99 %8v, %.1f times that alone", flood.name, kind, len(times), percentile(times, 50), is, float64(is)/float64(was))
-			require.Less(t, is, patience, "%s beside %s", kind, flood.name)
-			if os.Getenv("VIVACE_QUIET") == "1" {
-				require.LessOrEqual(t, is, max(2*was, time.Millisecond), "%s beside %s", kind, flood.name)
+		for i, times := range beside {
+			name, was, is := crowd[i].name, percentile(alone[i], 99), percentile(times, 99)
+			t.Logf("%-16s %-7s: %5d, p50 %8v, p99 %8v, %.1f times that alone", flood.name, name, len(times), percentile(times, 50), is, float64(is)/float64(was))
+			require.Less(t, is, patience, "%s beside %s", name, flood.name)
+			if most := max(2*was, crowd[i].allows); os.Getenv("VIVACE_QUIET") == "1" && is > most {
+				t.Errorf("%s beside %s: %v, at most %v are allowed", name, flood.name, is, most)
 			}
 		}
 		require.Less(t, peak.Load(), uint64(heapMax), flood.name)
 		require.LessOrEqual(t, stats.MemoryPeak, int64(64<<20), flood.name)
 		require.Positive(t, sent, flood.name)
 	}
-	require.NoError(t, errors.Join(reader.Close(), sender.Close()))
+	for _, client := range crowd {
+		require.NoError(t, client.conn.Close())
+	}
 	require.Eventually(t, func() bool { s := door.Stats(); return s.WebSockets == 0 && s.MemoryBytes == 0 }, time.Minute, 10*time.Millisecond)
+}
+
+// An honestClient asks for something again and again.
+type honestClient struct {
+	name    string
+	conn    *websocket.Conn
+	every   time.Duration // at least, from one request to the next
+	allows  time.Duration // as 99th percentile
+	request func() string
+}
+
+type honestCrowd []honestClient
+
+func honestClients(t *testing.T, url string, s *rpctest.Sequencer) honestCrowd {
+	crowd := honestCrowd{
+		{name: "reads", every: time.Millisecond, allows: 15 * time.Millisecond, request: func() string { return readBalance }},
+		{name: "sends", every: time.Millisecond, allows: 15 * time.Millisecond, request: func() string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"realtime_sendRawTransaction","params":["0x%x"]}`, s.Transfer(0))
+		}},
+		{name: "batches", every: 10 * time.Millisecond, allows: 60 * time.Millisecond, request: func() string {
+			return "[" + strings.Repeat(readBalance+",", 9) + readBalance + "]"
+		}},
+		{name: "logs", every: 10 * time.Millisecond, allows: 60 * time.Millisecond, request: func() string {
+			return `{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{"fromBlock":"latest"}]}`
+		}},
+	}
+	for i := range crowd {
+		crowd[i].conn = dial(t, url)
+		require.NoError(t, crowd[i].conn.SetReadDeadline(time.Time{}))
+	}
+	return crowd
+}
+
+// serve lets all of them ask until stop is closed, and returns how long the answers to
+// each took, in ascending order.
+func (c honestCrowd) serve(t *testing.T, stop <-chan struct{}) [][]time.Duration {
+	times := make([][]time.Duration, len(c))
+	var all errgroup.Group
+	for i := range c {
+		all.Go(func() (err error) {
+			times[i], err = c[i].ask(stop)
+			return err
+		})
+	}
+	require.NoError(t, all.Wait())
+	return times
 }
 
 // after is closed when the time is over.
@@ -133,16 +164,14 @@ func after(period time.Duration) <-chan struct{} {
 	return over
 }
 
-// ask sends requests, a millisecond from one to the next at least, until stop is
-// closed, and returns how long the answers took, in ascending order.
-func ask(conn *websocket.Conn, stop <-chan struct{}, request func() string) (times []time.Duration, err error) {
+func (c *honestClient) ask(stop <-chan struct{}) (times []time.Duration, err error) {
 	for {
-		message := []byte(request())
+		message := []byte(c.request())
 		began := time.Now()
-		if err := conn.WriteMessage(websocket.TextMessage, message); err != nil {
+		if err := c.conn.WriteMessage(websocket.TextMessage, message); err != nil {
 			return nil, err
 		}
-		_, answer, err := conn.ReadMessage()
+		_, answer, err := c.conn.ReadMessage()
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +184,7 @@ func ask(conn *websocket.Conn, stop <-chan struct{}, request func() string) (tim
 		case <-stop:
 			slices.Sort(times)
 			return times, nil
-		case <-time.After(time.Millisecond - took):
+		case <-time.After(c.every - took):
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/big"
@@ -38,9 +39,9 @@ func runFlood(t *testing.T, name, url, size string) int64 {
 	}
 	cmd := exec.CommandContext(t.Context(), self)
 	// It stands for many other machines: it is not to take the processors of this one
-	// from the door and the honest.
-	if nice, err := exec.LookPath("nice"); err == nil {
-		cmd = exec.CommandContext(t.Context(), nice, "-n", "19", self)
+	// from the door and the honest, so it runs while they are idle.
+	if chrt, err := exec.LookPath("chrt"); err == nil {
+		cmd = exec.CommandContext(t.Context(), chrt, "--idle", "0", self)
 	}
 	cmd.Env = append(os.Environ(), "VIVACE_FLOOD="+strings.Join([]string{name, url, size}, ";"))
 	cmd.Stderr = os.Stderr
@@ -80,6 +81,8 @@ func TestMain(m *testing.M) {
 		fmt.Println(connectionFlood(ctx, url))
 	case "half messages":
 		fmt.Println(halfFlood(ctx, url))
+	case "sleeping batches":
+		fmt.Println(sleepingFlood(ctx, url))
 	case "slow readers":
 		fmt.Println(slowFlood(ctx, url))
 	}
@@ -99,7 +102,8 @@ func runTests(m *testing.M) int {
 }
 
 // junkFlood sends transactions that will never execute, in batches over several
-// WebSockets, as fast as they are answered.
+// WebSockets, as fast as they are answered. They are made beforehand, but for their
+// signatures, as the flood comes from machines that have time for it.
 func junkFlood(ctx context.Context, url string, total int64) int64 {
 	var left, sent atomic.Int64
 	left.Store(total)
@@ -111,13 +115,14 @@ func junkFlood(ctx context.Context, url string, total int64) int64 {
 		}
 		defer conn.Close()
 		rng := rand.New(rand.NewPCG(1, uint64(i)))
+		batches := make([]junkBatch, 50)
+		for k := range batches {
+			batches[k].fill(kinds, rng)
+		}
 		for left.Add(-100) > -100 {
-			var batch bytes.Buffer
-			for j := range 100 {
-				fmt.Fprintf(&batch, `%c{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x%x"]}`, "[,"[min(j, 1)], kinds[rng.IntN(len(kinds))](rng))
-			}
-			batch.WriteByte(']')
-			if conn.WriteMessage(websocket.TextMessage, batch.Bytes()) != nil {
+			batch := &batches[rng.IntN(len(batches))]
+			batch.sign(rng)
+			if conn.WriteMessage(websocket.TextMessage, batch.text) != nil {
 				return
 			}
 			if _, _, err := conn.ReadMessage(); err != nil {
@@ -129,6 +134,32 @@ func junkFlood(ctx context.Context, url string, total int64) int64 {
 	return sent.Load()
 }
 
+// A junkBatch is a hundred junk transactions in a request.
+type junkBatch struct {
+	text  []byte
+	signs []int // where in text a signature ends that is to be another each time
+}
+
+func (b *junkBatch) fill(kinds []func(*rand.Rand) []byte, rng *rand.Rand) {
+	for j := range 100 {
+		kind := rng.IntN(len(kinds) + 2)
+		raw := kinds[min(kind, len(kinds)-1)](rng)
+		b.text = fmt.Appendf(b.text, `%c{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x%x`, "[,"[min(j, 1)], raw)
+		if kind >= len(kinds)-1 {
+			b.signs = append(b.signs, len(b.text))
+		}
+		b.text = append(b.text, `"]}`...)
+	}
+	b.text = append(b.text, ']')
+}
+
+// sign gives transactions another signature, and so another sender.
+func (b *junkBatch) sign(rng *rand.Rand) {
+	for _, end := range b.signs {
+		binary.LittleEndian.PutUint64(b.text[end-8:], 0x3030303030303030|rng.Uint64()&0x0707070707070707)
+	}
+}
+
 // junk are ways to make a transaction that is not worth anything.
 func junk() []func(*rand.Rand) []byte {
 	var (
@@ -136,17 +167,11 @@ func junk() []func(*rand.Rand) []byte {
 		foreign = poor(1)
 		early   = early()
 	)
-	altered := func(rng *rand.Rand) []byte { // another signature, so another sender
-		raw := bytes.Clone(valid)
-		raw[len(raw)-1-rng.IntN(20)] ^= byte(1 + rng.IntN(255))
-		return raw
-	}
 	return []func(*rand.Rand) []byte{
 		func(rng *rand.Rand) []byte { return []byte(fmt.Sprint(rng.Uint64())) },
 		func(*rand.Rand) []byte { return foreign },
-		func(*rand.Rand) []byte { return valid },
 		func(rng *rand.Rand) []byte { return early[rng.IntN(len(early))] },
-		altered, altered,
+		func(*rand.Rand) []byte { return valid },
 	}
 }
 
@@ -255,6 +280,34 @@ func halfFlood(ctx context.Context, url string) int64 {
 				<-ctx.Done()
 			}
 			_ = conn.Close()
+		}
+	})
+	return sent.Load()
+}
+
+// sleepingFlood sends batches of transactions that wait for others, and of searches.
+func sleepingFlood(ctx context.Context, url string) int64 {
+	var (
+		sent  atomic.Int64
+		batch bytes.Buffer
+	)
+	for i, raw := range early()[:20] {
+		fmt.Fprintf(&batch, `%c{"jsonrpc":"2.0","id":1,"method":"realtime_sendRawTransaction","params":["0x%x",100]}`, "[,"[min(i, 1)], raw)
+		fmt.Fprint(&batch, `,{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{"fromBlock":"0x0"}]}`)
+	}
+	batch.WriteByte(']')
+	crowd(40, func(int) {
+		conn, _, err := websocket.DefaultDialer.DialContext(ctx, ws(url), nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { _ = conn.NetConn().Close() })()
+		for ctx.Err() == nil && conn.WriteMessage(websocket.TextMessage, batch.Bytes()) == nil {
+			sent.Add(1)
+			if _, _, err := conn.ReadMessage(); err != nil {
+				return
+			}
 		}
 	})
 	return sent.Load()

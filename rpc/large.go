@@ -18,10 +18,8 @@ type volume int
 
 const (
 	small volume = iota
-	// item is small, and a batch of it is not.
-	item
-	// slow is an item that does more than to read what is at hand: it executes, or waits
-	// for what others do.
+	// slow is small, and does more than to read what is at hand: it executes, or waits for
+	// what others do.
 	slow
 	// reading is large, and made of what is at hand: it takes milliseconds.
 	reading
@@ -29,9 +27,6 @@ const (
 	searching
 	// executing is large, and may take minutes.
 	executing
-	// mixed is that of a batch of unlike calls, some of which may take long or wait: each
-	// is answered by itself (pieces.go).
-	mixed
 )
 
 // volumes are of the methods whose answers are not small. Those that trace are
@@ -48,23 +43,11 @@ var volumes = map[string]volume{
 	"txpool_contentFrom":   reading,
 	"txpool_inspect":       reading,
 
-	"eth_getCode":                                item,
-	"eth_getHeaderByHash":                        item,
-	"eth_getHeaderByNumber":                      item,
-	"eth_getTransactionByHash":                   item,
-	"eth_getTransactionByBlockHashAndIndex":      item,
-	"eth_getTransactionByBlockNumberAndIndex":    item,
-	"eth_getTransactionReceipt":                  item,
-	"eth_getRawTransactionByHash":                item,
-	"eth_getRawTransactionByBlockHashAndIndex":   item,
-	"eth_getRawTransactionByBlockNumberAndIndex": item,
-	"debug_getRawHeader":                         item,
-	"debug_getRawTransaction":                    item,
-	"eth_call":                                   slow,
-	"eth_createAccessList":                       slow,
-	"eth_fillTransaction":                        slow,
-	"eth_sendRawTransactionSync":                 slow,
-	"realtime_sendRawTransaction":                slow,
+	"eth_call":                    slow,
+	"eth_createAccessList":        slow,
+	"eth_fillTransaction":         slow,
+	"eth_sendRawTransactionSync":  slow,
+	"realtime_sendRawTransaction": slow,
 
 	"eth_getProof":          searching,
 	"eth_getLogs":           searching,
@@ -82,30 +65,6 @@ func (c call) volume() volume {
 		return executing
 	}
 	return volumes[c.method]
-}
-
-// volume is that of the answer to a request. A batch that is large is reading only if
-// all of it is: others may be asleep between what they read, and so are mixed.
-func (in *intake) volume() volume {
-	if len(in.calls) == 1 {
-		if v := in.calls[0].volume(); v > slow {
-			return v
-		}
-		return small
-	}
-	most, quick := small, true
-	for _, call := range in.calls {
-		v := call.volume()
-		most = max(most, v)
-		quick = quick && (v == item || v == reading)
-	}
-	switch {
-	case most == small:
-		return small
-	case quick:
-		return reading
-	}
-	return mixed
 }
 
 // larges bound how many large answers are in the making: what these take is not known

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,40 +37,8 @@ func callOf(method string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":[]}`, method)
 }
 
+// There are all of the methods that have a volume.
 func TestVolumes(t *testing.T) {
-	batch := func(methods ...string) string {
-		for i, m := range methods {
-			methods[i] = callOf(m)
-		}
-		return "[" + strings.Join(methods, ",") + "]"
-	}
-	const block, code, balance, logs, trace, call, send = "eth_getBlockByNumber", "eth_getCode", "eth_getBalance", "eth_getLogs", "debug_traceCall", "eth_call", "realtime_sendRawTransaction"
-	for body, want := range map[string]volume{
-		callOf(balance):                          small,
-		callOf(code):                             small,
-		callOf(block):                            reading,
-		callOf(logs):                             searching,
-		callOf(trace):                            executing,
-		batch():                                  small,
-		batch(code):                              small,
-		batch(block):                             reading,
-		batch(balance, balance):                  small,
-		batch(code, code):                        reading,
-		batch(block, code):                       reading,
-		batch(block, balance):                    mixed,
-		batch(code, call):                        mixed,
-		batch(block, logs):                       mixed,
-		batch(block, trace):                      mixed,
-		batch(call, call):                        mixed,
-		batch(send, send):                        mixed,
-		callOf(send):                             small,
-		batch("eth_sendRawTransaction", balance): small,
-	} {
-		in := new(intake)
-		in.calls, in.batch = parseRequest([]byte(body), 100)
-		require.Equal(t, want, in.volume(), body)
-	}
-	// There are all of these methods.
 	door := quietDoor(t, Limits{})
 	for method := range volumes {
 		_, answer := askDoor(door, callOf(method))
@@ -115,8 +82,8 @@ func (r endReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A large request has no turn before all of it is here. One that then waited longer than
-// a turn lasts, for a place among large answers, waits for another turn.
+// A large request has no turn before all of it is here, nor when it was looked into: it
+// may wait for much else before it is answered.
 func TestTurnAfterUpload(t *testing.T) {
 	door := quietDoor(t, Limits{Bulk: 1, Timeout: 10 * time.Millisecond})
 	door.turns.extra <- struct{}{}
@@ -125,19 +92,22 @@ func TestTurnAfterUpload(t *testing.T) {
 		in := &intake{door: door, allowance: newAllowance(&door.memory)}
 		ends := func() { require.Empty(t, door.turns.slots) }
 		require.NoError(t, in.read(t.Context(), endReader{strings.NewReader(body), ends}, 1<<20))
-		require.NotNil(t, in.turn)
+		require.Empty(t, door.turns.slots)
 		return in
 	}
 	in := read()
-	require.NoError(t, in.begin(context.Background()), "it is still its turn")
+	require.NoError(t, in.begin(t.Context()))
+	require.Len(t, door.turns.slots, 1)
 	in.done()
 	require.Empty(t, door.turns.slots)
 
 	in = read()
-	time.Sleep(2 * turnTime)
 	door.turns.slots <- struct{}{} // another's
-	require.ErrorIs(t, in.begin(context.Background()), errTurn)
+	require.ErrorIs(t, in.begin(t.Context()), errTurn)
 	in.done()
+	other := &intake{door: door, allowance: newAllowance(&door.memory)}
+	require.ErrorIs(t, other.read(t.Context(), strings.NewReader(body), 1<<20), errTurn)
+	other.done()
 	require.Len(t, door.turns.slots, 1)
 	<-door.turns.slots
 }

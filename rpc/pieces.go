@@ -6,20 +6,37 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
+
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
-// pieces are the answers to the calls of a batch, of which each is made by itself. So
-// each has a place among large answers for as long as it alone is in the making, and a
-// call that sleeps has none. What has been answered waits for the rest on the account
-// of memory.
+// chunkBytes is the size from which the answers to a batch go on in another buffer: one
+// that grows to many megabytes is copied again and again, and while memory is copied
+// nothing else can stop the processor, not even for the collector.
+const chunkBytes = 64 << 10
+
+// pieceCalls is how many small calls are a piece: enough to hide what a request costs
+// the server below, some 10 us, and few enough for others to have their turn soon.
+const pieceCalls = 10
+
+// pieces are the answers to a batch. Its calls are answered a few at a time, and those
+// that are not small each by itself. So each piece has a turn, and a place among large
+// answers, while it alone is in the making, and a call that sleeps has none. What has been
+// answered waits for the rest on the account of memory.
 type pieces struct {
-	in      *intake
-	header  http.Header // of the piece in the making; nobody sees it
-	status  int         // that the server below refuses all of them with
-	message []byte
-	loans   []loan
-	lacking bool // memory
+	in       *intake
+	request  []byte      // of the piece in the making
+	calls    []call      // of it
+	header   http.Header // of its answer; nobody sees it
+	status   int         // that the server below refuses all of them with
+	refusal  []byte      // and why
+	chunks   [][]byte    // of the message
+	size     int         // of the message
+	outcomes []outcome
+	loans    []loan
+	lacking  bool // memory
 }
 
 // exchangePieces answers a batch of valid JSON as exchange does, and its calls in the
@@ -32,67 +49,101 @@ func (e *endpoint) exchangePieces(in *intake, w http.ResponseWriter, r *http.Req
 	elements(in.body, func(element []byte) bool {
 		call := in.calls[next]
 		next++
-		left := e.door.cfg.Limits.Timeout - time.Since(began)
-		switch {
-		case len(p.message) > e.door.cfg.Limits.BatchBytes:
-			p.fail(call, codeAnswerSize, "response too large")
-		case left <= 0 || !e.exchangePiece(p, call, element, r, left):
-			p.fail(call, codeTimeout, "request timed out")
+		if call.volume() != small || len(p.calls) == pieceCalls {
+			e.exchangePiece(p, r, began)
 		}
-		return !p.lacking && p.status < http.StatusBadRequest && r.Context().Err() == nil
+		p.append(call, element)
+		if call.volume() != small {
+			e.exchangePiece(p, r, began)
+		}
+		return p.goesOn() && r.Context().Err() == nil
 	})
+	if p.goesOn() {
+		e.exchangePiece(p, r, began)
+	}
 	switch {
 	case p.status >= http.StatusBadRequest:
-		e.door.refuse(w, p.status, string(bytes.TrimSpace(p.message)))
+		e.door.refuse(w, p.status, string(bytes.TrimSpace(p.refusal)))
 		return
 	case p.lacking:
 		e.door.busy(w, errMemory)
 		return
 	}
-	in.end()
 	took := time.Since(began)
-	var outcomes []outcome
-	if len(p.message) > 0 {
-		p.message = append(p.message, ']')
-		outcomes = parseAnswer(p.message)
-		w.Header().Set("Content-Type", "application/json")
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(e.door.cfg.Limits.WriteTimeout))
-		_, _ = w.Write(p.message)
+	if p.size > 0 {
+		p.add(nil, ']')
+		p.send(w)
 	}
-	e.door.counters.record(in, outcomes, took)
+	e.door.counters.record(in, p.outcomes, took)
 }
 
-// exchangePiece answers one call. It reports false if there was no place for its answer
-// in the time that is left.
-func (e *endpoint) exchangePiece(p *pieces, call call, element []byte, r *http.Request, left time.Duration) bool {
+// append adds a call to the piece that is next.
+func (p *pieces) append(c call, element []byte) {
+	separator := byte(',')
+	if len(p.calls) == 0 {
+		separator = '['
+	}
+	p.request = append(append(p.request, separator), element...)
+	p.calls = append(p.calls, c)
+}
+
+// goesOn reports whether there is an answer that may still be sent.
+func (p *pieces) goesOn() bool { return !p.lacking && p.status < http.StatusBadRequest }
+
+// exchangePiece answers what was appended. What there is no time for any more, or no
+// room, gets an error.
+func (e *endpoint) exchangePiece(p *pieces, r *http.Request, began time.Time) {
+	if len(p.calls) == 0 {
+		return
+	}
+	p.request = append(p.request, ']')
+	left := e.door.cfg.Limits.Timeout - time.Since(began)
+	switch {
+	case p.size > e.door.cfg.Limits.BatchBytes:
+		p.fail(codeAnswerSize, "response too large")
+	case left <= 0 || !e.servePiece(p, r, left):
+		p.fail(codeTimeout, "request timed out")
+	}
+	p.request, p.calls = p.request[:0], p.calls[:0]
+}
+
+// servePiece reports false if there was no turn for the piece, or no place for its
+// answer, in the time that is left.
+func (e *endpoint) servePiece(p *pieces, r *http.Request, left time.Duration) bool {
 	began := time.Now()
-	place, err := e.door.larges.take(r.Context(), call.volume(), left)
+	place, err := e.door.larges.take(r.Context(), p.calls[0].volume(), left)
 	if err != nil {
 		return false
 	}
 	if place != nil {
 		defer func() { <-place }()
 	}
-	if element[0] == '[' {
-		element = []byte("{}") // as invalid, but alone no batch
+	turn, err := e.door.turns.take(r.Context(), max(1, left-time.Since(began)))
+	if err != nil {
+		return false
 	}
+	defer turn.end()
 	left = max(1, left-time.Since(began)) // 0 is no limit
-	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{WriteTimeout: left}))
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(element)), int64(len(element))
+	ctx := context.WithValue(r.Context(), http.ServerContextKey, &http.Server{WriteTimeout: left})
+	r = r.WithContext(sched.WithRest(ctx, turn.end))
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(p.request)), int64(len(p.request))
 	e.server.ServeHTTP(p, r)
+	sched.Yield()
 	return true
 }
 
-// fail answers a call that is not executed.
-func (p *pieces) fail(call call, code int, why string) {
-	if !call.answered() {
-		return
+// fail answers calls that are not executed.
+func (p *pieces) fail(code int, why string) {
+	for _, call := range p.calls {
+		if !call.answered() {
+			continue
+		}
+		id := call.id
+		if id == nil {
+			id = []byte("null")
+		}
+		_, _ = p.Write(fmt.Appendf(nil, `[{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%q}}]`, id, code, why))
 	}
-	id := call.id
-	if id == nil {
-		id = []byte("null")
-	}
-	_, _ = p.Write(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%q}}`, id, code, why))
 }
 
 func (p *pieces) giveBack() {
@@ -107,22 +158,51 @@ func (p *pieces) Header() http.Header { return p.header }
 // WriteHeader implements http.ResponseWriter.
 func (p *pieces) WriteHeader(status int) { p.status = status }
 
-// Write adds an answer, in one piece, if there is memory for it and what it is made of,
-// as answer.Write has it.
+// Write adds the answers to a piece, which come as one array, if there is memory for
+// them, with their slice's room to grow.
 func (p *pieces) Write(answer []byte) (int, error) {
-	n := 3 * int64(len(answer))
+	if p.status >= http.StatusBadRequest {
+		p.refusal = bytes.Clone(answer)
+		return len(answer), nil
+	}
+	n := 2 * int64(len(answer))
 	from := p.in.allowance.take(n)
 	if p.lacking = from == nil; p.lacking {
 		return len(answer), nil
 	}
 	p.loans = append(p.loans, loan{from, n})
-	switch {
-	case p.status >= http.StatusBadRequest: // why it is refused
-	case len(p.message) == 0:
-		p.message = append(p.message, '[')
-	default:
-		p.message = append(p.message, ',')
+	p.outcomes = append(p.outcomes, parseAnswer(answer)...)
+	separator := byte(',')
+	if p.size == 0 {
+		separator = '['
 	}
-	p.message = append(p.message, bytes.TrimSuffix(answer, []byte{'\n'})...)
+	p.add(bytes.TrimSuffix(bytes.TrimSuffix(answer[1:], []byte{'\n'}), []byte{']'}), separator)
 	return len(answer), nil
+}
+
+// add puts answer, with separator before it, at the end of the message.
+func (p *pieces) add(answer []byte, separator byte) {
+	last := len(p.chunks) - 1
+	if last < 0 || len(p.chunks[last])+len(answer) > chunkBytes {
+		p.chunks = append(p.chunks, make([]byte, 0, 1+len(answer)))
+		last++
+	}
+	p.chunks[last] = append(append(p.chunks[last], separator), answer...)
+	p.size += 1 + len(answer)
+}
+
+// send writes the message, over a WebSocket as one.
+func (p *pieces) send(w http.ResponseWriter) {
+	if s, ok := w.(*socketWriter); ok {
+		_ = s.writeParts(p.chunks...)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(p.size))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.in.door.cfg.Limits.WriteTimeout))
+	for _, chunk := range p.chunks {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
 }

@@ -29,13 +29,15 @@ func TestPieces(t *testing.T) {
 		call + `,{"jsonrpc":"2.0","id":1,"result":"0x1"},{"jsonrpc":"2.0","id":2,"method":"eth_subscribe","params":["newHeads"]}`,
 		`{"jsonrpc":"2.0","method":"eth_call","params":[{}]},{"jsonrpc":"2.0","method":"eth_call","params":[{}]}`,
 		callOf("eth_getLogs") + "," + callOf("eth_getProof") + "," + callOf("eth_getBlockByNumber"),
+		strings.Repeat(callOf("eth_getBlockByNumber")+",", 3) + strings.Replace(callOf("eth_getBlockByNumber"), "[]", `["0x0",true]`, 1),
+		call,
+		"",
+		strings.Repeat(chainIDCall+",", 25) + `[],` + chainIDCall,
+		strings.Repeat(chainIDCall+",", 9) + call + "," + strings.Repeat(chainIDCall+",", 10) + call + "," + call,
 		call + `,{`,
 		call + `,` + call + `]]`,
 	} {
 		batch = "[" + batch + "]"
-		in := new(intake)
-		in.calls, in.batch = parseRequest([]byte(batch), 100)
-		require.Equal(t, mixed, in.volume(), batch)
 		request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(batch))
 		request.Header.Set("Content-Type", "application/json")
 		want := httptest.NewRecorder()

@@ -29,6 +29,7 @@ type subscriber struct {
 	outbox  *outbox
 	in      chan []byte
 	rest    []byte      // of a message, for the next Read
+	made    func()      // called when a reply is, and waits for the client
 	replies chan []byte // one for each message
 	once    sync.Once
 	closed  chan struct{}
@@ -48,6 +49,10 @@ var errNoReply = errors.New("no reply to a subscription")
 func (s *socket) subscribe(in *intake, w http.ResponseWriter) {
 	s.subscribing.Lock()
 	defer s.subscribing.Unlock()
+	if in.begin(s.request.Context()) != nil {
+		s.endpoint.door.busy(w, errTurn)
+		return
+	}
 	began := time.Now()
 	if !s.keep(len(in.body)) {
 		s.endpoint.door.busy(w, errMemory)
@@ -56,6 +61,7 @@ func (s *socket) subscribe(in *intake, w http.ResponseWriter) {
 	if s.subscriber == nil {
 		s.subscriber = newSubscriber(s)
 	}
+	s.subscriber.made = in.turn.end
 	reply, err := s.subscriber.ask(in.body, s.endpoint.door.cfg.Limits.Timeout)
 	if err != nil {
 		_ = s.subscriber.Close()
@@ -202,6 +208,10 @@ func (u *subscriber) Send(ctx context.Context, parts ...[]byte) error {
 // it returns.
 func (u *subscriber) Write(p []byte) (int, error) {
 	message := bytes.TrimSuffix(p, []byte{'\n'})
+	reply := !isNotification(message)
+	if reply {
+		u.made()
+	}
 	err := u.outbox.wait(context.Background())
 	var b *batch
 	if err == nil {
@@ -211,11 +221,11 @@ func (u *subscriber) Write(p []byte) (int, error) {
 		_ = u.Close() // nobody shall wait for a reply that is lost
 		return 0, err
 	}
-	if !isNotification(message) {
-		reply := bytes.Clone(message)
+	if reply {
+		message = bytes.Clone(message)
 		select {
 		case <-b.written:
-			u.replies <- reply // ask takes each before the next
+			u.replies <- message // ask takes each before the next
 		case <-u.closed:
 		}
 	}

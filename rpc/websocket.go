@@ -2,9 +2,9 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -137,7 +137,12 @@ func (s *socket) linger() {
 		_ = half.CloseWrite()
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(lingerTimeout))
-	_, _ = io.Copy(io.Discard, conn)
+	for {
+		if _, err := io.CopyN(io.Discard, conn, pauseBytes); err != nil {
+			return
+		}
+		s.endpoint.door.turns.pause()
+	}
 }
 
 // drain makes the socket end when what is in flight is answered.
@@ -255,29 +260,34 @@ func (s *socket) handle(in *intake) {
 	}
 	w := &socketWriter{socket: s}
 	switch {
-	case subscriptions == 0, in.tooMany(), len(in.body) > subscriptionSize, !json.Valid(in.body):
+	case subscriptions == 0, in.tooMany(), len(in.body) > subscriptionSize, !in.valid:
 		s.endpoint.exchange(in, w, s.request)
 	case subscriptions < len(in.calls):
 		s.endpoint.door.counters.refused.Add(1)
 		refuseBatch(w, in.calls, "a batch with subscriptions can have no other calls")
-	case in.begin(s.request.Context()) != nil:
-		s.endpoint.door.busy(w, errTurn)
 	default:
 		s.subscribe(in, w)
 	}
 }
 
-// send writes a message. A client that does not take it in time is cut off.
-func (s *socket) send(message []byte) error {
+// send writes a message, given in parts. A client that does not take it in time is cut
+// off.
+func (s *socket) send(parts ...[]byte) error {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	frame := append(net.Buffers{appendFrameHeader(nil, size)}, parts...)
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.endpoint.door.cfg.Limits.WriteTimeout)); err != nil {
-		return err
+	conn := s.conn.NetConn()
+	err := conn.SetWriteDeadline(time.Now().Add(s.endpoint.door.cfg.Limits.WriteTimeout))
+	if err == nil {
+		_, err = frame.WriteTo(conn)
 	}
-	err := s.conn.WriteMessage(websocket.TextMessage, message)
 	if err != nil {
 		s.cancel() // whoever works for this client may stop
-		_ = s.conn.Close()
+		_ = conn.Close()
 	}
 	return err
 }
@@ -344,8 +354,12 @@ func (w *socketWriter) WriteHeader(status int) {
 
 // Write sends the answer.
 func (w *socketWriter) Write(p []byte) (int, error) {
+	return len(p), w.writeParts(p)
+}
+
+func (w *socketWriter) writeParts(parts ...[]byte) error {
 	if w.status >= http.StatusBadRequest {
-		return len(p), nil
+		return nil
 	}
-	return len(p), w.socket.send(p)
+	return w.socket.send(parts...)
 }

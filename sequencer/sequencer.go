@@ -15,6 +15,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/state"
 )
 
@@ -184,6 +185,7 @@ func (s *Sequencer) Submit(ctx context.Context, raw []byte) (*chain.Receipt, err
 		s.stats.refused.Add(1)
 		return nil, err
 	}
+	sched.Rest(ctx)
 	select {
 	case o := <-tx.executed:
 		if o.err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/backend"
 )
 
@@ -98,6 +99,7 @@ func (f *Fullnode) Submit(ctx context.Context, raw []byte) (common.Hash, error) 
 	var receipt struct {
 		TransactionHash common.Hash `json:"transactionHash"`
 	}
+	sched.Rest(ctx)
 	for {
 		err := f.sequencer.send(ctx, &receipt, "realtime_sendRawTransaction", hexutil.Bytes(raw), remaining(ctx))
 		if err == nil {

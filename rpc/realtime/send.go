@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
@@ -165,6 +166,7 @@ func (s *Service) again(ctx context.Context, hash common.Hash, refusal error) (*
 		return nil, refusal
 	}
 	if block == nil {
+		sched.Rest(ctx)
 		if block, i, err = s.backend.History().WaitTx(ctx, hash); err != nil {
 			return nil, err
 		}
