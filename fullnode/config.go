@@ -13,9 +13,9 @@ import (
 )
 
 // Subscriber is where a full node gets its bytes from: streams of messages by
-// topic, numbered from 0.
+// topic, numbered in ascending order, not always without gaps.
 type Subscriber interface {
-	// Subscribe reads a topic from message number from on. The function it returns
+	// Subscribe reads a topic from message number from on, or from the first after it. The function it returns
 	// waits for the next message; its bytes are valid until the next call. An error
 	// that matches chain.ErrOutOfStep says that the message is not kept any more.
 	Subscribe(ctx context.Context, topic string, from uint64) (next func(context.Context) (seq uint64, msg []byte, err error), err error)

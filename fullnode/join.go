@@ -196,7 +196,7 @@ func (f *Follower) oldestKept(ctx context.Context) (seq uint64, whole bool, err 
 		return 0, false, err
 	}
 	frame := new(chain.Frame)
-	if kind, body, err := link.ParseFeed(msg); seq == 0 && err == nil && kind == link.FeedFrame && frame.UnmarshalBinary(body) == nil {
+	if kind, body, err := link.ParseFeed(msg); err == nil && kind == link.FeedFrame && frame.UnmarshalBinary(body) == nil {
 		whole = frame.Number == 1 && frame.Index == 0
 	}
 	return seq, whole, nil

@@ -1,5 +1,7 @@
 // Package link carries bytes between the roles of a chain: named streams of
-// messages, each message numbered from 0. The sequencer publishes frames, headers
+// messages, each message numbered. Bus and Directory number from 0; a transport that has
+// no memory of its own numbers by what is said (SeqOf), so that numbers mean the same at
+// every node and after every restart; there they ascend with gaps. The sequencer publishes frames, headers
 // and publications; full nodes and provers subscribe, from any number on that is
 // still kept; provers publish attestations, which the sequencer reads.
 //
@@ -61,6 +63,24 @@ func ParseFeed(msg []byte) (kind byte, payload []byte, err error) {
 		return 0, nil, &chain.CorruptError{What: "feed message", Offset: 0, Err: fmt.Errorf("unknown kind %q", body[0])}
 	}
 	return body[0], body[1:], nil
+}
+
+// indexBits are the low bits of SeqOf: a block has fewer mini-blocks.
+const indexBits = 24
+
+// SeqOf is the number of what is said about a place, in a transport that numbers by it:
+// block number << 24 | index, where a header has the highest index. Block numbers have 40
+// bits. A header that comes among the mini-blocks of the block after it has a lower number
+// than they have; who goes on from a number gets all headers that he may lack.
+func SeqOf(p chain.Place) uint64 { return p.Number<<indexBits | uint64(min(p.Index, 1<<indexBits-1)) }
+
+// PlaceOf is the place whose SeqOf is seq.
+func PlaceOf(seq uint64) chain.Place {
+	p := chain.Place{Number: seq >> indexBits, Index: uint32(seq & (1<<indexBits - 1))}
+	if p.Index == 1<<indexBits-1 {
+		p.Index = chain.HeaderIndex
+	}
+	return p
 }
 
 // Oldest, given to Subscribe in place of a number, is the oldest message that is

@@ -235,3 +235,13 @@ func TestOldestOfWhatIsPruned(t *testing.T) {
 	stop()
 	<-ended
 }
+
+func TestSeqOf(t *testing.T) {
+	places := []chain.Place{{}, {Number: 1}, {Number: 1, Index: 1}, {Number: 1, Index: 4095}, chain.HeaderPlace(1), {Number: 2}, chain.HeaderPlace(1<<40 - 1)}
+	for i, p := range places {
+		require.Equal(t, p, PlaceOf(SeqOf(p)))
+		if i > 0 {
+			require.Less(t, SeqOf(places[i-1]), SeqOf(p))
+		}
+	}
+}
