@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // An endpoint is one of the door's paths with JSON-RPC behind it.
@@ -35,7 +37,11 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) 
 		e.door.busy(w, err)
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, e.door.timer))
+	ctx := context.WithValue(r.Context(), http.ServerContextKey, e.door.timer)
+	if in.turn != nil {
+		ctx = sched.WithRest(ctx, in.turn.end)
+	}
+	r = r.WithContext(ctx)
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(in.body)), int64(len(in.body))
 	answer := &answer{ResponseWriter: w, in: in, began: time.Now()}
 	e.server.ServeHTTP(answer, r)
@@ -47,6 +53,12 @@ func (e *endpoint) exchange(in *intake, w http.ResponseWriter, r *http.Request) 
 		answer.took = time.Since(answer.began)
 	}
 	e.door.counters.record(in, answer.outcomes, answer.took)
+}
+
+// newTimer is what tells the server below, by the request's context, that it has so long
+// for an answer. It ends 100 ms before a write would time out.
+func newTimer(left time.Duration) *http.Server {
+	return &http.Server{WriteTimeout: max(1, left+100*time.Millisecond)} // 0 is no limit
 }
 
 // refuseBatch answers a batch of which nothing is executed, with the first call's id.

@@ -166,11 +166,12 @@ type turns struct {
 	slots   chan struct{}
 	extra   chan struct{}
 	small   atomic.Int64 // when the newest small request came, Unix time in ns
+	lasts   time.Duration
 	pausing sync.Mutex
 }
 
 func newTurns(n int) *turns {
-	return &turns{slots: make(chan struct{}, n), extra: make(chan struct{}, 1)}
+	return &turns{slots: make(chan struct{}, n), extra: make(chan struct{}, 1), lasts: turnTime}
 }
 
 // seeSmall notes that a small request came.
@@ -207,7 +208,8 @@ const (
 // executed.
 const turnTime = 100 * time.Millisecond
 
-// A turn is had by one request, until it ends or turnTime is over.
+// A turn is had by one request, until it ends, which may be said more than once and
+// concurrently, or its time is over.
 type turn struct {
 	slots chan struct{} // where it has its place
 	timer *time.Timer
@@ -235,7 +237,7 @@ func (t *turns) take(ctx context.Context, timeout time.Duration) (*turn, error) 
 			return nil, errTurn
 		}
 	}
-	one.timer = time.AfterFunc(turnTime, one.free)
+	one.timer = time.AfterFunc(t.lasts, one.free)
 	return one, nil
 }
 

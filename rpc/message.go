@@ -15,12 +15,24 @@ import (
 
 // A call is an item of a request.
 type call struct {
-	method string
-	id     []byte // as it stands there, a part of the request; nil if it wants no answer
+	method    string
+	id        []byte // as it stands there, a part of the request; nil if it wants no answer
+	versioned bool   // as the protocol's version 2.0 wants it; the server below refuses others
+	params    bool   // there are some
+	result    bool   // or an error: then it may be an answer
 }
 
-// answered reports whether the call gets an answer: it wants one, or is no call.
-func (c call) answered() bool { return c.id != nil || c.method == "" }
+// answered reports whether the call gets an answer: it wants one, or is no call. Answers to
+// what nobody asked get none.
+func (c call) answered() bool {
+	switch {
+	case !c.versioned:
+		return true
+	case c.method != "":
+		return c.id != nil
+	}
+	return c.id == nil || c.id[0] == '{' || c.id[0] == '[' || c.params || !c.result
+}
 
 // subscribes reports whether the call needs a connection that lasts.
 func (c call) subscribes() bool {
@@ -42,18 +54,30 @@ func parseRequest(body []byte, limit int) (calls []call, batch bool) {
 
 func parseCall(message []byte) (c call) {
 	fields(message, func(key, rest []byte) bool {
-		isID := string(key) == "id"
-		if !isID && string(key) != "method" {
+		switch string(key) {
+		case "params":
+			c.params = true
+			return true
+		case "result", "error":
+			c.result = true
+			return true
+		case "id", "method", "jsonrpc":
+		default:
 			return true
 		}
 		end := valueEnd(rest, 0)
 		if end < 0 {
 			return false
 		}
-		if isID {
+		text := unquote(rest[:end])
+		switch { // as the server below, who skips what is no string
+		case string(key) == "id":
 			c.id = rest[:end]
-		} else if method := unquote(rest[:end]); method != nil { // as the server below, who skips what is no string
-			c.method = string(method)
+		case text == nil:
+		case string(key) == "method":
+			c.method = string(text)
+		default:
+			c.versioned = string(text) == "2.0"
 		}
 		return true
 	})
@@ -64,6 +88,7 @@ func parseCall(message []byte) (c call) {
 type outcome struct {
 	code   int
 	failed bool
+	size   int // of the result or error in bytes, with what follows it
 }
 
 // parseAnswer returns the outcomes in an answer, one for each item of a batch.
@@ -80,10 +105,15 @@ func parseAnswer(body []byte) (outcomes []outcome) {
 
 func parseOutcome(message []byte) (o outcome) {
 	fields(message, func(key, rest []byte) bool {
-		if string(key) == "error" {
-			o = outcome{errorCode(rest), true}
+		switch string(key) {
+		case "error":
+			o = outcome{errorCode(rest), true, len(rest) - 1}
+		case "result":
+			o.size = len(rest) - 1
+		default:
+			return true
 		}
-		return !o.failed && string(key) != "result"
+		return false
 	})
 	return o
 }

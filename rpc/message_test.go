@@ -51,10 +51,10 @@ func TestParseRequest(t *testing.T) {
 
 func TestParseAnswer(t *testing.T) {
 	for body, want := range map[string][]outcome{
-		`{"jsonrpc":"2.0","id":1,"result":{"error":{"code":5}}}`:                        {{}},
-		`{"jsonrpc":"2.0","id":{"error":1},"error":{"message":"x","code":-32601}}`:      {{-32601, true}},
-		`[{"jsonrpc":"2.0","id":1,"result":[]},{"jsonrpc":"2.0","error":{"code":3}},5]`: {{}, {3, true}, {}},
-		`{"error":{}}`: {{0, true}},
+		`{"jsonrpc":"2.0","id":1,"result":{"error":{"code":5}}}`:                        {{size: 20}},
+		`{"jsonrpc":"2.0","id":{"error":1},"error":{"message":"x","code":-32601}}`:      {{-32601, true, 29}},
+		`[{"jsonrpc":"2.0","id":1,"result":[]},{"jsonrpc":"2.0","error":{"code":3}},5]`: {{size: 2}, {3, true, 10}, {}},
+		`{"error":{}}`: {{0, true, 2}},
 		`[]`:           nil,
 	} {
 		require.Equal(t, want, parseAnswer([]byte(body)), body)
@@ -79,6 +79,7 @@ func referenceCall(message []byte) (c call) {
 	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
 		return call{}
 	}
+	version := ""
 	for decoder.More() {
 		key, _ := decoder.Token()
 		var value json.RawMessage
@@ -89,10 +90,14 @@ func referenceCall(message []byte) (c call) {
 		case "id":
 			c.id = value
 		case "method":
-			c.method = ""
-			if value[0] == '"' {
-				_ = json.Unmarshal(value, &c.method)
-			}
+			_ = json.Unmarshal(value, &c.method)
+		case "jsonrpc":
+			_ = json.Unmarshal(value, &version)
+			c.versioned = version == "2.0"
+		case "params":
+			c.params = true
+		case "result", "error":
+			c.result = true
 		}
 	}
 	return c
@@ -111,6 +116,7 @@ func FuzzParseRequest(f *testing.F) {
 		require.Equal(t, len(want), len(calls))
 		for i := range want {
 			require.Equal(t, []byte(want[i].id), calls[i].id)
+			require.Equal(t, want[i].answered(), calls[i].answered())
 			require.Equal(t, want[i].method, string([]rune(calls[i].method))) // invalid UTF-8 replaced
 		}
 	})

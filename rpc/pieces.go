@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -27,13 +28,14 @@ const pieceCalls = 10
 // answered waits for the rest on the account of memory.
 type pieces struct {
 	in       *intake
-	request  []byte      // of the piece in the making
+	request  net.Buffers // of the piece in the making: parts of the batch
 	calls    []call      // of it
 	header   http.Header // of its answer; nobody sees it
 	status   int         // that the server below refuses all of them with
 	refusal  []byte      // and why
 	chunks   [][]byte    // of the message
 	size     int         // of the message
+	results  int         // bytes of results and errors in it
 	outcomes []outcome
 	loans    []loan
 	lacking  bool // memory
@@ -58,9 +60,7 @@ func (e *endpoint) exchangePieces(in *intake, w http.ResponseWriter, r *http.Req
 		}
 		return p.goesOn() && r.Context().Err() == nil
 	})
-	if p.goesOn() {
-		e.exchangePiece(p, r, began)
-	}
+	e.exchangePiece(p, r, began)
 	switch {
 	case p.status >= http.StatusBadRequest:
 		e.door.refuse(w, p.status, string(bytes.TrimSpace(p.refusal)))
@@ -70,6 +70,7 @@ func (e *endpoint) exchangePieces(in *intake, w http.ResponseWriter, r *http.Req
 		return
 	}
 	took := time.Since(began)
+	w.Header().Set("Content-Type", "application/json")
 	if p.size > 0 {
 		p.add(nil, ']')
 		p.send(w)
@@ -79,13 +80,15 @@ func (e *endpoint) exchangePieces(in *intake, w http.ResponseWriter, r *http.Req
 
 // append adds a call to the piece that is next.
 func (p *pieces) append(c call, element []byte) {
-	separator := byte(',')
+	separator := comma
 	if len(p.calls) == 0 {
-		separator = '['
+		separator = opening
 	}
-	p.request = append(append(p.request, separator), element...)
+	p.request = append(p.request, separator, element)
 	p.calls = append(p.calls, c)
 }
+
+var opening, comma, closing = []byte{'['}, []byte{','}, []byte{']'}
 
 // goesOn reports whether there is an answer that may still be sent.
 func (p *pieces) goesOn() bool { return !p.lacking && p.status < http.StatusBadRequest }
@@ -93,49 +96,58 @@ func (p *pieces) goesOn() bool { return !p.lacking && p.status < http.StatusBadR
 // exchangePiece answers what was appended. What there is no time for any more, or no
 // room, gets an error.
 func (e *endpoint) exchangePiece(p *pieces, r *http.Request, began time.Time) {
-	if len(p.calls) == 0 {
+	if len(p.calls) == 0 || !p.goesOn() {
 		return
 	}
-	p.request = append(p.request, ']')
-	left := e.door.cfg.Limits.Timeout - time.Since(began)
-	switch {
-	case p.size > e.door.cfg.Limits.BatchBytes:
-		p.fail(codeAnswerSize, "response too large")
-	case left <= 0 || !e.servePiece(p, r, left):
-		p.fail(codeTimeout, "request timed out")
+	if p.results > e.door.cfg.Limits.BatchBytes {
+		p.fail(0, codeAnswerSize, "response too large")
+	} else {
+		answered := len(p.outcomes)
+		if left := e.door.cfg.Limits.Timeout - time.Since(began); left > 0 {
+			e.servePiece(p, r, left)
+		}
+		p.fail(len(p.outcomes)-answered, codeTimeout, "request timed out")
 	}
 	p.request, p.calls = p.request[:0], p.calls[:0]
 }
 
-// servePiece reports false if there was no turn for the piece, or no place for its
-// answer, in the time that is left.
-func (e *endpoint) servePiece(p *pieces, r *http.Request, left time.Duration) bool {
+// servePiece answers the first calls of the piece: none if there was no turn for it, or no
+// place for its answer, in the time that is left; and when this is over meanwhile, the
+// server below may answer the rest, or forget it.
+func (e *endpoint) servePiece(p *pieces, r *http.Request, left time.Duration) {
 	began := time.Now()
 	place, err := e.door.larges.take(r.Context(), p.calls[0].volume(), left)
 	if err != nil {
-		return false
+		return
 	}
 	if place != nil {
 		defer func() { <-place }()
 	}
 	turn, err := e.door.turns.take(r.Context(), max(1, left-time.Since(began)))
 	if err != nil {
-		return false
+		return
 	}
 	defer turn.end()
-	left = max(1, left-time.Since(began)) // 0 is no limit
-	ctx := context.WithValue(r.Context(), http.ServerContextKey, &http.Server{WriteTimeout: left})
+	ctx := context.WithValue(r.Context(), http.ServerContextKey, newTimer(left-time.Since(began)))
 	r = r.WithContext(sched.WithRest(ctx, turn.end))
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(p.request)), int64(len(p.request))
+	request := append(p.request, closing)
+	r.ContentLength = 0
+	for _, part := range request {
+		r.ContentLength += int64(len(part))
+	}
+	r.Body = io.NopCloser(&request)
 	e.server.ServeHTTP(p, r)
 	sched.Yield()
-	return true
 }
 
-// fail answers calls that are not executed.
-func (p *pieces) fail(code int, why string) {
+// fail answers the calls of the piece that have no answer yet: all but the first ones.
+func (p *pieces) fail(first, code int, why string) {
 	for _, call := range p.calls {
-		if !call.answered() {
+		if !call.answered() || !p.goesOn() {
+			continue
+		}
+		if first > 0 {
+			first--
 			continue
 		}
 		id := call.id
@@ -171,7 +183,10 @@ func (p *pieces) Write(answer []byte) (int, error) {
 		return len(answer), nil
 	}
 	p.loans = append(p.loans, loan{from, n})
-	p.outcomes = append(p.outcomes, parseAnswer(answer)...)
+	for _, o := range parseAnswer(answer) {
+		p.outcomes = append(p.outcomes, o)
+		p.results += o.size
+	}
 	separator := byte(',')
 	if p.size == 0 {
 		separator = '['
@@ -197,7 +212,6 @@ func (p *pieces) send(w http.ResponseWriter) {
 		_ = s.writeParts(p.chunks...)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(p.size))
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.in.door.cfg.Limits.WriteTimeout))
 	for _, chunk := range p.chunks {

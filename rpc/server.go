@@ -65,7 +65,7 @@ func New(config Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, since: time.Now(), hosts: newHosts(cfg.Hosts),
 		origins:   newOrigins(cfg.Origins),
-		timer:     &http.Server{WriteTimeout: cfg.Limits.Timeout},
+		timer:     newTimer(cfg.Limits.Timeout),
 		memory:    memory{limit: cfg.Limits.Memory / 2},
 		buffers:   memory{limit: cfg.Limits.Memory / 8},
 		turns:     newTurns(cfg.Limits.Bulk),

@@ -49,6 +49,9 @@ var errNoReply = errors.New("no reply to a subscription")
 func (s *socket) subscribe(in *intake, w http.ResponseWriter) {
 	s.subscribing.Lock()
 	defer s.subscribing.Unlock()
+	if s.subscriber != nil && !s.subscriber.ready(s.request.Context()) {
+		return // with it the socket ends
+	}
 	if in.begin(s.request.Context()) != nil {
 		s.endpoint.door.busy(w, errTurn)
 		return
@@ -140,6 +143,21 @@ func (s *Server) line(ctx context.Context) realtime.Line {
 
 // RemoteAddr implements rpc.ConnRemoteAddr.
 func (u *subscriber) RemoteAddr() string { return u.name }
+
+// ready waits until there is room for a reply, so that nobody has a turn while it is the
+// client that is waited for. It reports false if the subscriber has ended: then a call that
+// got no reply may still be going on.
+func (u *subscriber) ready(ctx context.Context) bool {
+	if u.outbox.wait(ctx) != nil {
+		return false
+	}
+	select {
+	case <-u.closed:
+		return false
+	default:
+		return true
+	}
+}
 
 // ask passes a message on. The caller has checked that it is JSON, and that it has a
 // call that wants an answer.

@@ -1,0 +1,166 @@
+package rpc
+
+import (
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+)
+
+func requireNoTurn(t *testing.T, door *Server) {
+	t.Helper()
+	require.Empty(t, door.turns.slots)
+	require.Empty(t, door.turns.extra)
+}
+
+// dialDoor opens a WebSocket at a door, until the test ends.
+func dialDoor(t *testing.T, door *Server) *websocket.Conn {
+	t.Helper()
+	server := httptest.NewServer(door.Handler())
+	t.Cleanup(server.Close)
+	conn, response, err := websocket.DefaultDialer.DialContext(t.Context(), strings.Replace(server.URL, "http", "ws", 1), nil)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	t.Cleanup(func() { conn.Close() })
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second)))
+	return conn
+}
+
+// socketOf is the only socket of a door.
+func socketOf(door *Server) (s *socket) {
+	door.mu.Lock()
+	defer door.mu.Unlock()
+	for s = range door.open {
+	}
+	return s
+}
+
+// A turn ends when its time is over, when it is ended, once and for all, and is not had
+// for more than it is worth.
+func TestTurn(t *testing.T) {
+	turns := newTurns(1)
+	turns.seeSmall()
+	turns.lasts = 20 * time.Millisecond
+	first, err := turns.take(t.Context(), time.Second)
+	require.NoError(t, err)
+	turns.seeSmall()
+	second, err := turns.take(t.Context(), 10*time.Second) // goes on while the first does
+	require.NoError(t, err)
+	first.end()
+	require.Len(t, turns.slots, 1, "the second's")
+	turns.lasts = time.Hour
+	second.end()
+	second.end()
+	require.Empty(t, turns.slots)
+
+	turns.seeSmall()
+	third, err := turns.take(t.Context(), time.Second)
+	require.NoError(t, err)
+	turns.seeSmall()
+	_, err = turns.take(t.Context(), 5*time.Millisecond)
+	require.ErrorIs(t, err, errTurn)
+	turns.small.Store(0)
+	spare, err := turns.take(t.Context(), 0)
+	require.NoError(t, err, "there are no small requests")
+	require.Len(t, turns.extra, 1)
+	spare.end()
+	require.Empty(t, turns.extra)
+	third.end()
+	require.Empty(t, turns.slots)
+	var none *turn
+	none.end()
+}
+
+// Who sends half of a message has no turn, so others' batches are answered.
+func TestHalfMessagesHaveNoTurn(t *testing.T) {
+	door := quietDoor(t, Limits{Bulk: 1, Timeout: 5 * time.Second})
+	door.turns.lasts = time.Hour
+	door.turns.extra <- struct{}{} // there is one turn
+	for range 40 {
+		w, err := dialDoor(t, door).NextWriter(websocket.TextMessage)
+		require.NoError(t, err)
+		_, err = io.WriteString(w, "["+strings.Repeat(chainIDCall+",", 3000)) // all but the last frame goes out
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return door.memory.used.Load() >= 40*(256<<10) }, 10*time.Second, time.Millisecond)
+	require.Empty(t, door.turns.slots)
+	_, answer := askDoor(door, "["+chainIDCall+"]")
+	require.Equal(t, `[{"jsonrpc":"2.0","id":1,"result":"0x7a69"}]`, answer)
+}
+
+// A subscription has a turn until its reply is made, and none while the client is waited
+// for: neither to take the reply, nor to take what came before.
+func TestSubscriptionHasNoTurnWhileItWaits(t *testing.T) {
+	door := quietDoor(t, Limits{Bulk: 1})
+	door.turns.lasts = time.Hour
+	door.turns.extra <- struct{}{}
+	conn := dialDoor(t, door)
+	subscribe := func() {
+		require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`)))
+	}
+	reply := func() {
+		_, message, err := conn.ReadMessage()
+		require.NoError(t, err)
+		require.Contains(t, string(message), `"result"`)
+	}
+	subscribe()
+	reply()
+	requireFree := func() {
+		t.Helper()
+		require.Eventually(t, func() bool { return len(door.turns.slots) == 0 }, 10*time.Second, time.Millisecond)
+	}
+	requireFree()
+	s := socketOf(door)
+	outbox := s.subscriber.outbox
+
+	s.writing.Lock() // the client takes nothing
+	subscribe()
+	require.Eventually(t, func() bool { return door.services.realtime.Subscriptions() == 2 }, 10*time.Second, time.Millisecond)
+	requireFree()
+	s.writing.Unlock()
+	reply()
+
+	s.writing.Lock()
+	_, err := outbox.put(make([]byte, outboxBytes))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(outbox.filled) == 0 }, 10*time.Second, time.Millisecond)
+	_, err = outbox.put(make([]byte, outboxBytes))
+	require.NoError(t, err)
+	subscribe()
+	require.Never(t, func() bool { return len(door.turns.slots) > 0 }, 100*time.Millisecond, time.Millisecond)
+	s.writing.Unlock()
+	for range 2 {
+		_, message, err := conn.ReadMessage()
+		require.NoError(t, err)
+		require.Len(t, message, outboxBytes)
+	}
+	reply()
+	requireFree()
+}
+
+// What is asked of a subscriber that has ended, as one that did not reply in time, is not
+// confused with what may still be going on in it.
+func TestSubscriberThatEnded(t *testing.T) {
+	door := quietDoor(t, Limits{Bulk: 1})
+	conn := dialDoor(t, door)
+	message := []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`)
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, message))
+	_, _, err := conn.ReadMessage()
+	require.NoError(t, err)
+	s := socketOf(door)
+	_ = s.subscriber.Close()
+	made := 0
+	s.subscriber.made = func() { made++ }
+	in := &intake{door: door, allowance: s.allowance, body: message, valid: true}
+	in.calls, _ = parseRequest(message, 2)
+	s.subscribe(in, &socketWriter{socket: s})
+	require.Nil(t, in.turn)
+	s.subscriber.made()
+	require.Equal(t, 1, made, "it is still that of the call before")
+	_, _, err = conn.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, websocket.CloseTryAgainLater), "%v", err)
+}
