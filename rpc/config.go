@@ -66,7 +66,8 @@ type Limits struct {
 	// BatchItems is how many calls a batch may have. Default 1000.
 	BatchItems int
 	// BatchBytes is how large the results of a batch may be together. Default 25 MB.
-	// The call that goes beyond is the last one executed.
+	// The call that goes beyond is the last one executed, but for up to nine small ones
+	// that follow it.
 	BatchBytes int
 	// Body is the largest HTTP request, in bytes. Default 5 MiB.
 	Body int
@@ -92,11 +93,12 @@ type Limits struct {
 	// InFlight is how many calls of one WebSocket execute at a time; further ones are
 	// not read yet. A batch counts its calls, up to InFlight. Default 64.
 	InFlight int
-	// Bulk is how many bulk requests, which are batches and those above 16 KiB, are
-	// executed at a time, for the first 100 ms of each: then one goes on, but
-	// no longer keeps others waiting in line. Default: GOMAXPROCS less one, at least
-	// one, so that small requests find a core free. While there are no small requests,
-	// there is one more.
+	// Bulk is how many bulk requests are executed at a time: those above 16 KiB, calls
+	// that subscribe, and pieces of batches, which are up to ten small calls or one that is
+	// not. One that takes longer than 100 ms, or waits for something, goes on, but no
+	// longer keeps others waiting in line. Default: GOMAXPROCS less one, at least one, so
+	// that small requests find a core free. While there are no small requests, there is
+	// one more.
 	Bulk int
 	// ReadTimeout is how long a client may take to send a request, or a WebSocket message
 	// that it began. Default 15 s.

@@ -35,8 +35,10 @@
 // (large.go); others wait in line. What does not fit is refused at once; a client that
 // does not read its answers, or does not end what it began to send, is cut off. When
 // connections run out, the one makes room that has been waiting for its client
-// longest. Batches and large requests wait in line for a part of the cores
-// (Limits.Bulk), so that they do not keep small requests waiting.
+// longest. Large requests, and batches piece by piece (pieces.go), wait in line for a part
+// of the cores (Limits.Bulk), so that they do not keep small requests waiting; who waits
+// for something else, as a transaction for its execution or an answer for its client,
+// gives his part back (internal/sched).
 //
 // # Web pages
 //

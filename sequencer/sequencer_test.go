@@ -15,6 +15,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/sequencer"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/state"
@@ -162,11 +163,16 @@ func TestDoor(t *testing.T) {
 		require.ErrorContains(t, err, "nonce too low")
 	})
 	t.Run("a gap is answered, and does not stall the others", func(t *testing.T) {
-		gap := make(chan error, 1)
+		gap, rests := make(chan error, 1), make(chan struct{}, 1)
 		go func() {
-			_, err := s.Submit(ctx, txs[5].Raw)
+			_, err := s.Submit(sched.WithRest(ctx, func() { rests <- struct{}{} }), txs[5].Raw)
 			gap <- err
 		}()
+		select {
+		case <-rests: // while it waits
+		case err := <-gap:
+			require.Fail(t, "it did not rest", err)
+		}
 		other := w.load.Lanes(10)[1].Batch(3)
 		w.submit(s, other)
 		require.ErrorContains(t, <-gap, "transaction expired")

@@ -88,6 +88,7 @@ func (f *Fullnode) Forward(ctx context.Context, method string, params ...any) (j
 // Send implements backend.Backend.
 func (f *Fullnode) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	var hash common.Hash
+	sched.Rest(ctx)
 	err := f.sequencer.send(ctx, &hash, "eth_sendRawTransaction", hexutil.Bytes(raw))
 	return hash, err
 }

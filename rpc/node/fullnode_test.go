@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 	"github.com/vivace-chain/vivace/rpc/node"
@@ -229,4 +230,19 @@ func TestSubmitEndsWithItsContext(t *testing.T) {
 	defer cancel()
 	_, err := p.fullnode.Submit(ctx, p.node.Transfer(0, common.Address{1}, 1).Raw())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// What waits for the sequencer says so before it asks.
+func TestSendersRest(t *testing.T) {
+	p := newPair(t, rpctest.Options{}, realtime.Config{}, realtime.Config{})
+	for _, send := range []func(context.Context, []byte) (common.Hash, error){p.fullnode.Submit, p.fullnode.Send} {
+		asked, rests := p.asked.Load(), 0
+		ctx := sched.WithRest(t.Context(), func() {
+			rests++
+			require.Equal(t, asked, p.asked.Load())
+		})
+		_, _ = send(ctx, p.node.Transfer(0, common.Address{1}, 1).Raw()) // this sequencer serves only the first
+		require.Equal(t, 1, rests)
+		require.Less(t, asked, p.asked.Load())
+	}
 }

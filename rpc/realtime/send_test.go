@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
@@ -288,6 +289,20 @@ func blobTx(t *testing.T) (network, envelope hexutil.Bytes) {
 	envelope, err = tx.WithoutBlobTxSidecar().MarshalBinary()
 	require.NoError(t, err)
 	return network, envelope
+}
+
+// Who sends again what waits rests until it is executed.
+func TestSentAgainRests(t *testing.T) {
+	d := open(t, rpctest.Options{Hold: true}, Config{}, false)
+	tx := d.node.Transfer(0, common.Address{1}, 1)
+	_, err := d.node.Send(t.Context(), tx.Raw())
+	require.NoError(t, err)
+	rests := 0
+	ctx := sched.WithRest(t.Context(), func() { rests++; d.node.Mini() })
+	receipt, err := d.service.submit(ctx, tx.Raw(), time.Minute)
+	require.NoError(t, err)
+	require.NotNil(t, receipt)
+	require.Equal(t, 1, rests)
 }
 
 // A caller who is gone is not told that the time is over.
