@@ -165,7 +165,7 @@ func junk() []func(*rand.Rand) []byte {
 	var (
 		valid   = poor(genesis.DevChainID)
 		foreign = poor(1)
-		early   = early()
+		early   = early(450)
 	)
 	return []func(*rand.Rand) []byte{
 		func(rng *rand.Rand) []byte { return []byte(fmt.Sprint(rng.Uint64())) },
@@ -186,11 +186,10 @@ func poor(chainID int64) []byte {
 
 // early are transactions of those who have something, with nonces that are far ahead:
 // the pool keeps them for a while.
-func early() (raws [][]byte) {
-	for i := 1; i < rpctest.Accounts; i++ {
-		for nonce := uint64(1); nonce < 1000; nonce += 20 {
-			raws = append(raws, transfer(rpctest.AccountAt(i).Key, genesis.DevChainID, nonce))
-		}
+func early(n int) (raws [][]byte) {
+	for i := range n {
+		account := rpctest.AccountAt(1 + i%(rpctest.Accounts-1))
+		raws = append(raws, transfer(account.Key, genesis.DevChainID, uint64(1+20*(i/(rpctest.Accounts-1)))))
 	}
 	return raws
 }
@@ -291,7 +290,7 @@ func sleepingFlood(ctx context.Context, url string) int64 {
 		sent  atomic.Int64
 		batch bytes.Buffer
 	)
-	for i, raw := range early()[:20] {
+	for i, raw := range early(20) {
 		fmt.Fprintf(&batch, `%c{"jsonrpc":"2.0","id":1,"method":"realtime_sendRawTransaction","params":["0x%x",100]}`, "[,"[min(i, 1)], raw)
 		fmt.Fprint(&batch, `,{"jsonrpc":"2.0","id":1,"method":"eth_getLogs","params":[{"fromBlock":"0x0"}]}`)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
+	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 )
@@ -129,6 +130,27 @@ func TestPiecesTimeout(t *testing.T) {
 		door.cfg.Limits.Timeout = time.Duration(1+i%30) * 50 * time.Microsecond
 		_, answer := askDoor(door, "["+strings.Repeat(chainIDCall+",", 99)+chainIDCall+"]")
 		require.Equal(t, 100, strings.Count(answer, `"id":1`), answer)
+	}
+}
+
+// napper is a node that takes a while to read its state.
+type napper struct{ *rpctest.Node }
+
+func (n napper) Latest() (chain.StateView, *chain.Env) {
+	time.Sleep(20 * time.Millisecond)
+	return n.Node.Latest()
+}
+
+// A request has all of its time, however short that is.
+func TestShortTimeout(t *testing.T) {
+	node := rpctest.Dev(t, rpctest.Options{})
+	door, err := New(Config{Backend: napper{node}, Engine: node.Engine(), Limits: Limits{Timeout: 100 * time.Millisecond}})
+	require.NoError(t, err)
+	t.Cleanup(door.Close)
+	balance := `{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":["0x00000000000000000000000000000000000000aa","latest"]}`
+	for _, body := range []string{balance, "[" + balance + "]"} {
+		_, answer := askDoor(door, body)
+		require.Contains(t, answer, `"result":"0x0"`)
 	}
 }
 

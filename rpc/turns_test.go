@@ -142,6 +142,27 @@ func TestSubscriptionHasNoTurnWhileItWaits(t *testing.T) {
 	requireFree()
 }
 
+// The answer to a client's close frame waits for what is being written, and is not put into
+// the midst of it.
+func TestCloseWaitsForFrames(t *testing.T) {
+	door := quietDoor(t, Limits{})
+	conn := dialDoor(t, door)
+	require.NoError(t, conn.WriteMessage(websocket.TextMessage, []byte(chainIDCall)))
+	_, _, err := conn.ReadMessage()
+	require.NoError(t, err)
+	s := socketOf(door)
+	s.writing.Lock()
+	require.NoError(t, conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second)))
+	read := make(chan error, 1)
+	go func() {
+		_, _, err := conn.ReadMessage()
+		read <- err
+	}()
+	require.Never(t, func() bool { return len(read) > 0 }, 100*time.Millisecond, time.Millisecond)
+	s.writing.Unlock()
+	require.True(t, websocket.IsCloseError(<-read, websocket.CloseNormalClosure))
+}
+
 // What is asked of a subscriber that has ended, as one that did not reply in time, is not
 // confused with what may still be going on in it.
 func TestSubscriberThatEnded(t *testing.T) {

@@ -166,6 +166,10 @@ func (s *socket) readAll() int {
 		_ = s.control(websocket.PongMessage, []byte(data)) // the next read fails if the connection did
 		return nil
 	})
+	s.conn.SetCloseHandler(func(code int, _ string) error {
+		_ = s.control(websocket.CloseMessage, websocket.FormatCloseMessage(code, "")) // the next read fails
+		return nil
+	})
 	for {
 		s.slots <- struct{}{}
 		if s.wait(silence) != nil {
@@ -293,7 +297,8 @@ func (s *socket) send(parts ...[]byte) error {
 }
 
 // sendFrames writes whole messages. Frames that are made here come between those that
-// conn makes: while they are written there are no others, but the one that ends conn.
+// conn makes: while they are written there are no others, but the one with which conn ends
+// when its client breaks the protocol.
 //
 // It has a turn of Server.streaming, but one whose client does not take it at once goes
 // on without, and keeps nobody waiting.
@@ -321,7 +326,7 @@ func (s *socket) writeRaw(frames []byte, within time.Duration) (int, error) {
 	return conn.Write(frames)
 }
 
-// control sends a ping or a pong, which a message that is being written is not cut
+// control sends a ping, a pong or the answer to a close, which a message that is being written is not cut
 // short for.
 func (s *socket) control(kind int, data []byte) error {
 	s.writing.Lock()
