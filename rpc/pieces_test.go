@@ -39,6 +39,7 @@ func TestPieces(t *testing.T) {
 		"",
 		strings.Repeat(chainIDCall+",", 25) + `[],` + chainIDCall,
 		strings.Repeat(chainIDCall+",", 9) + call + "," + strings.Repeat(chainIDCall+",", 10) + call + "," + call,
+		strings.Repeat(strings.Replace(chainIDCall, `1,`, `"`+strings.Repeat("x", 300)+`",`, 1)+",", 999) + call,
 		call + `,{`,
 		call + `,` + call + `]]`,
 	} {
@@ -133,22 +134,39 @@ func TestPiecesTimeout(t *testing.T) {
 	}
 }
 
-// napper is a node that takes a while to read its state.
-type napper struct{ *rpctest.Node }
+// napper is a node that does something else before it reads its state.
+type napper struct {
+	*rpctest.Node
+	nap func()
+}
 
-func (n napper) Latest() (chain.StateView, *chain.Env) {
-	time.Sleep(20 * time.Millisecond)
+func (n *napper) Latest() (chain.StateView, *chain.Env) {
+	n.nap()
 	return n.Node.Latest()
+}
+
+const balanceCall = `{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":["0x00000000000000000000000000000000000000aa","latest"]}`
+
+// A small call has no place among large answers, whatever is before it.
+func TestSmallAfterLarge(t *testing.T) {
+	node := &napper{Node: rpctest.Dev(t, rpctest.Options{})}
+	door, err := New(Config{Backend: node, Engine: node.Engine()})
+	require.NoError(t, err)
+	t.Cleanup(door.Close)
+	held := 0
+	node.nap = func() { held += len(door.larges.readings) }
+	_, answer := askDoor(door, `[{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","params":["0x0",true]},`+balanceCall+`]`)
+	require.Contains(t, answer, `"result":"0x0"`)
+	require.Zero(t, held)
 }
 
 // A request has all of its time, however short that is.
 func TestShortTimeout(t *testing.T) {
-	node := rpctest.Dev(t, rpctest.Options{})
-	door, err := New(Config{Backend: napper{node}, Engine: node.Engine(), Limits: Limits{Timeout: 100 * time.Millisecond}})
+	node := &napper{rpctest.Dev(t, rpctest.Options{}), func() { time.Sleep(20 * time.Millisecond) }}
+	door, err := New(Config{Backend: node, Engine: node.Engine(), Limits: Limits{Timeout: 100 * time.Millisecond}})
 	require.NoError(t, err)
 	t.Cleanup(door.Close)
-	balance := `{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":["0x00000000000000000000000000000000000000aa","latest"]}`
-	for _, body := range []string{balance, "[" + balance + "]"} {
+	for _, body := range []string{balanceCall, "[" + balanceCall + "]"} {
 		_, answer := askDoor(door, body)
 		require.Contains(t, answer, `"result":"0x0"`)
 	}
