@@ -23,7 +23,8 @@
 // message of a WebSocket, is read under a limit, counted, given to the server as one
 // HTTP request, and timed until its answer is written (exchange.go). Only calls that
 // begin or end a subscription go to a connection of the server that lasts
-// (subscriber.go), one at a time.
+// (subscriber.go), one at a time; a batch that has such calls can have no others, and each
+// of its calls is told so.
 //
 // # Limits
 //

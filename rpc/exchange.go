@@ -3,7 +3,6 @@ package rpc
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -65,15 +64,39 @@ func newTimer(left time.Duration) *http.Server {
 // If it has too many calls, the server below would answer the same, but makes an
 // object of each element first: of three bytes in a request, a hundred and fifty.
 func refuseBatch(w http.ResponseWriter, calls []call, why string) {
-	id := json.RawMessage("null")
+	var id []byte
 	for _, call := range calls {
-		if call.id != nil && call.method != "" && json.Valid(call.id) && call.id[0] != '{' && call.id[0] != '[' {
-			id = call.id
+		if id = call.validID(); id != nil && call.method != "" {
 			break
 		}
+		id = nil
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `[{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%q}}]`, id, codeRequest, why)
+	_, _ = w.Write(append(appendRefusal([]byte{'['}, id, why), ']'))
+}
+
+// refuseEach answers all calls of a batch of which nothing is executed.
+func refuseEach(w http.ResponseWriter, calls []call, why string) {
+	message := []byte{'['}
+	for _, call := range calls {
+		if !call.answered() {
+			continue
+		}
+		if len(message) > 1 {
+			message = append(message, ',')
+		}
+		message = appendRefusal(message, call.validID(), why)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(message, ']'))
+}
+
+// appendRefusal appends the answer to a call with an id, null if that is nil.
+func appendRefusal(dst, id []byte, why string) []byte {
+	if id == nil {
+		id = []byte("null")
+	}
+	return fmt.Appendf(dst, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%q}}`, id, codeRequest, why)
 }
 
 // An answer notes what is written to a client, and how long it took to have it.

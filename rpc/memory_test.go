@@ -96,15 +96,18 @@ func TestSubscriptionsAlone(t *testing.T) {
 	url, stop := start(t, door)
 	defer func() { require.NoError(t, stop()) }()
 	conn := dial(t, url)
-	for i, batch := range []string{
-		subscribeNew + "," + fullBlock,
-		fullBlock + "," + subscribeNew,
-		subscribeNew + `,{"jsonrpc":"2.0","method":"eth_chainId"}`,
-		subscribeNew + `,{}`,
-		subscribeNew + `,{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","method":null,"params":["0x0",true]}`,
+	refusal := func(id string) string {
+		return `{"jsonrpc":"2.0","id":` + id + `,"error":{"code":-32600,"message":"a batch with subscriptions can have no other calls"}}`
+	}
+	for i, batch := range []struct{ sent, answer string }{
+		{subscribeNew + "," + fullBlock, refusal("1") + "," + refusal("1")},
+		{fullBlock + "," + strings.Replace(subscribeNew, `"id":1`, `"id":"b"`, 1), refusal("1") + "," + refusal(`"b"`)},
+		{subscribeNew + `,{"jsonrpc":"2.0","method":"eth_chainId"}`, refusal("1")},
+		{subscribeNew + `,{},{"id":{},"method":"eth_chainId"}`, refusal("1") + "," + refusal("null") + "," + refusal("null")},
+		{subscribeNew + `,{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","method":null,"params":["0x0",true]}`, refusal("1") + "," + refusal("1")},
 	} {
-		write(t, conn, "["+batch+"]")
-		require.Equal(t, `[{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"a batch with subscriptions can have no other calls"}}]`, read(t, conn), batch)
+		write(t, conn, "["+batch.sent+"]")
+		require.Equal(t, "["+batch.answer+"]", read(t, conn), batch)
 		require.EqualValues(t, i+1, door.Stats().Refused)
 	}
 	require.Zero(t, door.Stats().Subscriptions)

@@ -34,6 +34,14 @@ func (c call) answered() bool {
 	return c.id == nil || c.id[0] == '{' || c.id[0] == '[' || c.params || !c.result
 }
 
+// validID is the id, or nil if there is none, or one that is not allowed.
+func (c call) validID() []byte {
+	if c.id == nil || !json.Valid(c.id) || c.id[0] == '{' || c.id[0] == '[' {
+		return nil
+	}
+	return c.id
+}
+
 // subscribes reports whether the call needs a connection that lasts.
 func (c call) subscribes() bool {
 	return c.id != nil && (strings.HasSuffix(c.method, "_subscribe") || strings.HasSuffix(c.method, "_unsubscribe"))

@@ -128,7 +128,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == PathStandard:
 		s.serve(s.standard, w, r)
-	case r.URL.Path == PathRealtime:
+	case r.URL.Path == PathRealtime, r.URL.Path == PathRealtime+"/":
 		s.serve(s.realtime, w, r)
 	case r.URL.Path == PathAdmin && s.admin != nil:
 		s.guard(s.admin).ServeHTTP(w, r)

@@ -268,7 +268,7 @@ func (s *socket) handle(in *intake) {
 		s.endpoint.exchange(in, w, s.request)
 	case subscriptions < len(in.calls):
 		s.endpoint.door.counters.refused.Add(1)
-		refuseBatch(w, in.calls, "a batch with subscriptions can have no other calls")
+		refuseEach(w, in.calls, "a batch with subscriptions can have no other calls")
 	default:
 		s.subscribe(in, w)
 	}

@@ -133,10 +133,12 @@ func (q *senderQueue) admit(tx *pending, account *chain.Account, most int) error
 		return fmt.Errorf("%w: already known", chain.ErrInvalidTx)
 	case q.txs[tx.nonce] != nil:
 		// It will execute within milliseconds; there is no time to outbid it.
-		return fmt.Errorf("%w: replacement transaction underpriced: a transaction with nonce %d is pending", chain.ErrInvalidTx, tx.nonce)
+		return fmt.Errorf("%w: replacement transaction underpriced: a transaction with nonce %d is pending, and none is replaced at any price", chain.ErrInvalidTx, tx.nonce)
 	case overflow || account.Balance.Lt(&total):
 		return fmt.Errorf("%w: insufficient funds for gas * price + value: address %s have %s want %s", chain.ErrInvalidTx, tx.sender, account.Balance.Dec(), total.Dec())
-	case len(q.txs) >= most || tx.nonce-q.nonce >= uint64(most):
+	case tx.nonce-q.nonce >= uint64(most):
+		return fmt.Errorf("%w: nonce too high: address %s, tx: %d state: %d, at most %d ahead", chain.ErrInvalidTx, tx.sender, tx.nonce, q.nonce, most-1)
+	case len(q.txs) >= most:
 		return fmt.Errorf("%w: too many pending transactions of %s", chain.ErrBusy, tx.sender)
 	}
 	return nil

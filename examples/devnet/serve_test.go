@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vivace-chain/vivace/examples/internal/dashboard/browser"
+	"github.com/vivace-chain/vivace/examples/internal/serve"
 )
 
 // serveDevnet runs the program with -serve until the test ends, and returns the addresses
@@ -150,5 +152,20 @@ func TestServeDashboardInBrowser(t *testing.T) {
 		page.Eval(`Math.max(document.documentElement.scrollWidth, window.innerWidth)`, &width)
 		require.LessOrEqual(t, width, view.Width)
 		require.Empty(t, page.Complaints())
+	}
+}
+
+// A port that is taken is an error, whichever door wants it, and leaves the other closed.
+func TestDoorsTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+	for _, o := range []options{
+		{serving: true, door: serve.Options{Address: "127.0.0.1", API: "eth", Port: port}},
+		{serving: true, door: serve.Options{Address: "127.0.0.1", API: "eth"}, nodePort: port},
+	} {
+		_, err := o.openDoors()
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
 	}
 }

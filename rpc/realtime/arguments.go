@@ -30,7 +30,7 @@ func (q *Quantity) UnmarshalJSON(text []byte) error {
 	}
 	v, err := strconv.ParseUint(digits, base, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return errors.New("not a number, nor a hex string")
+		return errors.New("neither a whole number from 0 on, nor one in hex")
 	}
 	*q = Quantity(v) // the most there is, when out of range
 	return nil

@@ -110,7 +110,11 @@ func (c *Command) Run(args []string, program func(context.Context) error) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
+	c.Log.Info("begins", "program", c.name)
+	asked := context.AfterFunc(ctx, func() { c.Log.Info("is asked to end", "program", c.name) })
 	err := program(ctx)
+	asked()
+	c.Log.Info("ends", "program", c.name, "err", err)
 	switch {
 	case err == nil:
 		return ExitOK

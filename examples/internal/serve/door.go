@@ -75,7 +75,10 @@ func (o *Options) Open(dir string) (*Door, error) {
 	if errors.As(err, &address) || errors.As(err, &unresolved) {
 		return nil, fmt.Errorf("%w: -http.addr: %w", cli.ErrUsage, err)
 	}
-	return d, err
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // check finds values that make no sense.

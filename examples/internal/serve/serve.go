@@ -55,6 +55,8 @@ func (s *Service) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.Log.Info("serves JSON-RPC", "address", s.Door.Addr().String())
+	defer s.Log.Info("serves no more")
 	return door.Serve(ctx, s.Door.listener)
 }
 
