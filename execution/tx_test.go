@@ -200,6 +200,10 @@ func TestSenders(t *testing.T) {
 		sign(prague, &types.BlobTx{ChainID: uint256.NewInt(1), BlobHashes: []common.Hash{{1}, {1, 2}}, BlobFeeCap: uint256.NewInt(7)}),
 		sign(prague, &types.SetCodeTx{ChainID: uint256.NewInt(1), AuthList: auths, AccessList: list}),
 	}
+	for _, v := range []*big.Int{new(big.Int).Lsh(id, 64), new(big.Int).Lsh(id, 255)} {
+		_, r, s := txs[4].RawSignatureValues()
+		txs = append(txs, types.NewTx(&types.DynamicFeeTx{ChainID: id, GasFeeCap: big.NewInt(300), AccessList: list, V: v, R: r, S: s}))
+	}
 	for _, v := range []int64{0, 1, 2, 26, 27, 28, 29, 34, 35, 36, 37, 38, 39, 255, 256, 283, 284} {
 		for _, tx := range txs[:2] { // other signatures, of which some recover to some key
 			_, r, s := tx.RawSignatureValues()

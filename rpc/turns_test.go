@@ -67,6 +67,10 @@ func TestTurn(t *testing.T) {
 	spare, err := turns.take(t.Context(), 0)
 	require.NoError(t, err, "there are no small requests")
 	require.Len(t, turns.extra, 1)
+	time.AfterFunc(10*time.Millisecond, spare.end)
+	spare, err = turns.take(t.Context(), 10*time.Second) // waits for it
+	require.NoError(t, err)
+	require.Len(t, turns.extra, 1)
 	spare.end()
 	require.Empty(t, turns.extra)
 	third.end()
