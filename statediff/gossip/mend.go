@@ -40,7 +40,7 @@ func (n *Node) mend(ctx context.Context) {
 		}
 		err := n.mendGap(ctx, gap)
 		if errors.Is(err, errNotKept) && time.Since(stuck.since) > goneAfter && n.shelf.giveUp(at) {
-			n.tally.begun.Add(1)
+			n.tally.anew.Add(1)
 			n.Logger.Warn("gossip: nobody keeps the feed from here on: it begins anew", "place", at)
 		}
 		if err != nil {

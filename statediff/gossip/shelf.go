@@ -29,20 +29,10 @@ type shelf struct {
 	snapshots    arrivals
 	attestations arrivals
 
-	newest    chain.Place // that the signer spoke of
-	heartbeat Heartbeat   // the newest
-	heard     time.Time   // when that came, by our clock
-	evidence  []envelope.Evidence
-	count     counts
-}
-
-// counts of a shelf.
-type counts struct {
-	begun  uint64 // how often the feed began anew
-	lost   uint64 // bodies that nobody has
-	before [Contradiction + 1]uint64
-	given  uint64
-	gone   uint64 // evicted by assemblers of earlier generations
+	newest    chain.Place         // that the signer spoke of
+	heartbeat Heartbeat           // the newest
+	heard     time.Time           // when that came, by our clock
+	evidence  []envelope.Evidence // of what is not the feed, and of feeds given up
 }
 
 func newShelf(limits Limits, bodied bool) *shelf {
@@ -132,13 +122,6 @@ func (s *shelf) abandon() {
 	if s.feed == nil {
 		return
 	}
-	stats := s.feed.Stats()
-	for v, n := range stats.Verdicts {
-		s.count.before[v] += n
-	}
-	s.count.given += stats.Given
-	s.count.gone += stats.Evicted
-	s.count.begun++
 	for _, e := range s.feed.Evidence() {
 		s.keepEvidence(e)
 	}
