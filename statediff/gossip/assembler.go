@@ -354,3 +354,11 @@ func (a *Assembler) Stats() AssemblerStats {
 	s.HeldBytes, s.KeptBytes = a.heldBytes, a.kept.bytes
 	return s
 }
+
+// have is the message at p that is held or kept, or nil.
+func (a *Assembler) have(p chain.Place) *Message {
+	if i, found := a.search(p); found {
+		return a.held[i].Message
+	}
+	return a.kept.find(p)
+}

@@ -11,6 +11,7 @@ import (
 // A ring is what was given out lately, in that order, numbered from 0.
 type ring struct {
 	from  chain.Place // what was given out from here on is kept
+	gone  chain.Place // of the newest frame that is not
 	first uint64      // number of msgs[0]
 	msgs  []kept
 	at    map[chain.Place]uint64 // numbers
@@ -46,6 +47,9 @@ func (r *ring) trim(bytes int, then time.Time) {
 	for len(r.msgs) > 1 && (r.bytes > bytes || r.msgs[0].since.Before(then)) {
 		m := r.msgs[0].Message
 		r.from = later(r.from, m.after())
+		if m.Frame != nil {
+			r.gone = m.Place
+		}
 		delete(r.at, m.Place)
 		r.bytes -= m.weight()
 		r.msgs[0] = kept{}
@@ -71,6 +75,9 @@ func wanted(p chain.Place) (frames chain.Place, header uint64) {
 	return p, max(p.Number, 1) - 1
 }
 
+// Empty reports whether nothing is kept.
+func (a *Assembler) Empty() bool { return len(a.kept.msgs) == 0 }
+
 // Kept is the first place from which on everything is kept.
 func (a *Assembler) Kept() chain.Place { return a.kept.from }
 
@@ -79,7 +86,10 @@ func (a *Assembler) Kept() chain.Place { return a.kept.from }
 // chain.ErrOutOfStep if what comes after p is not kept any more.
 func (a *Assembler) Seek(p chain.Place) (uint64, error) {
 	r := &a.kept
-	if p.Before(r.from) {
+	// After a block's last frame one may not know that it was the last: the place after
+	// it is as good as the header's.
+	between := r.from == chain.HeaderPlace(p.Number) && r.gone.Number == p.Number && r.gone.Before(p)
+	if p.Before(r.from) && !between {
 		return 0, fmt.Errorf("%w: %s is gone from the feed, which is kept from %s on", chain.ErrOutOfStep, p, r.from)
 	}
 	frames, header := wanted(p)

@@ -1,0 +1,215 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+const (
+	mendEvery = 20 * time.Millisecond
+	// mendAgain is the pause after an attempt that brought nothing.
+	mendAgain = 100 * time.Millisecond
+	// goneAfter is how long nobody may have something until it is gone. Peers come and
+	// go; the one that has it may be on its way.
+	goneAfter = 2 * time.Second
+	// quietAfter is how long after a mini-block that is not its block's last somebody
+	// is asked whether there is more.
+	quietAfter  = 200 * time.Millisecond
+	statusEvery = time.Second
+)
+
+// mend asks for what the feed lacks, as soon as that shows.
+func (n *Node) mend(ctx context.Context) {
+	var stuck struct {
+		at    chain.Place
+		since time.Time
+	}
+	for pause(ctx, mendEvery) {
+		gap, at, ok := n.shelf.gap(time.Now())
+		if !ok {
+			stuck.since = time.Time{}
+			continue
+		}
+		if stuck.since.IsZero() || stuck.at != at {
+			stuck.at, stuck.since = at, time.Now()
+		}
+		err := n.mendGap(ctx, gap)
+		if errors.Is(err, errNotKept) && time.Since(stuck.since) > goneAfter && n.shelf.giveUp(at) {
+			n.tally.anew.Add(1)
+			n.Logger.Warn("gossip: nobody keeps the feed from here on: it begins anew", "place", at)
+		}
+		if err != nil {
+			pause(ctx, mendAgain)
+		}
+	}
+}
+
+// gap is the first thing that is missing, and where the feed stands.
+func (s *shelf) gap(now time.Time) (Range, chain.Place, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.feed == nil {
+		return Range{}, chain.Place{}, false
+	}
+	list := s.feed.Missing(now)
+	if len(list) == 0 {
+		return Range{}, chain.Place{}, false
+	}
+	return list[0], s.feed.Place(), true
+}
+
+// mendGap asks for a range of the feed. It is done when something of it came.
+func (n *Node) mendGap(ctx context.Context, gap Range) error {
+	r := request{question: askFeed, from: gap.From}
+	if gap.From.Number == gap.To.Number {
+		r.most = uint16(min(gap.To.Index-gap.From.Index+1, 1024)) // and the header before
+	}
+	keeps := func(st *status) bool { return st.feed != chain.Place{} }
+	return n.askAround(ctx, r, keeps, func(a answer) bool { return n.takeAll(a) > 0 })
+}
+
+// takeAll takes what a peer answered, and is how much of it was new. A peer that gave
+// something is the better for it.
+func (n *Node) takeAll(a answer) (taken int) {
+	for _, o := range a.items {
+		v, err := n.take(o, false)
+		if err != nil {
+			n.refuse(err)
+			continue
+		}
+		if v == Taken {
+			taken++
+		}
+	}
+	if taken > 0 {
+		n.peers.reward(a.from, scoreServed)
+	}
+	return taken
+}
+
+// mendBodies asks for bodies that do not come.
+func (n *Node) mendBodies(ctx context.Context) {
+	for n.shelf.bodied && pause(ctx, mendEvery) {
+		p, since, ok := n.shelf.missingBody(time.Now().Add(-n.Limits.Patience))
+		if !ok {
+			continue
+		}
+		may := func(st *status) bool { return st.bodies != chain.Place{} && !p.Before(st.bodies) }
+		err := n.askAround(ctx, request{question: askBodies, from: p}, may, func(a answer) bool { return n.takeAll(a) > 0 })
+		if err == nil {
+			continue
+		}
+		if time.Since(since) > goneAfter && n.shelf.loseBody(p) {
+			n.tally.lostBodies.Add(1)
+		}
+		pause(ctx, mendAgain)
+	}
+}
+
+func (s *shelf) missingBody(then time.Time) (chain.Place, time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bodies.missing(then)
+}
+
+func (s *shelf) loseBody(p chain.Place) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := s.bodies.lose(p)
+	s.wake()
+	return lost
+}
+
+// greet learns what a new peer has, and takes what is said rarely: an attestation that
+// was lost is not said again.
+func (n *Node) greet(id peer.ID) {
+	for range 5 {
+		if _, err := n.askStatusOf(n.ctx, id); err == nil || !pause(n.ctx, mendAgain) {
+			break
+		}
+	}
+	n.takeAll(n.askSigned(n.ctx, id, request{question: askAttestations}))
+	n.takeAll(n.askSigned(n.ctx, id, request{question: askSnapshots}))
+	n.catchUpWith(n.ctx, id)
+	n.peers.greeted(id)
+}
+
+// keepStatus asks somebody what it has, each second, or sooner if the feed stops in the
+// middle of a block. What is missing at the feed's end shows in nothing else but the
+// sequencer's heartbeat, and that can be lost too.
+func (n *Node) keepStatus(ctx context.Context) {
+	last := time.Now()
+	for pause(ctx, quietAfter/2) {
+		if time.Since(last) < statusEvery && !n.shelf.stopped(time.Now().Add(-quietAfter)) && !n.peers.anyAhead() {
+			continue
+		}
+		last = time.Now()
+		n.askForPeers(ctx)
+		if id, ok := n.peers.anyone(); ok {
+			if _, err := n.askStatusOf(ctx, id); err == nil {
+				n.catchUpWith(ctx, id)
+			}
+		}
+	}
+}
+
+// catchUpWith asks a peer for what it says it has beyond ours.
+func (n *Node) catchUpWith(ctx context.Context, id peer.ID) {
+	st := n.peers.statusOf(id)
+	if st == nil {
+		return
+	}
+	ours := n.shelf.status()
+	if p := n.shelf.place(); p.Number > 0 && p.Before(st.feedEnd) && !p.Before(st.feed) {
+		n.catchUp(ctx, id, request{question: askFeed, from: p})
+	}
+	if ours.newestPublication < st.newestPublication {
+		from := max(ours.newestPublication+1, st.publication)
+		n.catchUp(ctx, id, request{question: askPublications, from: chain.Place{Number: from}})
+	}
+	if ours.newestSnapshot < st.newestSnapshot {
+		n.catchUp(ctx, id, request{question: askSnapshots})
+	}
+}
+
+// catchUp asks a peer for what it said it has. To have it and not to give it costs.
+func (n *Node) catchUp(ctx context.Context, id peer.ID, r request) {
+	a := n.askSigned(ctx, id, r)
+	if n.takeAll(a) == 0 && a.err == nil && len(a.items) == 0 {
+		n.blame(id, scoreWithheld, r, errNobody)
+	}
+}
+
+// stopped reports whether the feed stands in the middle of a block since then.
+func (s *shelf) stopped(then time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.feed != nil && s.feed.Place().Index > 0 && s.moved.Before(then) && s.moved.After(then.Add(-statusEvery))
+}
+
+// place is of the first mini-block that the feed lacks; zero if there is no feed.
+func (s *shelf) place() chain.Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.feed == nil {
+		return chain.Place{}
+	}
+	return s.feed.Place()
+}
+
+// anyAhead reports whether a peer sent what is too far ahead.
+func (p *peers) anyAhead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.list {
+		if m.ahead {
+			return true
+		}
+	}
+	return false
+}

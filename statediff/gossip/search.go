@@ -1,0 +1,372 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+// A search is how a reader that is behind the shelf finds what it lacks.
+type search struct {
+	*Node
+	failing time.Time // since when nobody has it; zero if that is not so
+}
+
+// around asks peers once, until use can go on with what one sent. Without that it
+// pauses, and says at last that it is gone: when for a while nobody gave it, although
+// some said what they have, and that is later.
+func (s *search) around(ctx context.Context, r request, has func(*status) coverage, use func([]envelope.Opened) bool) error {
+	stuck := false
+	err := s.askAround(ctx, r, func(st *status) bool { return has(st) == hasIt }, func(a answer) bool {
+		good := use(a.items)
+		switch {
+		case good:
+			s.peers.reward(a.from, scoreServed)
+		case a.err == nil:
+			stuck = true
+			s.blame(a.from, scoreWithheld, r, errNobody)
+		}
+		return good
+	})
+	if err == nil {
+		s.failing = time.Time{}
+		return nil
+	}
+	late := stuck || errors.Is(err, errNotKept) || s.peers.count() == 0 && s.speaks()
+	for _, st := range s.peers.statuses() {
+		late = late || has(&st) == hasLater
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !late:
+		s.failing = time.Time{} // it may still come to be
+	case s.failing.IsZero():
+		s.failing = time.Now()
+	case time.Since(s.failing) > goneAfter:
+		return fmt.Errorf("%w: %s from %s on: no peer keeps it", chain.ErrOutOfStep, r.question, r.from)
+	}
+	pause(ctx, mendAgain)
+	return ctx.Err()
+}
+
+// coverage is what a peer's status says about a place.
+type coverage int
+
+const (
+	hasNot coverage = iota // nothing, or nothing so new
+	hasIt
+	hasLater // it keeps only what is later
+)
+
+// covering says how what is kept from one place up to another covers p.
+func covering(from, to, p chain.Place) coverage {
+	switch {
+	case from == chain.Place{}:
+		return hasNot
+	case p.Before(from):
+		return hasLater
+	case p.Before(to):
+		return hasIt
+	}
+	return hasNot
+}
+
+// speaks reports whether the feed is published here: then nobody has more of it.
+func (n *Node) speaks() bool {
+	n.speaker.mu.Lock()
+	defer n.speaker.mu.Unlock()
+	return n.speaker.spoke
+}
+
+// A feedReader reads the feed: from the shelf, or, while it is behind that, what peers
+// keep, brought into order by an Assembler of its own.
+type feedReader struct {
+	search
+	from uint64 // where to begin; link.Oldest
+	set  bool   // place counts
+	// place is what is wanted next.
+	place chain.Place
+
+	generation uint64 // of the shelf's feed in which n counts; 0: none
+	n          uint64
+
+	own  *Assembler // while behind
+	came []*Message // in order, not yet given out
+}
+
+func (r *feedReader) poll() (uint64, []byte, bool, error) {
+	if !r.set {
+		r.begin()
+	}
+	for len(r.came) > 0 {
+		m := r.came[0]
+		r.came = r.came[1:]
+		if m.Frame == nil || !m.Place.Before(r.place) {
+			return r.give(m)
+		}
+	}
+	s := r.shelf
+	if s.feed == nil {
+		return 0, nil, true, nil
+	}
+	if r.generation != s.generation && !r.enter(s) {
+		return 0, nil, true, nil
+	}
+	for {
+		m, err := s.feed.At(r.n)
+		if err != nil {
+			r.generation = 0 // perhaps a peer keeps more
+			return 0, nil, true, nil
+		}
+		if m == nil {
+			return 0, nil, false, nil
+		}
+		r.n++
+		if m.Frame != nil && m.Place.Before(r.place) {
+			continue // was given out
+		}
+		return r.give(m)
+	}
+}
+
+// give gives out a message, and says what is wanted after it.
+func (r *feedReader) give(m *Message) (uint64, []byte, bool, error) {
+	// A header is wanted once, wherever it comes; frames say where we are.
+	if m.Frame != nil || r.place.Before(m.Place) {
+		r.place = m.after()
+	}
+	return link.SeqOf(m.Place), feedBytes(m), false, nil
+}
+
+// enter goes on from the shelf, if what is wanted is there.
+func (r *feedReader) enter(s *shelf) bool {
+	n, err := s.feed.Seek(r.wanted())
+	if err != nil {
+		return false
+	}
+	r.generation, r.n, r.own = s.generation, n, nil
+	return true
+}
+
+// wanted is the place to go on from: of the header that is due, or else of the frame.
+func (r *feedReader) wanted() chain.Place {
+	if r.own != nil && r.own.Header() < r.own.Place().Number {
+		return chain.HeaderPlace(r.own.Header())
+	}
+	return r.place
+}
+
+// begin finds where to begin.
+func (r *feedReader) begin() {
+	r.set = true
+	if r.from != link.Oldest {
+		r.place = link.PlaceOf(r.from)
+	} else {
+		r.place = r.oldest(func(st *status) chain.Place { return st.feed }, func(s *shelf) chain.Place {
+			if s.feed == nil || s.feed.Empty() {
+				return chain.Place{}
+			}
+			return s.feed.Kept()
+		})
+	}
+	if r.place.Number == 0 {
+		r.place = chain.Place{Number: 1} // nobody sequenced genesis
+	}
+}
+
+// oldest is the first place that we or peers keep; zero if nobody keeps anything. The
+// caller holds the shelf's lock.
+func (s *search) oldest(theirs func(*status) chain.Place, ours func(*shelf) chain.Place) chain.Place {
+	best := ours(s.shelf)
+	for _, st := range s.peers.statuses() {
+		if p := theirs(&st); p != (chain.Place{}) && (best == chain.Place{} || p.Before(best)) {
+			best = p
+		}
+	}
+	return best
+}
+
+// fetchMost is how many messages a reader asks for at once.
+const fetchMost = 256
+
+func (r *feedReader) fetch(ctx context.Context) error {
+	if r.own == nil {
+		r.own = NewAssembler(r.start(), r.Limits)
+	}
+	from := r.own.Place()
+	if h := chain.HeaderPlace(r.own.Header()); h.Before(from) {
+		from = h
+	}
+	has := func(st *status) coverage { return covering(st.feed, st.feedEnd, from) }
+	return r.around(ctx, request{question: askFeed, from: from, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		now := time.Now()
+		for _, o := range items {
+			m, err := Read(o)
+			if err != nil {
+				r.refuse(err)
+				continue
+			}
+			r.own.Add(m, now)
+			for m, ok := r.own.Next(now); ok; m, ok = r.own.Next(now) {
+				r.came = append(r.came, m)
+			}
+		}
+		return len(r.came) > 0
+	})
+}
+
+// start is where to begin asking peers. A place within a block may be after its last
+// mini-block without anybody's knowing: the one before it says so.
+func (r *feedReader) start() Start {
+	p := r.place
+	switch {
+	case p == chain.Place{Number: 1}:
+		return AfterGenesis(r.Genesis)
+	case p.IsHeader():
+		p = chain.Place{Number: p.Number + 1}
+	case p.Index > 0:
+		p.Index--
+	}
+	return Start{Place: p, HeaderBefore: p.Number > 1}
+}
+
+// A bodyReader reads bodies in the order of the feed.
+type bodyReader struct {
+	search
+	from  uint64
+	set   bool
+	place chain.Place // what is wanted next
+	came  []*body
+}
+
+func (r *bodyReader) poll() (uint64, []byte, bool, error) {
+	if !r.set {
+		r.begin()
+	}
+	if len(r.came) > 0 {
+		b := r.came[0]
+		r.came = r.came[1:]
+		return r.give(b)
+	}
+	b, _, ok := r.shelf.bodies.after(r.place)
+	if b == nil {
+		return 0, nil, !ok, nil
+	}
+	return r.give(b)
+}
+
+func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
+	r.place = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
+	return link.SeqOf(b.Place), clone(b.Body), false, nil
+}
+
+func (r *bodyReader) begin() {
+	r.set = true
+	if r.from != link.Oldest {
+		r.place = link.PlaceOf(r.from)
+	} else {
+		r.place = r.oldest(func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.from })
+	}
+	if r.place.Number == 0 {
+		r.place = chain.Place{Number: 1}
+	}
+}
+
+func (r *bodyReader) fetch(ctx context.Context) error {
+	var holed []*body // what somebody sent that does not begin with what is wanted
+	has := func(st *status) coverage { return covering(st.bodies, st.bodiesEnd, r.place) }
+	err := r.around(ctx, request{question: askBodies, from: r.place, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		list := r.read(items)
+		if len(list) == 0 {
+			return false
+		}
+		if p := list[0].Place; p != r.place && p != (chain.Place{Number: r.place.Number + 1}) {
+			holed = list
+			return false
+		}
+		r.came = list
+		return true
+	})
+	if errors.Is(err, chain.ErrOutOfStep) && len(holed) > 0 {
+		r.failing = time.Time{}
+		r.came = holed // it is lost, and what is after it is not
+		return nil
+	}
+	return err
+}
+
+// read is the bodies of an answer, ascending, from what is wanted on.
+func (r *bodyReader) read(items []envelope.Opened) (list []*body) {
+	at := r.place
+	for _, o := range items {
+		b, err := readBody(o)
+		if err != nil {
+			r.refuse(err)
+			continue
+		}
+		if !b.Place.Before(at) {
+			list = append(list, b)
+			at = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
+		}
+	}
+	return list
+}
+
+// A seriesReader reads publications by ascending number.
+type seriesReader struct {
+	search
+	from uint64
+	set  bool
+	next uint64 // number of what is wanted next
+	came []envelope.Opened
+}
+
+func (r *seriesReader) poll() (uint64, []byte, bool, error) {
+	p := &r.shelf.publications
+	if !r.set {
+		r.set, r.next = true, r.from
+		if r.from == link.Oldest {
+			r.next = r.oldest(
+				func(st *status) chain.Place { return chain.Place{Number: st.publication} },
+				func(*shelf) chain.Place { return chain.Place{Number: p.first()} },
+			).Number
+		}
+		r.next = max(r.next, 1) // nobody published genesis
+	}
+	for len(r.came) > 0 {
+		o := r.came[0]
+		r.came = r.came[1:]
+		if o.Place.Number == r.next {
+			r.next++
+			return o.Place.Number, clone(o.Body), false, nil
+		}
+	}
+	if o := p.at(r.next); o != nil {
+		r.next++
+		return o.Place.Number, clone(o.Body), false, nil
+	}
+	return 0, nil, r.next < p.last(), nil
+}
+
+func (r *seriesReader) fetch(ctx context.Context) error {
+	has := func(st *status) coverage {
+		return covering(chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}, chain.Place{Number: r.next})
+	}
+	return r.around(ctx, request{question: askPublications, from: chain.Place{Number: r.next}, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		for _, o := range items {
+			err := checkNumbered(&o, new(chain.Publication), func(p *chain.Publication) uint64 { return p.Block.Number })
+			if err != nil {
+				r.refuse(err)
+				continue
+			}
+			r.came = append(r.came, o)
+		}
+		return len(r.came) > 0 && r.came[0].Place.Number == r.next
+	})
+}

@@ -1,0 +1,257 @@
+package gossip
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
+)
+
+const (
+	// servingMax is how many requests are answered at once, servingPerPeer of one peer.
+	servingMax, servingPerPeer = 16, 2
+	// requestTimeout is how long one may take, from its first byte to the answer's last.
+	requestTimeout = 10 * time.Second
+	// uploadRate bounds all answers, in bytes a second.
+	uploadRate, uploadBurst = 32 << 20, 4 << 20
+)
+
+// serve answers one request.
+func (n *Node) serve(s network.Stream) {
+	if !n.peers.enter() {
+		s.Reset()
+		return
+	}
+	defer n.work.Done()
+	ctx, cancel := context.WithTimeout(n.ctx, requestTimeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	err := s.SetDeadline(deadline)
+	if err == nil {
+		err = n.respond(ctx, s)
+	}
+	if err != nil {
+		s.Reset()
+		return
+	}
+	s.Close()
+}
+
+// enter counts a goroutine that libp2p started as one of the node's own, unless the
+// node is closing.
+func (p *peers) enter() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return false
+	}
+	p.node.work.Add(1)
+	return true
+}
+
+func (n *Node) respond(ctx context.Context, s network.Stream) error {
+	n.tally.served.Add(1)
+	done := n.admit(s.Conn().RemotePeer())
+	if done == nil {
+		n.tally.turned.Add(1)
+		_, err := s.Write([]byte{byte(answerBusy)})
+		return err
+	}
+	defer done()
+	var raw [requestSize]byte
+	if _, err := io.ReadFull(s, raw[:]); err != nil {
+		return err
+	}
+	r, err := parseRequest(raw[:])
+	if err != nil {
+		_, err := s.Write([]byte{byte(answerBad)})
+		return err
+	}
+	items, err := n.lookUp(r, s.Conn().RemotePeer())
+	if err != nil {
+		_, err := s.Write([]byte{byte(answerNotKept)})
+		return err
+	}
+	return n.writeAnswer(ctx, s, items)
+}
+
+// admit lets a request in, and returns what ends it; nil if there are too many.
+func (n *Node) admit(id peer.ID) func() {
+	select {
+	case n.serving <- struct{}{}:
+	default:
+		return nil
+	}
+	if !n.peers.serveOne(id, 1) {
+		<-n.serving
+		return nil
+	}
+	return func() {
+		n.peers.serveOne(id, -1)
+		<-n.serving
+	}
+}
+
+// serveOne counts what is being answered to one peer.
+func (p *peers) serveOne(id peer.ID, by int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.list[id]
+	if m == nil {
+		return by < 0 // it may have gone meanwhile
+	}
+	if m.serving+by > servingPerPeer {
+		return false
+	}
+	m.serving += by
+	return true
+}
+
+// lookUp is what the answer to r is; an error is answerNotKept.
+func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
+	var (
+		s     = n.shelf
+		most  = r.items()
+		bytes = questions[r.question].bytes
+	)
+	switch r.question {
+	case askStatus:
+		st := s.status()
+		return [][]byte{st.append(nil)}, nil
+	case askPeers:
+		return n.addresses(from), nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch r.question {
+	case askFeed:
+		return s.feedSince(r.from, most, bytes)
+	case askBodies:
+		return s.bodies.since(r.from, most, bytes)
+	case askPublications:
+		if first := s.publications.first(); r.from.Number < first {
+			return nil, errNotKept
+		}
+		return s.publications.since(r.from.Number, most, bytes), nil
+	case askSnapshots:
+		return s.snapshots.recent(most, bytes), nil
+	}
+	return s.attestations.recent(most, bytes), nil
+}
+
+// feedSince is the envelopes from p on. The caller holds mu.
+func (s *shelf) feedSince(p chain.Place, most, bytes int) (found [][]byte, err error) {
+	if s.feed == nil {
+		return nil, nil
+	}
+	list, err := s.feed.Since(p, most, bytes)
+	for _, m := range list {
+		found = append(found, m.Envelope)
+	}
+	return found, err
+}
+
+// status is what this node has.
+func (s *shelf) status() (st status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.feed != nil && !s.feed.Empty() {
+		st.feed, st.feedEnd = s.feed.Kept(), s.feed.Place()
+	}
+	if len(s.bodies.slots) > 0 {
+		st.bodies, st.bodiesEnd = s.bodies.from, s.bodies.end()
+	}
+	st.publication, st.newestPublication = s.publications.first(), s.publications.last()
+	if o := s.snapshots.newest(); o != nil {
+		st.newestSnapshot = o.Place.Number
+	}
+	return st
+}
+
+// addresses are those of some connected peers, for one who looks for others.
+func (n *Node) addresses(asker peer.ID) (list [][]byte) {
+	left := questions[askPeers].bytes
+	ids := n.host.Network().Peers()
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	for _, id := range ids {
+		if id == asker {
+			continue
+		}
+		addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: id, Addrs: listening(n.host.Peerstore(), id)})
+		if err != nil {
+			continue
+		}
+		for _, a := range addrs[:min(len(addrs), 2)] {
+			if left -= len(a.Bytes()); left < 0 || len(list) == addressesTold {
+				return list
+			}
+			list = append(list, a.Bytes())
+		}
+	}
+	return list
+}
+
+// listening are the addresses at which a peer says it can be reached.
+func listening(store peerstore.Peerstore, id peer.ID) (list []ma.Multiaddr) {
+	for _, a := range store.Addrs(id) {
+		if _, err := a.ValueForProtocol(ma.P_TCP); err == nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// writeAnswer sends items, no faster than all answers may be.
+func (n *Node) writeAnswer(ctx context.Context, w io.Writer, items [][]byte) error {
+	buf := []byte{byte(answerOK)}
+	for _, item := range items {
+		buf = binary.BigEndian.AppendUint32(buf, uint32(len(item)))
+		if err := n.write(ctx, w, buf); err != nil {
+			return err
+		}
+		if err := n.write(ctx, w, item); err != nil {
+			return err
+		}
+		buf = buf[:0]
+	}
+	return n.write(ctx, w, append(buf, 0, 0, 0, 0))
+}
+
+func (n *Node) write(ctx context.Context, w io.Writer, b []byte) error {
+	for len(b) > 0 {
+		part := b[:min(len(b), uploadBurst)]
+		if err := n.upload.WaitN(ctx, len(part)); err != nil {
+			return err
+		}
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+		n.tally.servedBytes.Add(uint64(len(part)))
+		b = b[len(part):]
+	}
+	return nil
+}
+
+// readSigned opens the items of an answer, which must be of the kinds that were asked
+// for. The error is the peer's fault. What is merely of no use here is left out.
+func (n *Node) readSigned(q question, items [][]byte) (list []envelope.Opened, err error) {
+	for _, item := range items {
+		o, err := n.openAnswer(q, item)
+		if err != nil {
+			return list, err
+		}
+		if o != nil {
+			list = append(list, *o)
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,262 @@
+package gossip
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
+)
+
+// A shelf is what a node keeps of what was said, for its own readers and for peers.
+// All methods may be called concurrently, unless they say that the caller holds mu.
+type shelf struct {
+	limits Limits
+	bodied bool // bodies are kept too
+
+	mu    sync.Mutex
+	grown chan struct{} // closed and replaced when there is something for readers
+
+	// feed is nil until the first message of it came. It begins anew, as another
+	// generation, when what it lacks is kept by nobody.
+	feed       *Assembler
+	moved      time.Time // when it last gave something out
+	generation uint64
+	bodies     bodyLine
+
+	publications series
+	snapshots    arrivals
+	attestations arrivals
+
+	newest    chain.Place         // that the signer spoke of
+	heartbeat Heartbeat           // the newest
+	heard     time.Time           // when that came, by our clock
+	evidence  []envelope.Evidence // of what is not the feed, and of feeds given up
+}
+
+func newShelf(limits Limits, bodied bool) *shelf {
+	s := &shelf{limits: limits, bodied: bodied, grown: make(chan struct{})}
+	s.bodies.limits = limits
+	s.snapshots = newArrivals(snapshotsKept, 1<<20)
+	s.attestations = newArrivals(attestationsKept, 4<<20)
+	return s
+}
+
+const (
+	snapshotsKept    = 16
+	attestationsKept = 4096
+)
+
+// wake tells readers to look. The caller holds mu.
+func (s *shelf) wake() {
+	close(s.grown)
+	s.grown = make(chan struct{})
+}
+
+// takeFeed takes a message of the feed. own: it is published here, so that what comes
+// before it was said before, or never.
+func (s *shelf) takeFeed(m *Message, own bool, now time.Time) Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newest.Before(m.Place) {
+		s.newest = m.Place
+	}
+	if s.feed == nil && !s.begin(m, own) {
+		return Far
+	}
+	v := s.feed.Add(m, now)
+	s.drain(now)
+	if own && v != Have && v != Old && !s.feed.given(m.Place) {
+		// The signer's own word is where the feed is, whatever was heard before.
+		s.abandon()
+		s.begin(m, own)
+		v = s.feed.Add(m, now)
+		s.drain(now)
+	}
+	return v
+}
+
+// drain moves what is in order to the readers. The caller holds mu.
+func (s *shelf) drain(now time.Time) {
+	moved := false
+	for m, ok := s.feed.Next(now); ok; m, ok = s.feed.Next(now) {
+		moved = true
+		if m.Frame != nil && s.bodied {
+			s.bodies.expect(m, now)
+		}
+	}
+	if moved {
+		s.moved = now
+		s.wake()
+	}
+}
+
+// begin makes an Assembler that begins with m. An old message does not, although it is
+// true: whoever sends it first would lead the feed back there. The caller holds mu.
+func (s *shelf) begin(m *Message, own bool) bool {
+	if m.Place.Number+s.limits.BlocksAhead < s.newest.Number {
+		return false
+	}
+	var start Start
+	switch {
+	case m.Frame == nil:
+		start = AfterHeader(m.Sealed)
+		start.HeaderBefore = true
+	default:
+		start = Start{Place: m.Place, Parent: m.Frame.Parent, HeaderBefore: !own && m.Place.Number > 1}
+	}
+	s.beginAt(start)
+	return true
+}
+
+func (s *shelf) beginAt(start Start) {
+	s.feed = NewAssembler(start, s.limits)
+	s.generation++
+	s.bodies.begin(start.Place)
+	s.wake()
+}
+
+// abandon gives the feed up, to begin anew where it is now. The caller holds mu.
+func (s *shelf) abandon() {
+	if s.feed == nil {
+		return
+	}
+	for _, e := range s.feed.Evidence() {
+		s.keepEvidence(e)
+	}
+	s.feed = nil
+}
+
+// giveUp abandons a feed that still stands at p.
+func (s *shelf) giveUp(p chain.Place) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.feed == nil || s.feed.Place() != p {
+		return false
+	}
+	s.abandon()
+	return true
+}
+
+// keepEvidence keeps a contradiction, once. The caller holds mu.
+func (s *shelf) keepEvidence(e envelope.Evidence) {
+	if len(s.evidence) < s.limits.Evidence && !slices.Contains(s.evidence, e) {
+		s.evidence = append(s.evidence, e)
+	}
+}
+
+func (s *shelf) allEvidence() []envelope.Evidence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.evidence)
+	if s.feed != nil {
+		all = append(all, s.feed.Evidence()...)
+	}
+	return all
+}
+
+// takeHeartbeat takes the signer's word of where it is. An older one than the newest
+// is Old.
+func (s *shelf) takeHeartbeat(h Heartbeat, now time.Time) Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !h.Time.After(s.heartbeat.Time) {
+		return Old
+	}
+	s.heartbeat, s.heard = h, now
+	if s.newest.Before(h.Newest) {
+		s.newest = h.Newest
+	}
+	switch p := h.Newest; {
+	case p.Number == 0:
+	case s.feed != nil:
+		s.feed.Reaches(p, now)
+	case p.IsHeader():
+		s.beginAt(Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true})
+		s.feed.Reaches(p, now)
+	default:
+		s.beginAt(Start{Place: p, HeaderBefore: p.Number > 1})
+		s.feed.Reaches(p, now)
+	}
+	return Taken
+}
+
+// takeBody takes the body of a mini-block.
+func (s *shelf) takeBody(b *body, now time.Time) Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.bodied || s.feed == nil {
+		return Far
+	}
+	v, e := s.bodies.add(b, now)
+	if e != nil {
+		s.keepEvidence(*e)
+	}
+	if v == Taken {
+		s.wake()
+	}
+	return v
+}
+
+func (s *shelf) takePublication(o envelope.Opened) Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, e := s.publications.add(o)
+	if e != nil {
+		s.keepEvidence(*e)
+	}
+	if v == Taken {
+		s.wake()
+	}
+	return v
+}
+
+func (s *shelf) takeArrival(a *arrivals, o envelope.Opened) Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := a.add(o)
+	if v == Taken {
+		s.wake()
+	}
+	return v
+}
+
+// has says what Add would, of what it says without opening it: Taken if it is worth
+// opening.
+func (s *shelf) has(h *envelope.Header) Verdict {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch h.Kind {
+	case envelope.KindFrame, envelope.KindHeader:
+		return s.hasFeed(h)
+	case envelope.KindBodies:
+		return s.bodies.has(h)
+	case envelope.KindPublication:
+		return s.publications.has(h)
+	case envelope.KindSnapshot:
+		return s.snapshots.has(h)
+	case envelope.KindAttestation:
+		return s.attestations.has(h)
+	}
+	return Taken
+}
+
+func (s *shelf) hasFeed(h *envelope.Header) Verdict {
+	if s.feed == nil {
+		return Taken
+	}
+	switch next := s.feed.Place(); {
+	case h.Place.Number >= next.Number+s.limits.BlocksAhead:
+		return Far
+	case h.Place.Number+blocksBehind < next.Number:
+		return Old
+	}
+	if m := s.feed.have(h.Place); m != nil && m.Content == h.Content {
+		return Have
+	}
+	return Taken
+}
+
+// blocksBehind: what is so many blocks old is not looked at, not even for evidence.
+const blocksBehind = 2
