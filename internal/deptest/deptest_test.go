@@ -101,6 +101,11 @@ var bans = []struct {
 		"what checks the product is no part of it",
 	},
 	{
+		"no lab in the product",
+		notIn("internal", "bench"), anyUnder("internal/netlab"), nothing,
+		"it makes namespaces and devices as root, for tests and measurements",
+	},
+	{
 		"no test library in production",
 		notIn("internal/testdata", "internal/oracle", "chain/chaintest", "bench"), anyUnder("github.com/stretchr/testify", "go.uber.org/goleak", "github.com/cockroachdb/datadriven"), nothing,
 		"tests may use them; a library that does puts them into every user's binary",

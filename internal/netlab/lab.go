@@ -103,12 +103,11 @@ func (l *Lab) build() (err error) {
 		}
 		l.nodes = append(l.nodes, n)
 	}
+	join := l.plug
 	if l.options.Fabric == Bridge {
-		err = l.bridge()
-	} else {
-		err = l.plug()
+		join = l.bridge
 	}
-	if err != nil {
+	if err := join(); err != nil {
 		return err
 	}
 	l.broom, err = newBroom(l.nodes)

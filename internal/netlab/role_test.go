@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +21,7 @@ import (
 
 // roles are what this test's binary does as a child, by the value of NETLAB_ROLE.
 var roles = map[string]func(args []string){
-	"echo": echo, "stubborn": stubborn, "mesh": mesh, "burn": burn, "panic": panicking, "send": send, "sink": sink,
+	"echo": echo, "stubborn": stubborn, "mesh": mesh, "burn": burn, "panic": panicking, "inside": inside, "send": send, "sink": sink,
 }
 
 const patience = 30 * time.Second // the machine may be busy
@@ -91,6 +92,14 @@ func contents(t testing.TB, name string) string {
 	return string(b)
 }
 
+// says waits until it is what the process has written.
+func says(t testing.TB, p *Process, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); contents(t, p.Stdout) != want; time.Sleep(10 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "want %q: %q, %q", want, contents(t, p.Stdout), contents(t, p.Stderr))
+	}
+}
+
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -118,9 +127,7 @@ func echo([]string) {
 func stubborn([]string) {
 	signal.Ignore(syscall.SIGTERM)
 	fmt.Println("started")
-	select {
-	case <-time.After(time.Hour):
-	}
+	time.Sleep(time.Hour)
 }
 
 // mesh greets every address it is given, its own among them, and waits until it has
@@ -160,7 +167,7 @@ func burn([]string) {
 	var u syscall.Rusage
 	memory := make([]byte, 64<<20)
 	for u.Utime.Nano()+u.Stime.Nano() < int64(300*time.Millisecond) {
-		for i := range memory {
+		for i := 0; i < len(memory); i += 512 {
 			memory[i]++
 		}
 		must(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
@@ -185,6 +192,21 @@ func panicking([]string) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+func init() {
+	if os.Getenv("NETLAB_ROLE") == "inside" {
+		runtime.LockOSThread() // main is on the process's first thread, and stays there
+	}
+}
+
+// inside closes the lab while the thread that stands for this process in /proc is in
+// the namespace of a node.
+func inside([]string) {
+	l, err := New(Options{Nodes: 1})
+	must(err)
+	must(l.Node(0).inside(l.Close))
+	fmt.Println("alive")
 }
 
 // send writes until the connection is closed.
