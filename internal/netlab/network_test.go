@@ -57,7 +57,8 @@ func listenPacket(t *testing.T, n *Node, address string) (c net.PacketConn) {
 }
 
 func TestDelay(t *testing.T) {
-	l := newLab(t, Options{Nodes: 3, Conditions: Conditions{Delay: 20 * time.Millisecond}})
+	l := newLab(t, Options{Nodes: 4, Conditions: Conditions{Delay: 20 * time.Millisecond}})
+	require.NoError(t, l.Link(0, 3).Set(Conditions{Delay: 60 * time.Millisecond}))
 	require.NoError(t, l.Link(1, 2).SetOneWay(Conditions{Delay: 60 * time.Millisecond}))
 	require.NoError(t, l.Link(0, 2).Set(Conditions{Delay: 5 * time.Millisecond, Jitter: 30 * time.Millisecond}))
 
@@ -67,8 +68,9 @@ func TestDelay(t *testing.T) {
 		from  *Node
 		least time.Duration
 	}{
-		"as all":  {l.Node(1), l.Node(0), 40 * time.Millisecond},
-		"one way": {l.Node(2), l.Node(1), 80 * time.Millisecond},
+		"as all":    {l.Node(1), l.Node(0), 40 * time.Millisecond},
+		"one way":   {l.Node(2), l.Node(1), 80 * time.Millisecond},
+		"both ways": {l.Node(3), l.Node(0), 120 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			times := pings(t, c.from, c.to, 11)
@@ -297,6 +299,8 @@ func newPort() *port {
 
 func TestPlace(t *testing.T) {
 	p := newPort()
+	p.lab.sides.Store(&[]int{0, 0, 0, 1})
+	p.paths = append(p.paths, newPath(Conditions{}, 0, 0, 3))
 	for name, c := range map[string]struct {
 		data    []byte
 		waiting int
@@ -306,7 +310,8 @@ func TestPlace(t *testing.T) {
 		"too many":      {header(4, address(1)), waitingMax, &p.traffic.overflow},
 		"lost":          {header(4, address(2)), 0, &p.traffic.lost},
 		"to itself":     {header(4, address(0)), 0, &p.traffic.stray},
-		"to nobody":     {header(4, address(3)), 0, &p.traffic.stray},
+		"cut":           {header(4, address(3)), 0, &p.traffic.cut},
+		"to nobody":     {header(4, address(4)), 0, &p.traffic.stray},
 		"version":       {header(6, address(1)), 0, &p.traffic.stray},
 		"short":         {header(4, address(1))[:ipHeader-1], 0, &p.traffic.stray},
 		"empty":         {nil, 0, &p.traffic.stray},
@@ -314,6 +319,7 @@ func TestPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := new(packet)
+			copy(k.data[:], header(4, address(1))) // of the packet before
 			k.size = copy(k.data[:], c.data)
 			p.waiting = make(packets, c.waiting)
 			require.Same(t, c.want, p.place(k))
