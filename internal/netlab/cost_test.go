@@ -1,8 +1,8 @@
 package netlab
 
 import (
+	"os"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,7 +16,7 @@ func BenchmarkForward(b *testing.B) {
 	for _, delay := range []time.Duration{0, 10 * time.Millisecond} {
 		b.Run(delay.String(), func(b *testing.B) {
 			l := newLab(b, Options{Nodes: 2, Conditions: Conditions{Delay: delay}})
-			before, begin := cpu(b), time.Now()
+			before, begin := usageOf(os.Getpid()).CPU, time.Now()
 			receiver := start(b, l.Node(1), child(b, "sink", strconv.Itoa(b.N*mtu)))
 			for { // until somebody listens
 				sender := start(b, l.Node(0), child(b, "send", at(l.Node(1), 9)))
@@ -26,15 +26,8 @@ func BenchmarkForward(b *testing.B) {
 			}
 			require.NoError(b, receiver.Wait(short(b)))
 			packets := traffic(b, l.Node(0)).PacketsIn + traffic(b, l.Node(1)).PacketsIn
-			b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(packets), "cpu-ns/packet")
+			b.ReportMetric(float64((usageOf(os.Getpid()).CPU-before).Nanoseconds())/float64(packets), "cpu-ns/packet")
 			b.ReportMetric(float64(packets)/time.Since(begin).Seconds(), "packets/s")
 		})
 	}
-}
-
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,18 +1,7 @@
 // Package netlab runs processes on a network of their own, inside one machine: nodes
 // with an address each, links that delay, jitter, lose and throttle, partitions,
 // and children that are killed and started again. It is for tests and measurements;
-// nothing of the product imports it.
-//
-//	lab, err := netlab.New(netlab.Options{Nodes: 5, Conditions: netlab.Conditions{Delay: 50 * time.Millisecond}})
-//	if errors.Is(err, netlab.ErrUnsupported) {
-//		t.Skip(err)
-//	}
-//	defer lab.Close()
-//	server, err := lab.Node(0).Start(netlab.Command{Args: []string{"fullnode", "-http", "0.0.0.0:8547"}})
-//	lab.Link(0, 1).Set(netlab.Conditions{Delay: 50 * time.Millisecond, Loss: 0.01})
-//	lab.Partition([]int{0, 1}, []int{2, 3, 4})
-//	lab.Heal()
-//	server.Kill()
+// nothing of the product imports it. The example shows how it is used.
 //
 // # What it promises
 //

@@ -23,8 +23,9 @@ const (
 	Bridge
 )
 
-// NodesMax is how many nodes a lab may have.
-const NodesMax = 1000
+// NodesMax is how many nodes a lab may have: the state of links grows with its square,
+// to 10 MB.
+const NodesMax = 256
 
 // Options are what a lab is made with.
 type Options struct {

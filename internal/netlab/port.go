@@ -110,15 +110,17 @@ func (p *port) forward() {
 	}
 }
 
-// accept puts a packet among the waiting, or counts why not.
+// accept puts a packet among the waiting, or counts why not. It counts as sent last:
+// of what has been sent one then knows what became of it.
 func (p *port) accept(k *packet) {
-	p.traffic.sent(k.size)
+	size := k.size
 	if drop := p.place(k); drop != nil {
 		drop.Add(1)
 		p.give(k)
-		return
+	} else {
+		heap.Push(&p.waiting, k)
 	}
-	heap.Push(&p.waiting, k)
+	p.traffic.sent(size)
 }
 
 // place gives a packet its destination and its time, or returns the counter of what

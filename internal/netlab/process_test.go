@@ -28,11 +28,12 @@ func roundTrip(t testing.TB, c io.ReadWriter) {
 func TestKillAndRestart(t *testing.T) {
 	l := newLab(t, Options{Nodes: 2, Dir: t.TempDir()})
 	p := start(t, l.Node(0), child(t, "echo"))
+	roundTrip(t, dial(t, l.Node(0), "127.0.0.1:7"))
+	roundTrip(t, dial(t, l.Node(0), at(l.Node(0), 7)))
+	require.Zero(t, traffic(t, l.Node(0)), "control is no traffic")
 	over := dial(t, l.Node(1), at(l.Node(0), 7))
 	roundTrip(t, over)
-	before := traffic(t, l.Node(0))
-	roundTrip(t, dial(t, l.Node(0), "127.0.0.1:7"))
-	require.Equal(t, before.PacketsOut, traffic(t, l.Node(0)).PacketsOut, "control is no traffic")
+	require.NotZero(t, traffic(t, l.Node(0)).PacketsOut)
 
 	_, err := p.Restart()
 	require.ErrorIs(t, err, chain.ErrBusy)

@@ -3,6 +3,7 @@ package netlab
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 
@@ -20,23 +21,20 @@ const current = "/proc/thread-self/ns/net"
 // kernel's own IPv6 messages would be counted as the node's traffic.
 func newSpace() (*space, error) {
 	s := new(space)
-	err := visit(func() (err error) {
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("unshare: %w", err)
-		}
+	err := visit(unshare, func() (err error) {
 		if s.file, err = os.Open(current); err != nil {
 			return err
 		}
 		for _, which := range []string{"all", "default"} { // absent where the kernel has no IPv6
 			err := os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)
-			if err != nil && !os.IsNotExist(err) {
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
 		return device("lo").up()
 	})
 	if err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(refused(err), s.close())
 	}
 	return s, nil
 }
@@ -44,18 +42,13 @@ func newSpace() (*space, error) {
 // do calls something inside the namespace, on the goroutine of the caller: sockets and
 // children that this goroutine makes are the namespace's.
 func (s *space) do(call func() error) error {
-	return visit(func() error {
-		if err := unix.Setns(int(s.file.Fd()), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("setns: %w", err)
-		}
-		return call()
-	})
+	return visit(func() error { return enter(s.file) }, call)
 }
 
-// visit lets call change the namespace of its thread, and takes the thread back
-// afterwards. The runtime starts new threads from none that is locked, so no other
-// goroutine comes along.
-func visit(call func() error) error {
+// visit lets move take the thread to another namespace, and brings it back after call.
+// The runtime starts new threads from none that is locked, so no other goroutine
+// comes along.
+func visit(move, call func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	home, err := os.Open(current)
@@ -63,12 +56,21 @@ func visit(call func() error) error {
 		return err
 	}
 	defer home.Close()
+	if err := move(); err != nil {
+		return err
+	}
 	defer func() {
-		if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+		if err := enter(home); err != nil {
 			panic(fmt.Sprintf("netlab: a thread cannot leave a namespace: %v", err))
 		}
 	}()
 	return call()
+}
+
+func unshare() error { return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)) }
+
+func enter(namespace *os.File) error {
+	return os.NewSyscallError("setns", unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET))
 }
 
 // close lets the namespace go. It ends when nothing else is in it.
