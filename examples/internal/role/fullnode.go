@@ -2,28 +2,38 @@ package role
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/examples/internal/p2p"
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/node"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 type fullnodeOptions struct {
-	network   cli.Network
+	chain     cli.Chain
 	serve     serve.Options
+	p2p       p2p.Options
 	dir       string
 	sequencer string
+	signer    string
+	layer     string
 	snapshot  bool
 	kept      cli.Kept
 	every     time.Duration
@@ -33,13 +43,16 @@ type fullnodeOptions struct {
 func Fullnode(args []string) int {
 	var o fullnodeOptions
 	c := cli.New("fullnode", "Runs a full node of a Vivace chain: it applies diffs and checks roots.")
-	c.Group("Chain", o.network.Flags)
+	c.Group("Chain", o.chain.Flags)
 	c.Group("Full node", func(f *flag.FlagSet) {
-		f.StringVar(&o.dir, "datadir", cli.Place("fullnode"), "`directory` of the history")
+		f.StringVar(&o.dir, "datadir", cli.Place("fullnode"), "`directory` of the history and the key")
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
-		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, for transactions")
+		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door: for transactions, and to find its network")
+		f.StringVar(&o.signer, "signer", "", "`address` of the key whose word counts; of a sequencer on this machine, it may say so itself")
+		f.StringVar(&o.layer, "da", "", p2p.LayerUsage+"; by default what the sequencer names")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
 	})
+	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9546) })
 	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8547) })
 	return c.Run(args, func(ctx context.Context) error { return o.run(ctx, c) })
@@ -49,7 +62,7 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	spec, err := o.network.Spec()
+	spec, err := o.chain.Spec()
 	if err != nil {
 		return err
 	}
@@ -61,11 +74,40 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	if err := cli.DataDir(o.dir); err != nil {
 		return err
 	}
-	links, layer, err := o.network.Open(false)
+	invitation, err := p2p.Ask(ctx, o.sequencer, spec.Genesis, c.Log)
+	if ctx.Err() != nil {
+		return nil // asked to end before there was anything to follow
+	}
+	if err != nil {
+		return fmt.Errorf("-sequencer: %w", err)
+	}
+	signer, err := invitation.Signer(o.sequencer, common.HexToAddress(o.signer))
+	if err != nil {
+		return fmt.Errorf("%w: -signer: %w", cli.ErrUsage, err)
+	}
+	if o.layer == "" {
+		o.layer = invitation.Layer
+	}
+	layer, err := p2p.Layer(o.layer)
 	if err != nil {
 		return err
 	}
-	defer layer.Close()
+	peers, err := o.p2p.Open(gossip.Config{
+		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
+		Signers: map[common.Address]gossip.Grant{signer: {}}, Logger: c.Log,
+	}, o.dir, invitation.Peers)
+	if err != nil {
+		return err
+	}
+	defer peers.Close()
+	return serve.Under(func(ctx context.Context) error { return o.follow(ctx, c, spec, door, peers, layer) }, peers.Run)(ctx)
+}
+
+// follow runs the node when there are peers.
+func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *genesis.Spec, door *serve.Door, peers *gossip.Node, layer chain.DAClient) error {
+	if err := peers.Await(ctx); err != nil {
+		return nil // asked to end
+	}
 	store, err := history.Open(history.Config{
 		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept.Blocks, Logger: c.Log,
 	})
@@ -79,7 +121,7 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	f, err := fullnode.New(ctx, fullnode.Config{
 		Store: states, Committer: roots,
-		Genesis: spec.Genesis, Subscriber: links, DA: layer, FromSnapshot: o.snapshot, History: store, Logger: c.Log,
+		Genesis: spec.Genesis, Subscriber: peers, DA: layer, FromSnapshot: o.snapshot, History: store, Logger: c.Log,
 	})
 	if err != nil {
 		return err
@@ -98,10 +140,11 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	defer drain()
 	service := &serve.Service{
 		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: c.Log}), Engine: engine,
-		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store)},
+		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store), serve.OfPeers(peers)},
 		Ready:   serve.FullnodeReady(f, store), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 	}
 	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, door.Addr(), f.Heads().RootChecked)
+	fmt.Printf("meets peers at %s\n", strings.Join(peers.Addrs(), " "))
 	if o.every > 0 {
 		defer printHeads(f, o.every)()
 	}
@@ -114,7 +157,15 @@ func (o *fullnodeOptions) check() error {
 	if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "ws", "wss"}, u.Scheme) {
 		return fmt.Errorf("%w: -sequencer: %q is no address of a door, such as http://127.0.0.1:8545", cli.ErrUsage, o.sequencer)
 	}
-	return o.kept.Check()
+	if o.signer != "" && !common.IsHexAddress(o.signer) {
+		return fmt.Errorf("%w: -signer: %q is not an address", cli.ErrUsage, o.signer)
+	}
+	if o.layer != "" {
+		if _, err := p2p.Layer(o.layer); err != nil {
+			return err
+		}
+	}
+	return errors.Join(o.kept.Check(), o.p2p.Check())
 }
 
 // printHeads prints now and then where the node stands, until stop is called.

@@ -2,18 +2,21 @@ package role
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"flag"
 	"fmt"
-	"path/filepath"
 	"runtime"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/examples/internal/p2p"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/statediff"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 type proverOptions struct {

@@ -2,10 +2,8 @@ package role
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,21 +11,29 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/examples/internal/dashboard"
+	"github.com/vivace-chain/vivace/examples/internal/p2p"
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 type sequencerOptions struct {
-	network   cli.Network
+	chain     cli.Chain
 	serve     serve.Options
+	p2p       p2p.Options
+	layer     string
+	daAddress string
+	daPort    int
 	dir       string
 	provers   string
 	threshold int
@@ -37,27 +43,34 @@ type sequencerOptions struct {
 	baseFee   uint64
 }
 
+// devProver, as one of -provers, is the development chain's.
+const devProver = "dev"
+
 // Sequencer is the program sequencer: it returns the exit code.
 func Sequencer(args []string) int {
 	var o sequencerOptions
 	c := cli.New("sequencer", "Runs the sequencer of a Vivace chain.")
-	c.Group("Chain", o.network.Flags)
+	c.Group("Chain", o.chain.Flags)
 	c.Group("Sequencer", func(f *flag.FlagSet) {
-		f.StringVar(&o.dir, "datadir", cli.Place("sequencer"), "`directory` of the log, the snapshots and the history")
+		f.StringVar(&o.dir, "datadir", cli.Place("sequencer"), "`directory` of the log, the snapshots, the history, the keys, and of the data-availability layer if it is our own")
 		f.TextVar(&o.cfg.Durability, "durability", o.cfg.Durability, "`what` an acknowledgement survives: fsync (power loss) or none (kill -9)")
 		f.DurationVar(&o.cfg.MiniBlockInterval, "mini-block-interval", 10*time.Millisecond, "how long a mini-block is open")
 		f.DurationVar(&o.cfg.BlockInterval, "block-interval", time.Second, "how long a block is open")
 		f.Uint64Var(&o.baseFee, "base-fee", 0, "constant base fee in `wei`; 0 computes it by EIP-1559")
-		// The streams keep about a minute: who joins later needs a younger snapshot.
+		// The network keeps about a minute: who joins later needs a younger snapshot.
 		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "`blocks` from one snapshot to the next")
 	})
-	c.Group("Kept", func(f *flag.FlagSet) {
-		o.kept.Flags(f, 0)
-		f.Int64Var(&o.daBytes, "da-bytes", 0, "`bytes` of the data-availability layer that are kept, beside those of the last ten minutes; 0 keeps all")
+	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9545) })
+	c.Group("Data availability", func(f *flag.FlagSet) {
+		f.StringVar(&o.layer, "da", "", p2p.LayerUsage+"; by default a directory of our own, served as the last")
+		f.StringVar(&o.daAddress, "da.addr", "127.0.0.1", "`address` to serve the layer of our own at")
+		f.IntVar(&o.daPort, "da.port", 8548, "its `port`; 0 is any free one")
+		f.Int64Var(&o.daBytes, "da-bytes", 0, "`bytes` of it that are kept, beside those of the last ten minutes; 0 keeps all")
 	})
+	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8545) })
 	c.Group("Proofs", func(f *flag.FlagSet) {
-		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers whose attestations count")
+		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers whose attestations count; dev is the development chain's, and the default there")
 		f.IntVar(&o.threshold, "prover-threshold", 1, "how `many` provers must agree on a block")
 	})
 	return c.Run(args, func(ctx context.Context) error { return o.run(ctx, c) })
@@ -68,14 +81,12 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	spec, err := o.network.Spec()
-	if err != nil {
+	if err := o.p2p.Check(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(o.dir, "log")); errors.Is(err, fs.ErrNotExist) {
-		if err := o.network.CheckUnused(); err != nil {
-			return err
-		}
+	spec, err := o.chain.Spec()
+	if err != nil {
+		return err
 	}
 	door, err := o.serve.Open(o.dir)
 	if err != nil {
@@ -85,11 +96,24 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if err := cli.DataDir(o.dir); err != nil {
 		return err
 	}
-	links, layer, err := o.network.Open(true)
+	layer, err := o.openLayer(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer layer.Close()
+	defer layer.close()
+	key, err := cli.Key(filepath.Join(o.dir, "sequencer.key"))
+	if err != nil {
+		return err
+	}
+	signer := p2p.Signer{Key: key}
+	peers, err := o.p2p.Open(gossip.Config{
+		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
+		Signers: map[common.Address]gossip.Grant{signer.Address(): {}}, Signer: signer, Logger: c.Log,
+	}, o.dir, nil)
+	if err != nil {
+		return err
+	}
+	defer peers.Close()
 	store, err := history.Open(history.Config{
 		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept.Blocks, Logger: c.Log,
 	})
@@ -102,7 +126,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
-	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer, links, links, store
+	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer.client, peers, peers, store
 	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {
 		return err
 	}
@@ -116,20 +140,71 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	defer drain()
 	service := &serve.Service{
 		Door: door, Backend: node.OfSequencer(s, store), Engine: engine,
-		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfHistory(store)},
+		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfHistory(store), serve.OfPeers(peers)},
 		Ready:   serve.SequencerReady(s), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Invitation: &p2p.Invitation{
+			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
+			Peers: peers.Addrs(), Layer: layer.spec,
+		},
 	}
-	go cli.PruneDA(ctx, o.network.DA(), o.daBytes, c.Log)
+	if layer.own != nil {
+		go cli.PruneDA(ctx, o.ownLayerDir(), o.daBytes, c.Log)
+	}
 	page := watch(s, cfg, service, door.Addr())
 	defer page.Close()
 	service.Page = page
 	heads := s.Heads()
 	fmt.Printf("sequencer of chain %d at http://%s, block %d sealed, %d proven\n",
 		spec.Genesis.ChainID, door.Addr(), heads.RootChecked.Number, heads.Proven.Number)
-	if o.network.Genesis == "" {
+	fmt.Printf("signs as %s, meets peers at %s\n", signer.Address(), strings.Join(peers.Addrs(), " "))
+	if o.chain.Genesis == "" {
 		cli.PrintDevAccounts(os.Stdout)
 	}
-	return serve.Together(ctx, s.Run, service.Run)
+	return serve.Together(ctx, serve.Under(s.Run, peers.Run), service.Run)
+}
+
+// An openLayer is the data-availability layer at work.
+type openLayer struct {
+	client chain.DAClient
+	spec   string
+	own    *p2p.OwnLayer // nil if it is somebody else's
+	close  func()
+}
+
+func (o *sequencerOptions) ownLayerDir() string { return filepath.Join(o.dir, "da") }
+
+// openLayer opens the layer. One of our own is served from now on until it is closed: what
+// is in it is asked for as by everybody else, so that its ids mean the same to all.
+func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*openLayer, error) {
+	l := &openLayer{spec: o.layer, close: func() {}}
+	if o.layer == "" {
+		var err error
+		if l.own, err = p2p.OpenLayer(o.ownLayerDir(), o.daAddress, o.daPort); err != nil {
+			return nil, err
+		}
+		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if err := l.own.Run(serving); err != nil {
+				c.Log.Error("the data-availability layer is not served any more", "err", err)
+			}
+		}()
+		l.spec = l.own.Spec()
+		l.close = func() {
+			stop()
+			<-ended
+			if err := l.own.Close(); err != nil {
+				c.Log.Error("the data-availability layer cannot be closed", "err", err)
+			}
+		}
+	}
+	var err error
+	if l.client, err = p2p.Layer(l.spec); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // watch makes the page that service shows at an address.
@@ -162,8 +237,21 @@ func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	if o.baseFee > 0 {
 		cfg.BaseFee = uint256.NewInt(o.baseFee)
 	}
+	if o.provers == "" && o.chain.Genesis == "" {
+		o.provers = devProver
+	}
 	for a := range strings.SplitSeq(o.provers, ",") {
-		if a = strings.TrimSpace(a); a == "" {
+		switch a = strings.TrimSpace(a); {
+		case a == "":
+			continue
+		case a == devProver && o.chain.Genesis != "":
+			return nil, fmt.Errorf("%w: -provers: everybody knows the key of dev, and -genesis is not of the development chain", cli.ErrUsage)
+		case a == devProver:
+			key, err := cli.DevProver()
+			if err != nil {
+				return nil, err
+			}
+			cfg.Provers = append(cfg.Provers, crypto.PubkeyToAddress(key.PublicKey))
 			continue
 		}
 		if !common.IsHexAddress(a) {

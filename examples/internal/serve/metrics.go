@@ -11,6 +11,7 @@ import (
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 const namespace = "vivace"
@@ -204,4 +205,31 @@ func buckets(m *rpc.MethodStats) map[float64]uint64 {
 		out[float64(bound)/float64(time.Second)] = sum
 	}
 	return out
+}
+
+// OfPeers are the metrics of a place in the network.
+func OfPeers(n *gossip.Node) prometheus.Collector {
+	return &reading{subsystem: "p2p", read: func(r *reading) {
+		st := n.Stats()
+		r.gauge("peers", "peers that are connected", float64(st.Peers))
+		r.counter("received_bytes_total", "bytes of gossip that came", float64(st.Received))
+		r.counter("sent_bytes_total", "bytes of gossip that went", float64(st.Sent))
+		r.counter("served_bytes_total", "bytes of answers to requests", float64(st.ServedBytes))
+		r.counter("duplicates_total", "messages that came again", float64(st.Duplicates))
+		r.counter("dropped_total", "messages that a full queue lost on the way in", float64(st.Dropped))
+		r.counter("unsent_total", "messages that a full queue lost on the way out", float64(st.Unsent))
+		r.counter("asked_total", "requests to peers", float64(st.Asked))
+		r.counter("answered_total", "requests to peers that brought something", float64(st.Answered))
+		r.counter("served_total", "requests of peers", float64(st.Served))
+		r.counter("turned_away_total", "requests of peers that were turned away", float64(st.Turned))
+		r.counter("begun_anew_total", "how often the feed began anew, because nobody kept what it lacked", float64(st.Begun))
+		r.counter("bodies_lost_total", "bodies that no peer had", float64(st.BodiesLost))
+		r.counter("bans_total", "peers thrown out", float64(st.Bans))
+		r.gauge("evidence", "contradictions of signers", float64(st.Evidence))
+		refused := uint64(0)
+		for _, n := range st.Refused {
+			refused += n
+		}
+		r.counter("refused_total", "messages that were refused", float64(refused))
+	}}
 }

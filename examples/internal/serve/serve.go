@@ -32,6 +32,8 @@ type Service struct {
 	// Page is served at / and below, where nothing else is. Default: a list of what the
 	// door serves.
 	Page http.Handler
+	// Invitation is served at /network: what others need to know to follow the chain.
+	Invitation http.Handler
 	// Drain ends the program, as a signal would.
 	Drain    func()
 	Log      *slog.Logger
@@ -66,6 +68,9 @@ func (s *Service) open() (*rpc.Server, error) {
 	pages.Handle("GET /metrics", s.metrics())
 	if o.Profile {
 		profiles(pages)
+	}
+	if s.Invitation != nil {
+		pages.Handle("GET /network", s.Invitation)
 	}
 	if s.Page == nil {
 		s.Page = s.index()

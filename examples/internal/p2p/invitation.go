@@ -1,0 +1,140 @@
+package p2p
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+)
+
+// An Invitation is what a sequencer tells those who want to follow its chain.
+type Invitation struct {
+	ChainID   uint64         `json:"chainId"`
+	Genesis   common.Hash    `json:"genesis"`   // hash of block 0
+	Sequencer common.Address `json:"sequencer"` // whose signature counts
+	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
+	Layer     string         `json:"da"`        // as -da has it
+}
+
+// ServeHTTP answers with the invitation.
+func (i *Invitation) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(i)
+}
+
+const (
+	invitationMax   = 64 << 10
+	askTimeout      = 5 * time.Second
+	askAgain        = 200 * time.Millisecond
+	askAgainMax     = 5 * time.Second
+	remindEvery     = 10 * time.Second
+	invitationPath  = "/network"
+	notTheSameChain = "the sequencer is of another chain than -genesis"
+)
+
+// Ask gets the invitation of the sequencer at door, an address such as
+// http://127.0.0.1:8545. It asks until there is an answer, or ctx ends: the programs of
+// a chain may be started in any order. An invitation to another chain than genesis is
+// an error.
+func Ask(ctx context.Context, door string, genesis *chain.Genesis, log *slog.Logger) (*Invitation, error) {
+	address, err := invitationURL(door)
+	if err != nil {
+		return nil, err
+	}
+	began, reminded := time.Now(), time.Now()
+	for wait := askAgain; ; wait = min(2*wait, askAgainMax) {
+		i, err := askOnce(ctx, address)
+		if err == nil {
+			return i, i.check(genesis)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if time.Since(reminded) > remindEvery || wait == askAgain {
+			reminded = time.Now()
+			log.Warn("waiting for the sequencer", "at", address, "since", time.Since(began).Round(time.Second), "err", err)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func invitationURL(door string) (string, error) {
+	u, err := url.Parse(door)
+	if err != nil {
+		return "", err
+	}
+	switch u.Scheme {
+	case "ws":
+		u.Scheme = "http"
+	case "wss":
+		u.Scheme = "https"
+	}
+	u.Path, u.RawQuery, u.Fragment = invitationPath, "", ""
+	return u.String(), nil
+}
+
+func askOnce(ctx context.Context, address string) (*Invitation, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", address, response.Status)
+	}
+	i := new(Invitation)
+	if err := json.NewDecoder(io.LimitReader(response.Body, invitationMax)).Decode(i); err != nil {
+		return nil, fmt.Errorf("%s: %w", address, err)
+	}
+	return i, nil
+}
+
+func (i *Invitation) check(genesis *chain.Genesis) error {
+	if i.ChainID != genesis.ChainID {
+		return fmt.Errorf("%s: chain id %d, want %d", notTheSameChain, i.ChainID, genesis.ChainID)
+	}
+	if want := genesis.Header.Hash(); i.Genesis != want {
+		return fmt.Errorf("%s: block 0 is %s, want %s", notTheSameChain, i.Genesis, want)
+	}
+	return nil
+}
+
+// ErrStranger says that an invitation comes from another machine, and names a key that
+// nobody vouches for.
+var ErrStranger = errors.New("the sequencer is not on this machine: name its key")
+
+// Signer is whose word counts: known, if it is not zero, else what the invitation from
+// door says, if that is on this machine.
+func (i *Invitation) Signer(door string, known common.Address) (common.Address, error) {
+	if known != (common.Address{}) {
+		return known, nil
+	}
+	u, err := url.Parse(door)
+	if err != nil {
+		return common.Address{}, err
+	}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return common.Address{}, fmt.Errorf("%w; it says that it is %s", ErrStranger, i.Sequencer)
+	}
+	return i.Sequencer, nil
+}

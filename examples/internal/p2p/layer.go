@@ -1,0 +1,110 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/da/altda"
+	"github.com/vivace-chain/vivace/da/directory"
+	"github.com/vivace-chain/vivace/da/eigenda"
+	"github.com/vivace-chain/vivace/examples/internal/cli"
+)
+
+// LayerUsage says what -da may be.
+const LayerUsage = "data-availability `layer`: eigenda=URL of EigenDA's proxy, eigenda-op=URL of the same in its mode for OP, altda=URL of an OP alt-DA server"
+
+// Layer is a client of the data-availability layer that spec names; see LayerUsage.
+// Errors match cli.ErrUsage.
+func Layer(spec string) (chain.DAClient, error) {
+	kind, url, ok := strings.Cut(spec, "=")
+	if !ok {
+		return nil, fmt.Errorf("%w: -da: %q is not of the form layer=URL", cli.ErrUsage, spec)
+	}
+	client, err := newLayer(kind, url)
+	if err != nil {
+		return nil, fmt.Errorf("%w: -da: %w", cli.ErrUsage, err)
+	}
+	return client, nil
+}
+
+func newLayer(kind, url string) (chain.DAClient, error) {
+	switch kind {
+	case "altda":
+		return altda.New(altda.Config{URL: url, Mode: altda.Keccak})
+	case "eigenda", "eigenda-op":
+		mode := eigenda.Standard
+		if kind == "eigenda-op" {
+			mode = eigenda.OPGeneric
+		}
+		client, err := eigenda.New(eigenda.Config{URL: url, Mode: mode})
+		if err != nil {
+			return nil, err
+		}
+		return da.NewChunked(da.ChunkedConfig{Client: client, MaxBlob: eigenda.MaxPayload})
+	}
+	return nil, fmt.Errorf("there is no layer %q", kind)
+}
+
+// An OwnLayer is a directory of this machine that is served as an alt-DA server, for those
+// who have no other layer.
+type OwnLayer struct {
+	listener net.Listener
+	store    *directory.Store
+}
+
+// OpenLayer opens the directory and an address for it. Errors match cli.ErrUsage if the
+// address is none.
+func OpenLayer(dir, address string, port int) (*OwnLayer, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("-da.port: %w", err)
+	}
+	store, err := directory.Open(directory.Config{Directory: dir})
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return &OwnLayer{listener, store}, nil
+}
+
+// Spec is what others give as -da.
+func (l *OwnLayer) Spec() string { return "altda=http://" + l.listener.Addr().String() }
+
+// Run serves until ctx ends, and lets requests in flight finish.
+func (l *OwnLayer) Run(ctx context.Context) error {
+	handler, err := altda.NewServer(altda.ServerConfig{Client: l.store, Mode: altda.Keccak})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l.listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = server.Shutdown(drain)
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// Close closes what Run does not.
+func (l *OwnLayer) Close() error {
+	err := l.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	return errors.Join(err, l.store.Close())
+}
