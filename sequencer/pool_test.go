@@ -156,7 +156,7 @@ func TestPoolStatus(t *testing.T) {
 // The proven head of a snapshot may be ahead of the log's, whose end was lost: it
 // stays, with the claims after it.
 func TestProvenHeadDoesNotMoveBack(t *testing.T) {
-	c := newCollector(&Config{Provers: []common.Address{alice}})
+	c := newCollector(&Config{Genesis: new(chain.Genesis), Provers: []common.Address{alice}})
 	c.proven = chain.BlockID{Number: 10}
 	cl := &claim{}
 	cl.want.Block.Number = 11

@@ -1,0 +1,141 @@
+package sequencer
+
+import (
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/rlp"
+	"github.com/vivace-chain/vivace/prover"
+)
+
+// Evidence is a word of a prover of ours that contradicts our block: it differs from
+// what the block is. Whoever has the block can see that for himself.
+type Evidence struct {
+	Attestation chain.Attestation
+	Signer      common.Address
+	// Other, if it is not nil, is another word of the same signer on the same block: he
+	// contradicts himself, which shows without the block.
+	Other *chain.Attestation
+}
+
+// evidenceMax bounds the evidence kept, one for each signer and block; what comes later
+// is only counted.
+const evidenceMax = 1024
+
+// encode is the log's form: the attestations, the second empty if there is none.
+func (e *Evidence) encode() []byte {
+	first, _ := e.Attestation.AppendBinary(nil) // it has no failure of its own
+	var other []byte
+	if e.Other != nil {
+		other, _ = e.Other.AppendBinary(nil)
+	}
+	return rlp.WrapList(rlp.AppendBytes(rlp.AppendBytes(nil, first), other), 0)
+}
+
+// decode leaves Signer to be recovered.
+func (e *Evidence) decode(src []byte) error {
+	var (
+		out Evidence
+		in  = rlp.NewReader(src)
+		r   = in.List()
+	)
+	first, other := r.Bytes(), r.Bytes()
+	in.Close(r)
+	if err := in.End(); err != nil {
+		return &chain.CorruptError{What: "evidence", Offset: -1, Err: err}
+	}
+	if err := out.Attestation.UnmarshalBinary(first); err != nil {
+		return err
+	}
+	if len(other) > 0 {
+		out.Other = new(chain.Attestation)
+		if err := out.Other.UnmarshalBinary(other); err != nil {
+			return err
+		}
+	}
+	*e = out
+	return nil
+}
+
+// accuse enters a word that contradicts a block. It returns the evidence as it is now
+// if that is new or says more than before; nil if not.
+func (c *collector) accuse(a *chain.Attestation, signer common.Address, other *chain.Attestation) *Evidence {
+	c.refused++
+	i := c.evidenceOf(signer, a.Block.Number)
+	switch {
+	case i < 0 && len(c.evidence) >= evidenceMax:
+		return nil
+	case i < 0:
+		c.evidence = append(c.evidence, Evidence{*a, signer, other})
+		i = len(c.evidence) - 1
+	case c.evidence[i].Other != nil || !contradicts(&c.evidence[i].Attestation, a):
+		return nil
+	default:
+		said := *a
+		c.evidence[i].Other = &said
+	}
+	e := c.evidence[i]
+	return &e
+}
+
+// confront enters a true word of a signer whose wrong one is known. The result is as
+// for accuse.
+func (c *collector) confront(a *chain.Attestation, signer common.Address) *Evidence {
+	i := c.evidenceOf(signer, a.Block.Number)
+	if i < 0 || c.evidence[i].Other != nil {
+		return nil
+	}
+	said := *a
+	c.evidence[i].Other = &said
+	e := c.evidence[i]
+	return &e
+}
+
+func (c *collector) evidenceOf(signer common.Address, number uint64) int {
+	return slices.IndexFunc(c.evidence, func(e Evidence) bool {
+		return e.Signer == signer && e.Attestation.Block.Number == number
+	})
+}
+
+// contradicts reports whether two words on a block with the same number say different
+// things of it. Neither who checked with what program is such a thing, nor the
+// signature, of which one signer can make many.
+func contradicts(a, b *chain.Attestation) bool {
+	x, y := *a, *b
+	x.Program, x.Signature = y.Program, y.Signature
+	return x != y
+}
+
+// recallEvidence is for recovery: the log may have several records of one signer and
+// block, of which the last says most.
+func (c *collector) recallEvidence(payload []byte) error {
+	var e Evidence
+	if err := e.decode(payload); err != nil {
+		return err
+	}
+	var err error
+	if e.Signer, err = prover.Recover(&e.Attestation); err != nil {
+		return &chain.CorruptError{What: "evidence", Offset: -1, Err: err}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch i := c.evidenceOf(e.Signer, e.Attestation.Block.Number); {
+	case i >= 0:
+		c.evidence[i] = e
+	case len(c.evidence) < evidenceMax:
+		c.evidence = append(c.evidence, e)
+		c.refused++
+	}
+	return nil
+}
+
+// Evidence returns the words of our provers that contradict our blocks, in the order in
+// which they came: one for each signer and block, at most 1,024; Stats counts all. It
+// survives restarts.
+func (s *Sequencer) Evidence() []Evidence {
+	s.collector.mu.Lock()
+	defer s.collector.mu.Unlock()
+	return slices.Clone(s.collector.evidence)
+}
