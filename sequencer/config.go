@@ -124,14 +124,13 @@ type Config struct {
 	// gives attestations. A Bus is both. nil: nobody follows, nobody proves.
 	Publisher  Publisher
 	Subscriber Subscriber
-	// Backfill, if set, gets from New what the log has of the feed, the publications and
-	// the offers of snapshots, in the order in which it was first published, by topic and
-	// as Publisher got it: for a transport that has no memory of its own beyond this
-	// process and serves those who lag. msg is Backfill's during the call. It is not to
-	// be sent to anybody unasked. What recovery makes again, and the publications since
-	// the newest snapshot, come to Publisher besides. The log begins at about the newest
-	// snapshot, within a block; it does not have the bodies of published blocks. An error
-	// ends New.
+	// Backfill, if set, gets from New what an earlier run published and the log still has,
+	// by topic and as Publisher got it: publications, the newest offer of a snapshot, and
+	// then frames and headers, each topic in its order. It is for a transport that keeps
+	// no messages beyond its process and serves those who lag; nothing of it is to be sent
+	// unasked. msg is valid during the call. The log begins at about the newest snapshot,
+	// within a block, and does not have the bodies of published blocks. What recovery
+	// makes again comes to Publisher, and nothing of it here. An error ends New.
 	Backfill func(ctx context.Context, topic string, msg []byte) error
 	// History, if set, gets every transaction and receipt before it is acknowledged. A
 	// block is durable there before it counts as published. It must be this chain's,

@@ -15,8 +15,8 @@ import (
 type Evidence struct {
 	Attestation chain.Attestation
 	Signer      common.Address
-	// Other, if it is not nil, is another word of the same signer on the same block: he
-	// contradicts himself, which shows without the block.
+	// Other, if it is not nil, is another word of the same signer on the same block, and
+	// not both can be true: he contradicts himself, which shows without the block.
 	Other *chain.Attestation
 }
 
@@ -68,27 +68,25 @@ func (c *collector) accuse(a *chain.Attestation, signer common.Address, other *c
 	case i < 0 && len(c.evidence) >= evidenceMax:
 		return nil
 	case i < 0:
-		c.evidence = append(c.evidence, Evidence{*a, signer, other})
-		i = len(c.evidence) - 1
-	case c.evidence[i].Other != nil || !contradicts(&c.evidence[i].Attestation, a):
-		return nil
-	default:
-		said := *a
-		c.evidence[i].Other = &said
+		e := Evidence{Attestation: *a, Signer: signer}
+		if other != nil && contradicts(a, other) {
+			e.Other = other
+		}
+		c.evidence = append(c.evidence, e)
+		return &e
 	}
-	e := c.evidence[i]
-	return &e
+	return c.confront(a, signer)
 }
 
-// confront enters a true word of a signer whose wrong one is known. The result is as
-// for accuse.
+// confront holds another word of a signer against him of whom a wrong one is known. The
+// result is as for accuse.
 func (c *collector) confront(a *chain.Attestation, signer common.Address) *Evidence {
 	i := c.evidenceOf(signer, a.Block.Number)
-	if i < 0 || c.evidence[i].Other != nil {
+	if i < 0 || c.evidence[i].Other != nil || !contradicts(&c.evidence[i].Attestation, a) {
 		return nil
 	}
-	said := *a
-	c.evidence[i].Other = &said
+	other := *a
+	c.evidence[i].Other = &other
 	e := c.evidence[i]
 	return &e
 }
@@ -99,13 +97,14 @@ func (c *collector) evidenceOf(signer common.Address, number uint64) int {
 	})
 }
 
-// contradicts reports whether two words on a block with the same number say different
-// things of it. Neither who checked with what program is such a thing, nor the
-// signature, of which one signer can make many.
+// contradicts reports whether not both of two words can be true: of one block, they say
+// different things. Changes can be encoded in more than one way, so not the digest of
+// the diff; nor with what program it was checked; nor the signature, of which one signer
+// can make many for the same words.
 func contradicts(a, b *chain.Attestation) bool {
-	x, y := *a, *b
-	x.Program, x.Signature = y.Program, y.Signature
-	return x != y
+	x := *a
+	x.DiffDigest, x.Program, x.Signature = b.DiffDigest, b.Program, b.Signature
+	return a.Block == b.Block && x != *b
 }
 
 // recallEvidence is for recovery: the log may have several records of one signer and

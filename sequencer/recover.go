@@ -60,6 +60,9 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	if err := s.log.Replay(0, r.scan); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
+	if err := r.backfillNumbered(ctx); err != nil {
+		return err
+	}
 	// Without fsync a loss of power may have taken from the log what history has.
 	newest := head
 	if h := r.headers[r.published]; h != nil && h.Number > head.Number {
@@ -177,7 +180,7 @@ func (r *replay) end(ctx context.Context) error {
 	if err := s.collector.checkClaims(s.heads.Published.Number); err != nil {
 		return err
 	}
-	if err := r.recallPublications(ctx); err != nil {
+	if err := r.recallPublications(); err != nil {
 		return err
 	}
 	r.fillWindow()

@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -20,7 +21,8 @@ type replay struct {
 
 	published    uint64                        // newest block that was published
 	publications map[uint64]*chain.Publication // that the log has
-	blobs        map[uint64][]storedBlob       // of blocks that may be unpublished
+	blobs        map[uint64][]storedBlob       // by block
+	offer        []byte                        // the newest
 	headers      map[uint64]*chain.Header      // of blocks after base
 	parts        []*chain.Changes              // of the published block that is being applied
 	unpublished  []*block                      // sealed again
@@ -56,8 +58,29 @@ func (r *replay) scan(_ state.LSN, kind byte, payload []byte) error {
 			return err
 		}
 		r.blobs[b.number] = append(r.blobs[b.number], b)
+	case recordOffer:
+		r.offer = bytes.Clone(payload)
 	}
 	return nil
+}
+
+// backfillNumbered hands on the publications, in order, and the newest offer of a
+// snapshot. A publication is in the log twice, and not in its place, if a snapshot was
+// taken before its block was proven.
+func (r *replay) backfillNumbered(ctx context.Context) error {
+	for _, number := range slices.Sorted(maps.Keys(r.publications)) {
+		payload, err := r.publications[number].AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		if err := r.backfill(ctx, link.TopicPublications, payload); err != nil {
+			return err
+		}
+	}
+	if r.offer == nil {
+		return nil
+	}
+	return r.backfill(ctx, link.TopicSnapshots, r.offer)
 }
 
 // apply is the second pass.
@@ -98,8 +121,6 @@ func (r *replay) apply(ctx context.Context, lsn state.LSN, kind byte, payload []
 		if c.want.Block.Number <= r.published {
 			r.s.collector.expect(c)
 		}
-	case recordOffer:
-		return r.backfill(ctx, link.TopicSnapshots, payload)
 	case recordProven:
 		id, err := decodeBlockID(payload)
 		if err != nil {
@@ -108,7 +129,7 @@ func (r *replay) apply(ctx context.Context, lsn state.LSN, kind byte, payload []
 		r.s.heads.Proven = r.s.collector.setProven(id)
 	case recordEvidence:
 		return r.s.collector.recallEvidence(payload)
-	case recordBlob, recordPublished:
+	case recordBlob, recordPublished, recordOffer:
 	default:
 		return unknownRecord(kind)
 	}
@@ -364,21 +385,18 @@ func (r *replay) fillWindow() {
 }
 
 // recallPublications remembers what is to be told again: publications since the
-// snapshot, and before it those of blocks that wait for provers. They are in the log
-// more than once, and not in their order, if a snapshot was taken in between.
-func (r *replay) recallPublications(ctx context.Context) error {
+// snapshot, and before it those of blocks that wait for provers.
+func (r *replay) recallPublications() error {
 	for _, number := range slices.Sorted(maps.Keys(r.publications)) {
 		p := r.publications[number]
+		if awaited := r.s.collector.published(p); !awaited && number <= r.base {
+			continue
+		}
 		payload, err := p.AppendBinary(nil)
 		if err != nil {
 			return err
 		}
-		if err := r.backfill(ctx, link.TopicPublications, payload); err != nil {
-			return err
-		}
-		if awaited := r.s.collector.published(p); awaited || number > r.base {
-			r.s.tellAgain = append(r.s.tellAgain, payload)
-		}
+		r.s.tellAgain = append(r.s.tellAgain, payload)
 	}
 	return nil
 }
