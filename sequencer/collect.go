@@ -123,6 +123,11 @@ func (c *collector) counts() (unproven, evidence int) {
 // ErrNotFound when there is no such block yet; ErrCorrupt when nobody signed it;
 // ErrClosed; or are those of ctx. It may be called concurrently, and does not keep a.
 func (s *Sequencer) Attest(ctx context.Context, a *chain.Attestation) error {
+	select {
+	case <-s.settled:
+		return fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
+	default:
+	}
 	v, err := s.collector.take(a)
 	if v.evidence != nil {
 		e := entry{kind: recordEvidence, number: a.Block.Number, payload: v.evidence.encode()}
