@@ -35,6 +35,11 @@ type block struct {
 	witness []byte             // encoded
 	logged  chan struct{}      // closed when the header is in the log
 	point   chan snapshotPoint // gets one when the last frame is in the feed
+
+	blobs       []storedBlob // of its objects, that the log of an earlier run has
+	publication chain.Publication
+	stored      chan struct{} // closed when publication is whole
+	published   chan struct{} // closed when it is in the log
 }
 
 func (b *block) view() chain.StateView {
@@ -124,6 +129,7 @@ func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.S
 		env: env, prior: prior, open: open, parent: parent,
 		running: newRunningHash(env), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
 		logged: make(chan struct{}), point: make(chan snapshotPoint, 1),
+		stored: make(chan struct{}), published: make(chan struct{}),
 	}
 	s.env.Store(env)
 	return nil

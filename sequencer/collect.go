@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,138 +13,88 @@ import (
 	"github.com/vivace-chain/vivace/prover"
 )
 
-// A claim is what an attestation must say about one of our blocks.
-type claim struct {
-	want    chain.Attestation // without Program and Signature
-	signers map[common.Address]bool
-}
-
-func newClaim(cfg *Config, b *block, parent *chain.Header) *claim {
-	return &claim{
-		want: chain.Attestation{
-			ChainID: cfg.Genesis.ChainID, Term: b.header.Term(), Block: b.header.ID(),
-			ParentHash: b.header.ParentHash, PreRoot: parent.StateRoot, PostRoot: b.header.StateRoot,
-			ReceiptsRoot: b.header.ReceiptsRoot, BlockDigest: chain.Keccak256(b.body),
-			ChangesDigest: b.result.Changes.Digest(), WitnessDigest: chain.Keccak256(b.witness),
-			DiffDigest: chain.Keccak256(b.diff),
-		},
-		signers: make(map[common.Address]bool),
-	}
-}
-
-func (c *claim) encode() []byte {
-	b, _ := c.want.AppendBinary(nil) // it has no failure of its own
-	return b
-}
-
-func decodeClaim(src []byte) (*claim, error) {
-	c := &claim{signers: make(map[common.Address]bool)}
-	return c, c.want.UnmarshalBinary(src)
-}
-
-// matches compares all that is attested; the program may be any.
-func (c *claim) matches(a *chain.Attestation) bool {
-	want := c.want
-	want.Program, want.Signature = a.Program, a.Signature
-	return want == *a
-}
-
-// Evidence is a word of an allowed prover that contradicts what we published.
-type Evidence struct {
-	Attestation chain.Attestation
-	Signer      common.Address
-}
-
-// evidenceMax bounds the evidence kept; what comes later is only counted.
-const evidenceMax = 1024
+// ErrNotAllowed is the word of somebody who is no prover of ours, of a program that is
+// not among ours, or on another chain. It counts for nothing and against nobody.
+var ErrNotAllowed = errors.New("not allowed")
 
 // The collector compares attestations with claims and moves the proven head: to
-// block N when enough provers agree on N and N-1 is proven.
+// block N when enough provers agree on N and N-1 is proven. Claims stay for a while
+// after that, so that a wrong word that comes late is still evidence.
 type collector struct {
+	chainID   uint64
 	provers   map[common.Address]bool
+	programs  map[common.Hash]bool // empty: any
 	threshold int
+	keep      uint64 // blocks
 
 	mu       sync.Mutex
 	proven   chain.BlockID
 	claims   map[uint64]*claim
+	unproven int // claims after proven
 	evidence []Evidence
 	refused  int // attestations that contradict, kept or not
 }
 
 func newCollector(c *Config) *collector {
-	provers := make(map[common.Address]bool)
-	for _, p := range c.Provers {
-		provers[p] = true
-	}
 	return &collector{
-		provers: provers, threshold: c.ProverThreshold,
+		chainID: c.Genesis.ChainID, provers: setOf(c.Provers), programs: setOf(c.Programs),
+		threshold: c.ProverThreshold, keep: uint64(c.EvidenceBlocks),
 		claims: make(map[uint64]*claim),
 	}
 }
 
-// expect adds the claim of a block that will be published.
-func (c *collector) expect(cl *claim) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.provers) == 0 || cl.want.Block.Number <= c.proven.Number {
-		return
+func setOf[T comparable](list []T) map[T]bool {
+	set := make(map[T]bool)
+	for _, v := range list {
+		set[v] = true
 	}
-	c.claims[cl.want.Block.Number] = cl
+	return set
 }
 
-// take enters an attestation. It returns the new proven head if that moved.
-func (c *collector) take(a *chain.Attestation) (chain.BlockID, bool, error) {
+// A verdict is what an attestation came to.
+type verdict struct {
+	proven   chain.BlockID
+	moved    bool      // to proven
+	evidence *Evidence // to be logged
+}
+
+// take enters an attestation. With an error, nothing of it counts for the block.
+func (c *collector) take(a *chain.Attestation) (v verdict, err error) {
 	signer, err := prover.Recover(a)
 	if err != nil {
-		return chain.BlockID{}, false, err
+		return v, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	fail := func(format string, args ...any) (verdict, error) {
+		return v, fmt.Errorf("attestation of block %d by %s: "+format, append([]any{a.Block.Number, signer}, args...)...)
+	}
 	if !c.provers[signer] {
-		return chain.BlockID{}, false, fmt.Errorf("attestation of block %d by %s, who is not a prover of ours", a.Block.Number, signer)
+		return fail("%w: he is not a prover of ours", ErrNotAllowed)
+	}
+	if a.ChainID != c.chainID {
+		return fail("%w: it is of chain %d", ErrNotAllowed, a.ChainID)
 	}
 	cl := c.claims[a.Block.Number]
 	switch {
 	case cl == nil && a.Block.Number <= c.proven.Number:
-		return chain.BlockID{}, false, nil // late
+		return v, nil // too late to be compared
 	case cl == nil:
-		return chain.BlockID{}, false, fmt.Errorf("attestation of block %d by %s: %w", a.Block.Number, signer, chain.ErrNotFound)
+		return fail("%w", chain.ErrNotFound)
 	case !cl.matches(a):
-		if len(c.evidence) < evidenceMax {
-			c.evidence = append(c.evidence, Evidence{*a, signer})
-		}
-		c.refused++
-		return chain.BlockID{}, false, fmt.Errorf("attestation of block %d by %s contradicts the block: %w", a.Block.Number, signer, chain.ErrMismatch)
+		v.evidence = c.accuse(a, signer, cl.said(signer))
+		return fail("it contradicts the block: %w", chain.ErrMismatch)
+	case len(c.programs) > 0 && !c.programs[a.Program]:
+		return fail("%w: program %s is not one of ours", ErrNotAllowed, a.Program)
 	}
-	cl.signers[signer] = true
+	v.evidence = c.confront(a, signer)
+	if _, again := cl.words[signer]; !again {
+		cl.words[signer] = word{a.Program, a.Signature}
+	}
 	before := c.proven
 	c.advance()
-	return c.proven, c.proven != before, nil
-}
-
-// advance moves the proven head over linked hashes as far as it goes.
-func (c *collector) advance() {
-	for {
-		next := c.claims[c.proven.Number+1]
-		if next == nil || len(next.signers) < c.threshold || next.want.ParentHash != c.proven.Hash {
-			return
-		}
-		delete(c.claims, c.proven.Number+1)
-		c.proven = next.want.Block
-	}
-}
-
-// setProven is for recovery. It returns the proven head, which never moves back:
-// a snapshot may know more than the log, which it may be older than, or whose end
-// was lost.
-func (c *collector) setProven(id chain.BlockID) chain.BlockID {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if id.Number > c.proven.Number {
-		c.proven = id
-		maps.DeleteFunc(c.claims, func(number uint64, _ *claim) bool { return number <= id.Number })
-	}
-	return c.proven
+	v.proven, v.moved = c.proven, c.proven != before
+	return v, nil
 }
 
 // checkClaims fails if the proven head could never move: the claim of the block
@@ -161,28 +109,36 @@ func (c *collector) checkClaims(published uint64) error {
 	return fmt.Errorf("%w: what provers must say of block %d, which the chain passed without Config.Provers", chain.ErrUnknown, next)
 }
 
-// outstanding is the proven head and the encoded claims of the blocks after it, in
-// order.
-func (c *collector) outstanding() (proven chain.BlockID, claims [][]byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, number := range slices.Sorted(maps.Keys(c.claims)) {
-		claims = append(claims, c.claims[number].encode())
-	}
-	return c.proven, claims
-}
-
 func (c *collector) counts() (unproven, evidence int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.claims), c.refused
+	return c.unproven, c.refused
 }
 
-// Evidence returns the attestations of our provers that contradict our blocks.
-func (s *Sequencer) Evidence() []Evidence {
-	s.collector.mu.Lock()
-	defer s.collector.mu.Unlock()
-	return slices.Clone(s.collector.evidence)
+// Attest enters a prover's attestation, as one that the Subscriber brings: no lease is
+// asked for, and late but right is right. It returns nil when the word counts, or comes
+// after its block was proven long ago; then it need not be sent again, unless the
+// sequencer restarts before the block is proven. Errors match ErrNotAllowed; ErrMismatch
+// when the word contradicts the block, which is evidence against its signer;
+// ErrNotFound when there is no such block yet; ErrCorrupt when nobody signed it;
+// ErrClosed; or are those of ctx. It may be called concurrently, and does not keep a.
+func (s *Sequencer) Attest(ctx context.Context, a *chain.Attestation) error {
+	select {
+	case <-s.settled:
+		return fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
+	default:
+	}
+	v, err := s.collector.take(a)
+	if v.evidence != nil {
+		e := entry{kind: recordEvidence, number: a.Block.Number, payload: v.evidence.encode()}
+		if err := s.enter(ctx, e); err != nil {
+			return err
+		}
+	}
+	if !v.moved {
+		return err
+	}
+	return s.enter(ctx, entry{kind: recordProven, number: v.proven.Number, id: v.proven, payload: appendBlockID(nil, v.proven)})
 }
 
 // collect is step 10.
@@ -206,20 +162,14 @@ func (s *Sequencer) collect(ctx context.Context) error {
 			return err
 		}
 		a := new(chain.Attestation)
-		if err := a.UnmarshalBinary(msg); err != nil {
-			s.cfg.Logger.Warn("attestation refused", "error", err)
-			continue
+		if err = a.UnmarshalBinary(msg); err == nil {
+			err = s.Attest(ctx, a)
 		}
-		head, moved, err := s.collector.take(a)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			s.cfg.Logger.Warn("attestation refused", "error", err)
-			continue
-		}
-		if !moved {
-			continue
-		}
-		if err := s.enter(ctx, entry{kind: recordProven, number: head.Number, id: head, payload: appendBlockID(nil, head)}); err != nil {
-			return err
 		}
 	}
 }

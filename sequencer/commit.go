@@ -60,10 +60,8 @@ func (s *Sequencer) finish(ctx context.Context, b *block, parent *chain.Header, 
 		return err
 	}
 	s.collector.expect(claim)
-	select {
-	case <-b.logged:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := wait(ctx, b.logged); err != nil {
+		return err
 	}
 	if err := s.commitState(ctx, b); err != nil {
 		return err
@@ -71,11 +69,13 @@ func (s *Sequencer) finish(ctx context.Context, b *block, parent *chain.Header, 
 	s.heads.update(func(h *Heads) { h.RootChecked = b.header.ID() })
 	s.stats.blocks.Add(1)
 	select {
-	case s.publishes <- b:
-		return nil
+	case s.window.slots <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	s.window.entered(s.cfg.Now())
+	s.publishes <- b // it has as much room as the window
+	return nil
 }
 
 // root computes the block's root and with it the header.

@@ -21,7 +21,22 @@ import (
 
 // Publisher is where the sequencer puts what others follow: streams of messages by
 // topic. Publish copies msg and returns its number in the topic. It may be called
-// concurrently.
+// concurrently; the messages of the feed come from one goroutine.
+//
+// Receipts wait for Publish, so it takes a message and does not wait for those who
+// follow. To bring it to them, and again when it is lost on the way or they are not
+// there, is the transport's business: no error of Publish, however long a network is
+// down. An error that matches chain.ErrBusy says that this message was not taken and
+// later ones may be. The chain goes on: a publication or an offer of a snapshot is
+// tried again, of the feed and the bodies the message is left out and counted in
+// Stats.Untold, and who follows takes the block from elsewhere. Any other error says
+// that no message will ever be taken any more, as with a full disk, and ends Run; what
+// the log has is told again after a restart.
+//
+// A message may come again after a restart, with the same content. Publications begin
+// with block 1 and come in order without a gap, repetitions aside, and what one says of
+// a block stays for ever. A transport that numbers by what is said may give a
+// repetition the number that it had.
 type Publisher interface {
 	Publish(ctx context.Context, topic string, msg []byte) (seq uint64, err error)
 }
@@ -109,6 +124,14 @@ type Config struct {
 	// gives attestations. A Bus is both. nil: nobody follows, nobody proves.
 	Publisher  Publisher
 	Subscriber Subscriber
+	// Backfill, if set, gets from New what an earlier run published and the log still has,
+	// by topic and as Publisher got it: publications, the newest offer of a snapshot, and
+	// then frames and headers, each topic in its order. It is for a transport that keeps
+	// no messages beyond its process and serves those who lag; nothing of it is to be sent
+	// unasked. msg is valid during the call. The log begins at about the newest snapshot,
+	// within a block, and does not have the bodies of published blocks. What recovery
+	// makes again comes to Publisher, and nothing of it here. An error ends New.
+	Backfill func(ctx context.Context, topic string, msg []byte) error
 	// History, if set, gets every transaction and receipt before it is acknowledged. A
 	// block is durable there before it counts as published. It must be this chain's,
 	// and is not closed.
@@ -163,6 +186,9 @@ type Config struct {
 	// UnpublishedBlocks is how many sealed blocks may wait for the
 	// data-availability layer before admission refuses with ErrBusy. Default 64.
 	UnpublishedBlocks int
+	// DAConcurrency is how many of them are put at a time. Their objects wait in memory
+	// until those of all blocks before are put. Default 32.
+	DAConcurrency int
 	// UnprovenBlocks is how many blocks may wait for provers before admission refuses
 	// with ErrBusy, if there are Provers, and empty blocks stay open. What is
 	// remembered of each to be compared with attestations takes half a kilobyte,
@@ -174,6 +200,13 @@ type Config struct {
 	// be any more: New refuses Provers then.
 	Provers         []common.Address
 	ProverThreshold int
+	// Programs are the provers' programs whose attestations count: chain.Attestation's
+	// Program. Default: any.
+	Programs []common.Hash
+	// EvidenceBlocks is for how many blocks behind the proven head attestations are still
+	// compared with the block, to be kept as Evidence if they are wrong. Default 256, at
+	// most 1,024.
+	EvidenceBlocks int
 
 	// SnapshotBlocks is the number of blocks from one snapshot to the next. A
 	// snapshot shortens the log and lets followers join. Default 256.
@@ -185,8 +218,12 @@ type Config struct {
 	Now func() time.Time
 }
 
-// unprovenBlocksMost keeps the claims in a snapshot below what a reader takes.
-const unprovenBlocksMost = 32_768
+// unprovenBlocksMost and evidenceBlocksMost keep the claims in a snapshot, of at most
+// 430 bytes each, below what a reader takes: 16 MiB.
+const (
+	unprovenBlocksMost = 32_768
+	evidenceBlocksMost = 1024
+)
 
 func (c Config) withDefaults() (*Config, error) {
 	switch {
@@ -200,6 +237,10 @@ func (c Config) withDefaults() (*Config, error) {
 		return nil, errors.New("sequencer: Config.Subscriber is required to hear the Provers")
 	case c.UnprovenBlocks > unprovenBlocksMost:
 		return nil, fmt.Errorf("sequencer: Config.UnprovenBlocks is %d, at most %d fit into a snapshot", c.UnprovenBlocks, unprovenBlocksMost)
+	case c.EvidenceBlocks > evidenceBlocksMost || c.EvidenceBlocks < 0:
+		return nil, fmt.Errorf("sequencer: Config.EvidenceBlocks is %d, not from 1 to %d", c.EvidenceBlocks, evidenceBlocksMost)
+	case c.DAConcurrency < 0:
+		return nil, fmt.Errorf("sequencer: Config.DAConcurrency is %d", c.DAConcurrency)
 	case len(c.Provers) > 0 && c.ProverThreshold > len(c.Provers):
 		return nil, fmt.Errorf("sequencer: Config.ProverThreshold is %d, and there are %d Provers", c.ProverThreshold, len(c.Provers))
 	case len(c.ExtraData) > 24:
@@ -261,7 +302,9 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.PoolLifetime, 10*time.Second)
 	orDefault(&c.TxBytes, 128<<10)
 	orDefault(&c.UnpublishedBlocks, 64)
+	orDefault(&c.DAConcurrency, 32)
 	orDefault(&c.UnprovenBlocks, 4096)
+	orDefault(&c.EvidenceBlocks, 256)
 	orDefault(&c.ProverThreshold, 1)
 	orDefault(&c.SnapshotBlocks, 256)
 	return &c, nil

@@ -82,13 +82,16 @@ func (w *world) follower(snapshot bool) *fullnode.Follower {
 	return f
 }
 
-func (w *world) prover() *prover.Prover {
+func (w *world) prover() *prover.Prover { return w.proverTo(w.bus) }
+
+// proverTo makes the world's prover, which says what it found to somebody else.
+func (w *world) proverTo(publisher *link.Bus) *prover.Prover {
 	ex, err := execution.New(execution.Config{Chain: w.spec.Config})
 	require.NoError(w.t, err)
 	p, err := prover.New(prover.Config{
 		ChainID: w.spec.Genesis.ChainID, Executor: ex, DA: w.da, Key: w.key, Workers: 2,
 		Diff:       func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) },
-		Subscriber: w.bus, Publisher: w.bus, Logger: slog.New(slog.DiscardHandler),
+		Subscriber: w.bus, Publisher: publisher, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(w.t, err)
 	return p

@@ -34,9 +34,9 @@ type entry struct {
 	encoded       []byte        // frame
 	point         snapshotPoint // of the last frame of a block
 
-	block   *block        // recordHeader, recordFrame with last
+	block   *block        // recordHeader, recordPublished, recordFrame with last
 	id      chain.BlockID // recordPublished, recordProven
-	payload []byte        // recordHeader, recordClaim, recordPublished, recordProven
+	payload []byte        // of all other kinds
 }
 
 // A snapshotPoint is the state of the feed right after a block's last frame.
@@ -44,6 +44,7 @@ type snapshotPoint struct {
 	frame common.Hash // digest of that frame
 	model []byte      // of the DiffEncoder, if it has one
 	feed  uint64      // number of the next message
+	told  bool        // the frame was
 }
 
 // enter hands an entry to the journal. The builder's entries stay in their order.
@@ -53,6 +54,8 @@ func (s *Sequencer) enter(ctx context.Context, e entry) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-s.settled:
+		return fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
 	}
 }
 
@@ -174,7 +177,7 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 	case recordHeader:
 		s.sealedState.Store(&sealedState{e.block.header.ID(), e.block.view()})
 		// Before any later frame: followers must have header N when block N+1 ends.
-		if _, err := s.tell(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
+		if _, _, err := s.tell(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, e.payload)); err != nil {
 			return err
 		}
 		if err := s.history.Seal(e.block.header); err != nil {
@@ -183,8 +186,14 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 		close(e.block.logged)
 	case recordPublished:
 		s.heads.update(func(h *Heads) { h.Published = e.id })
+		close(e.block.published)
 	case recordProven:
-		s.heads.update(func(h *Heads) { h.Proven = e.id })
+		// Two that came at once may enter the journal the wrong way round.
+		s.heads.update(func(h *Heads) {
+			if e.id.Number > h.Proven.Number {
+				h.Proven = e.id
+			}
+		})
 	}
 	return nil
 }
@@ -226,12 +235,12 @@ func (s *Sequencer) announceFrame(ctx context.Context, e *entry) error {
 	id := MiniID{e.number, e.mini.Index}
 	s.readable.Store(&readable{env: e.env, mini: id, view: e.after})
 	s.heads.update(func(h *Heads) { h.Preconfirmed = id })
-	seq, err := s.tell(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.encoded))
+	seq, told, err := s.tell(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, e.encoded))
 	if err != nil {
 		return err
 	}
 	if e.last {
-		e.point.feed = seq + 1
+		e.point.feed, e.point.told = seq+1, told
 		e.block.point <- e.point
 	}
 	if s.cfg.Publisher == nil {
@@ -250,7 +259,7 @@ func (s *Sequencer) publishBody(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.tell(ctx, link.TopicBodies, msg)
+	_, _, err = s.tell(ctx, link.TopicBodies, msg)
 	return err
 }
 

@@ -152,21 +152,3 @@ func TestPoolStatus(t *testing.T) {
 		require.Zero(t, gotPending+gotQueued)
 	}
 }
-
-// The proven head of a snapshot may be ahead of the log's, whose end was lost: it
-// stays, with the claims after it.
-func TestProvenHeadDoesNotMoveBack(t *testing.T) {
-	c := newCollector(&Config{Provers: []common.Address{alice}})
-	c.proven = chain.BlockID{Number: 10}
-	cl := &claim{}
-	cl.want.Block.Number = 11
-	c.expect(cl)
-	require.Equal(t, uint64(10), c.setProven(chain.BlockID{Number: 8}).Number)
-	require.Equal(t, uint64(10), c.proven.Number)
-	require.Contains(t, c.claims, uint64(11))
-	require.NoError(t, c.checkClaims(10))
-	require.NoError(t, c.checkClaims(12))
-	require.Equal(t, uint64(11), c.setProven(chain.BlockID{Number: 11}).Number)
-	require.Empty(t, c.claims)
-	require.ErrorIs(t, c.checkClaims(12), chain.ErrUnknown)
-}

@@ -2,8 +2,8 @@ package sequencer
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,29 +13,63 @@ import (
 	"github.com/vivace-chain/vivace/internal/link"
 )
 
-// publish puts sealed blocks into the data-availability layer, in order, and
-// tells where they are.
+// publish puts sealed blocks into the data-availability layer and tells where they
+// are. A layer may take ten seconds for a block, and another one for the block after
+// it, so up to DAConcurrency of them are on their way at a time and overtake each
+// other; what comes of it is taken strictly by number:
+//
+//	launch  takes the next block and starts to put its three objects
+//	land    waits for the oldest block: log where it is, sync, tell
+//
+// First logged, then told: the names that a layer gives may differ each time that it
+// takes the same bytes, and what was told once must stay. A crash between the two
+// leaves a block that nobody heard of, so what the log has is told again at the start.
+// Names that were not logged when a crash came are nobody's: nothing ever refers to
+// them.
 func (s *Sequencer) publish(ctx context.Context) error {
+	for _, payload := range s.tellAgain {
+		if err := s.tellWhatever(ctx, link.TopicPublications, payload); err != nil {
+			return err
+		}
+	}
+	s.tellAgain = nil
+	g, ctx := errgroup.WithContext(ctx)
+	// The oldest is in the hands of land, and counts.
+	flight := make(chan *block, s.cfg.DAConcurrency-1)
+	g.Go(func() error { return s.launch(ctx, g, flight) })
+	g.Go(func() error { return s.land(ctx, flight) })
+	return g.Wait()
+}
+
+// launch starts what puts each block, in order, as flight has room.
+func (s *Sequencer) launch(ctx context.Context, g *errgroup.Group, flight chan<- *block) error {
 	for {
+		var b *block
 		select {
-		case b := <-s.publishes:
-			if err := s.publishBlock(ctx, b); err != nil {
-				return fmt.Errorf("block %d: %w", b.header.Number, err)
-			}
-			if b.header.Number%uint64(s.cfg.SnapshotBlocks) == 0 {
-				if err := s.takeSnapshot(ctx, b); err != nil {
-					return fmt.Errorf("snapshot at block %d: %w", b.header.Number, err)
-				}
-			}
+		case b = <-s.publishes:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		select {
+		case flight <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		g.Go(func() error {
+			if err := s.putBlock(ctx, b); err != nil {
+				return fmt.Errorf("block %d: %w", b.header.Number, err)
+			}
+			return nil
+		})
 	}
 }
 
-func (s *Sequencer) publishBlock(ctx context.Context, b *block) error {
-	id := b.header.ID()
-	p := &chain.Publication{Block: id}
+// putBlock puts the three objects of a block, and waits for history beside.
+func (s *Sequencer) putBlock(ctx context.Context, b *block) error {
+	s.window.fly(1)
+	defer s.window.fly(-1)
+	p := &b.publication
+	p.Block = b.header.ID()
 	g, gctx := errgroup.WithContext(ctx)
 	for _, o := range []struct {
 		kind    da.Kind
@@ -43,12 +77,12 @@ func (s *Sequencer) publishBlock(ctx context.Context, b *block) error {
 		id      *chain.BlobID
 	}{{da.Block, b.body, &p.Body}, {da.Witness, b.witness, &p.Witness}, {da.Diff, b.diff, &p.Diff}} {
 		g.Go(func() (err error) {
-			*o.id, err = s.put(gctx, &da.Object{Kind: o.kind, Block: id, Payload: o.payload})
+			*o.id, err = s.putObject(gctx, b, &da.Object{Kind: o.kind, Block: p.Block, Payload: o.payload})
 			return err
 		})
 	}
 	g.Go(func() error {
-		if err := s.history.Persist(gctx, id.Number); err != nil {
+		if err := s.history.Persist(gctx, p.Block.Number); err != nil {
 			return fmt.Errorf("history: %w", err)
 		}
 		return nil
@@ -56,46 +90,118 @@ func (s *Sequencer) publishBlock(ctx context.Context, b *block) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	b.body, b.witness, b.diff = nil, nil, nil // it may wait long for those before it
+	close(b.stored)
+	return nil
+}
+
+// putObject puts an object of a block, unless the log says that it is there.
+func (s *Sequencer) putObject(ctx context.Context, b *block, o *da.Object) (chain.BlobID, error) {
+	for _, known := range b.blobs {
+		if known.kind == o.Kind && known.commitment == o.Commitment() {
+			return known.id, nil
+		}
+	}
+	never := func(error) bool { return false }
+	stored, err := s.put(ctx, o, never)
+	if err != nil {
+		return nil, err
+	}
+	return stored.id, s.enter(ctx, entry{kind: recordBlob, number: o.Block.Number, payload: stored.append(nil)})
+}
+
+// land takes blocks in order, each when all of it is put.
+func (s *Sequencer) land(ctx context.Context, flight <-chan *block) error {
+	for {
+		select {
+		case b := <-flight:
+			if err := s.landBlock(ctx, b); err != nil {
+				return err
+			}
+			s.window.leave()
+			s.snapshotAfter(b)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *Sequencer) landBlock(ctx context.Context, b *block) error {
+	if err := wait(ctx, b.stored); err != nil {
+		return err
+	}
+	p := &b.publication
 	payload, err := p.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
-	// First told, then logged: a crash between the two tells it twice. The other way
-	// round provers would never hear of the block, and nothing after it be proven.
-	if _, err := s.tell(ctx, link.TopicPublications, payload); err != nil {
+	if err := s.enter(ctx, entry{kind: recordPublished, number: p.Block.Number, id: p.Block, payload: payload, block: b}); err != nil {
 		return err
 	}
-	return s.enter(ctx, entry{kind: recordPublished, number: id.Number, id: id, payload: payload})
-}
-
-// tell publishes a message, if anybody follows, and returns its number in the topic.
-func (s *Sequencer) tell(ctx context.Context, topic string, msg []byte) (seq uint64, err error) {
-	if s.cfg.Publisher == nil {
-		return 0, nil
+	if err := wait(ctx, b.published); err != nil {
+		return err
 	}
-	return s.cfg.Publisher.Publish(ctx, topic, msg)
+	s.collector.published(p)
+	return s.tellWhatever(ctx, link.TopicPublications, payload)
 }
 
-// put tries until the layer takes the object. While it does not, the queue in
-// front of us fills, and admission refuses.
-func (s *Sequencer) put(ctx context.Context, o *da.Object) (chain.BlobID, error) {
-	wait := 10 * time.Millisecond
+// wait waits for done or the end of ctx.
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// putWaitMin and putWaitMax bound the time from one try to put an object to the next,
+// but for a layer that asks for longer; it is believed retryAfterMax.
+const (
+	putWaitMin    = 10 * time.Millisecond
+	putWaitMax    = 5 * time.Second
+	retryAfterMax = 10 * time.Minute
+)
+
+// put tries until the layer takes the object or giveUp says that an error is the end
+// of it. No error of the layer ends the chain: meanwhile the window fills, admission
+// refuses, Stats counts, and an operator mends what no later try would. An error that
+// no try can mend is held all the same: another proxy, mode or size may take it.
+func (s *Sequencer) put(ctx context.Context, o *da.Object, giveUp func(error) bool) (storedBlob, error) {
+	pause := putWaitMin
 	for {
-		id, _, err := da.Put(ctx, s.cfg.DA, o)
+		id, commitment, err := da.Put(ctx, s.cfg.DA, o)
 		switch {
 		case err == nil:
-			return id, nil
+			return storedBlob{o.Block.Number, o.Kind, commitment, id}, nil
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case errors.Is(err, chain.ErrTooLarge):
-			return nil, err // no later try can go better
+			return storedBlob{}, ctx.Err()
 		}
-		s.cfg.Logger.Warn("data-availability layer does not take an object", "object", o.Kind, "block", o.Block, "error", err, "again in", wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		s.window.failed(err)
+		if giveUp(err) {
+			return storedBlob{}, err
 		}
-		wait = min(2*wait, 5*time.Second)
+		level := slog.LevelWarn
+		if da.Final(err) {
+			level = slog.LevelError
+		}
+		again := max(pause, min(da.RetryAfter(err), retryAfterMax))
+		s.cfg.Logger.Log(ctx, level, "data-availability layer does not take an object", "object", o.Kind, "block", o.Block, "error", err, "again in", again)
+		if err := rest(ctx, again); err != nil {
+			return storedBlob{}, err
+		}
+		pause = min(2*pause, putWaitMax)
+	}
+}
+
+// rest waits for d or the end of ctx.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

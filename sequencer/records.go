@@ -1,12 +1,15 @@
 package sequencer
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/internal/rlp"
 )
 
@@ -19,7 +22,49 @@ const (
 	recordClaim     = 5 // chain.Attestation, unsigned: what provers must say of the block
 	recordPublished = 6 // chain.Publication: the block is in the data-availability layer
 	recordProven    = 7 // number and hash: the proven head moved
+
+	recordBlob     = 8  // storedBlob: an object of the block is in the data-availability layer
+	recordOffer    = 9  // chain.SnapshotOffer
+	recordEvidence = 10 // Evidence
 )
+
+// A storedBlob says that an object is in the data-availability layer, so that it is
+// not put, and paid for, again after a crash. The commitment tells it from what another
+// version of this program makes of the same block.
+type storedBlob struct {
+	number     uint64 // of the block
+	kind       da.Kind
+	commitment common.Hash // da.Object.Commitment
+	id         chain.BlobID
+}
+
+func (b *storedBlob) append(dst []byte) []byte {
+	start := len(dst)
+	dst = rlp.AppendUint64(dst, b.number)
+	dst = rlp.AppendUint64(dst, uint64(b.kind))
+	dst = rlp.AppendBytes(dst, b.commitment[:])
+	dst = rlp.AppendBytes(dst, b.id)
+	return rlp.WrapList(dst, start)
+}
+
+// decode copies what it keeps.
+func (b *storedBlob) decode(src []byte) error {
+	in := rlp.NewReader(src)
+	r := in.List()
+	b.number = r.Uint64()
+	kind := r.Uint64()
+	if kind > math.MaxUint8 {
+		r.Fail(rlp.ErrSize)
+	}
+	b.kind = da.Kind(kind)
+	r.Fixed(b.commitment[:])
+	b.id = bytes.Clone(r.Bytes())
+	in.Close(r)
+	if err := in.End(); err != nil {
+		return &chain.CorruptError{What: "record of a stored blob", Offset: -1, Err: err}
+	}
+	return nil
+}
 
 // A group is the log's form of a commit group: the raw transactions in order, and
 // a running hash over all receipts and changes of the block so far, which tells

@@ -44,6 +44,18 @@ func FuzzRecords(f *testing.F) {
 		} else {
 			require.ErrorIs(t, err, chain.ErrCorrupt)
 		}
+		var stored storedBlob
+		if err := stored.decode(b); err == nil {
+			require.True(t, bytes.Equal(stored.append(nil), b))
+		} else {
+			require.ErrorIs(t, err, chain.ErrCorrupt)
+		}
+		var e Evidence
+		if err := e.decode(b); err == nil {
+			require.True(t, bytes.Equal(e.encode(), b))
+		} else {
+			require.ErrorIs(t, err, chain.ErrCorrupt)
+		}
 		if c, err := decodeClaim(b); err == nil {
 			require.True(t, bytes.Equal(c.encode(), b))
 		} else {

@@ -41,7 +41,9 @@ type Sequencer struct {
 	journal   chan entry
 	sealing   chan *block // closed blocks on their way to a root; the bound is the back-pressure
 	unrooted  atomic.Int64
-	publishes chan *block
+	window    window        // of blocks that are not published
+	publishes chan *block   // of these, those that nobody is putting yet
+	tellAgain [][]byte      // publications that an earlier run has logged
 	settled   chan struct{} // closed when Run has ended
 
 	current  *block // the open block; only the builder touches it
@@ -52,9 +54,10 @@ type Sequencer struct {
 	env         atomic.Pointer[chain.Env] // of the open block
 	collector   *collector
 
-	heads     headsHolder
-	stats     counters
-	snapshots snapshots
+	heads       headsHolder
+	stats       counters
+	snapshots   snapshots
+	snapshotDue chan *block // after which one is to be taken
 }
 
 // Heads are how far the chain is, and how sure.
@@ -110,8 +113,9 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 		waiting:   semaphore.NewWeighted(int64(c.GroupTxs)),
 		journal:   make(chan entry, 1024),
 		sealing:   make(chan *block, 1),
-		publishes: make(chan *block, c.UnpublishedBlocks+unsettledBlocks),
 		settled:   make(chan struct{}),
+
+		snapshotDue: make(chan *block, 1),
 	}
 	if s.history == nil {
 		s.history = noHistory{}
@@ -138,6 +142,7 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		{"journal", s.keepJournal},
 		{"committer", s.commit},
 		{"publisher", s.publish},
+		{"snapshots", s.keepSnapshots},
 		{"collector", s.collect},
 	} {
 		g.Go(func() error {
@@ -250,7 +255,7 @@ func (s *Sequencer) admit(raw []byte) (*pending, error) {
 
 // lagging refuses while something behind the head is too far behind.
 func (s *Sequencer) lagging() error {
-	if n := len(s.publishes); n >= s.cfg.UnpublishedBlocks {
+	if n := s.window.len(); n >= s.cfg.UnpublishedBlocks {
 		return fmt.Errorf("%w: %d blocks wait for the data-availability layer", chain.ErrBusy, n)
 	}
 	if s.unprovenTooMany() {
@@ -268,8 +273,8 @@ func (s *Sequencer) unprovenTooMany() bool {
 	return n >= s.cfg.UnprovenBlocks
 }
 
-// unsettledBlocks is how many blocks can follow the one that filled the queue to
-// the publisher: closed, in the committer, open.
+// unsettledBlocks is how many blocks can follow the one that filled the window of the
+// publisher: closed, in the committer, open.
 const unsettledBlocks = 4
 
 func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pending, error) {
@@ -296,32 +301,38 @@ type Stats struct {
 	Unrooted, UnrootedMax       int
 	Unpublished, UnpublishedMax int
 	Unproven, UnprovenMax       int
-	Evidence                    int
+	Evidence                    int           // attestations that contradict our blocks, kept or not
+	Publishing                  int           // blocks of Unpublished of which something is being put
+	OldestUnpublished           time.Duration // since the oldest of Unpublished was sealed; 0 if there is none
+	PutErrors                   PutErrors
+	Untold                      uint64 // messages that Config.Publisher was too busy to take
 	Groups                      uint64
 	SyncTime                    time.Duration // spent in fsync
 	RootTime, WitnessTime       time.Duration
 }
 
 type counters struct {
-	txs, refused, minis, blocks, diffBytes, witnessBytes, witnessTxs, groups atomic.Uint64
-	syncTime, rootTime, witnessTime                                          atomic.Int64
+	txs, refused, minis, blocks, diffBytes, witnessBytes, witnessTxs, groups, untold atomic.Uint64
+	syncTime, rootTime, witnessTime                                                  atomic.Int64
 }
 
 // Stats returns the counters.
 func (s *Sequencer) Stats() Stats {
 	c := &s.stats
 	unproven, evidence := s.collector.counts()
-	return Stats{
+	out := Stats{
 		Transactions: c.txs.Load(), Refused: c.refused.Load(),
 		MiniBlocks: c.minis.Load(), Blocks: c.blocks.Load(),
 		DiffBytes: c.diffBytes.Load(), WitnessBytes: c.witnessBytes.Load(), WitnessTxs: c.witnessTxs.Load(),
 		Pool: s.pool.len(), PoolMax: s.cfg.PoolTxs,
 		Journal: len(s.journal), JournalMax: cap(s.journal),
 		Unrooted: int(s.unrooted.Load()), UnrootedMax: cap(s.sealing) + 1,
-		Unpublished: len(s.publishes), UnpublishedMax: s.cfg.UnpublishedBlocks,
+		UnpublishedMax: s.cfg.UnpublishedBlocks, Untold: c.untold.Load(),
 		Unproven: unproven, UnprovenMax: s.cfg.UnprovenBlocks, Evidence: evidence,
 		Groups:   c.groups.Load(),
 		SyncTime: time.Duration(c.syncTime.Load()),
 		RootTime: time.Duration(c.rootTime.Load()), WitnessTime: time.Duration(c.witnessTime.Load()),
 	}
+	s.window.report(s.cfg.Now(), &out)
+	return out
 }

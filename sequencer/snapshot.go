@@ -48,6 +48,35 @@ func (s *snapshots) after(number uint64) (state.LSN, bool) {
 	return lsn, ok
 }
 
+// snapshotAfter has a snapshot taken every SnapshotBlocks blocks, after b if it is one
+// of them. Only the publisher calls it. If the one before is still being taken when one
+// is due, a later block will do: its state is kept for longer.
+func (s *Sequencer) snapshotAfter(b *block) {
+	select {
+	case <-s.snapshotDue:
+	default:
+		if b.header.Number%uint64(s.cfg.SnapshotBlocks) != 0 {
+			return
+		}
+	}
+	s.snapshotDue <- b
+}
+
+// keepSnapshots takes the snapshots that are due, beside everything else: of a large
+// state it takes longer than a block lasts.
+func (s *Sequencer) keepSnapshots(ctx context.Context) error {
+	for {
+		select {
+		case b := <-s.snapshotDue:
+			if err := s.takeSnapshot(ctx, b); err != nil {
+				return fmt.Errorf("after block %d: %w", b.header.Number, err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // takeSnapshot writes the state after b to Dir, makes the log shorter by what it
 // covers, and offers it to followers.
 func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
@@ -58,6 +87,25 @@ func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
 		return ctx.Err()
 	}
 	id := b.header.ID()
+	data, err := s.exportSnapshot(ctx, id, &feed)
+	if errors.Is(err, chain.ErrNotFound) || errors.Is(err, chain.ErrUnknown) {
+		s.cfg.Logger.Warn("no snapshot: the store let go of the state meanwhile", "block", id, "error", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.keepSnapshot(id, data); err != nil {
+		return err
+	}
+	if err := s.pruneLog(id.Number); err != nil {
+		return err
+	}
+	return s.offerSnapshot(ctx, id, &feed, data)
+}
+
+// exportSnapshot is the snapshot's bytes.
+func (s *Sequencer) exportSnapshot(ctx context.Context, id chain.BlockID, feed *snapshotPoint) ([]byte, error) {
 	point := &checkpoint.Point{Genesis: s.cfg.Genesis.Header.Hash(), Frame: feed.frame, Model: feed.model}
 	point.Proven, point.Claims = s.collector.outstanding()
 	for number := id.Number; len(point.Headers) <= ancestorHashes; number-- {
@@ -67,7 +115,7 @@ func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
 		}
 		raw, err := h.AppendBinary(nil)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		point.Headers = append(point.Headers, raw)
 		if number == 0 {
@@ -75,32 +123,65 @@ func (s *Sequencer) takeSnapshot(ctx context.Context, b *block) error {
 		}
 	}
 	var buf bytes.Buffer
-	if err := checkpoint.Write(ctx, &buf, point, s.store, id); err != nil {
-		return err
+	err := checkpoint.Write(ctx, &buf, point, s.store, id)
+	return buf.Bytes(), err
+}
+
+// pruneLog cuts the log at the block after number, of which there is a snapshot. What
+// the snapshot does not cover and the log has before that is first written again
+// behind: evidence, and where the blocks are that nobody has proven yet.
+func (s *Sequencer) pruneLog(number uint64) error {
+	lsn, ok := s.snapshots.after(number + 1)
+	if !ok {
+		return nil
 	}
-	if err := s.keepSnapshot(id, buf.Bytes()); err != nil {
-		return err
-	}
-	if lsn, ok := s.snapshots.after(id.Number + 1); ok {
-		if err := s.log.Prune(lsn); err != nil {
+	evidence, publications := s.collector.carried(number)
+	for _, e := range evidence {
+		if _, err := s.log.Append(recordEvidence, e.encode()); err != nil {
 			return err
 		}
 	}
-	blob, err := s.put(ctx, &da.Object{Kind: da.Snapshot, Block: id, Payload: buf.Bytes()})
-	if errors.Is(err, chain.ErrTooLarge) {
-		// We restart from our own copy; who joins has to come another way.
+	for _, p := range publications {
+		payload, err := p.AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		if _, err := s.log.Append(recordPublished, payload); err != nil {
+			return err
+		}
+	}
+	if len(evidence)+len(publications) > 0 {
+		if err := s.log.Sync(); err != nil {
+			return err
+		}
+	}
+	return s.log.Prune(lsn)
+}
+
+// offerSnapshot puts the snapshot into the data-availability layer and tells where it
+// is. It gives up when the layer does not take it, or a newer one is due: we restart
+// from our own copy, and who joins can come another way.
+func (s *Sequencer) offerSnapshot(ctx context.Context, id chain.BlockID, feed *snapshotPoint, data []byte) error {
+	if !feed.told {
+		return nil // nobody could say where the feed goes on from it
+	}
+	o := &da.Object{Kind: da.Snapshot, Block: id, Payload: data}
+	stored, err := s.put(ctx, o, func(err error) bool { return da.Final(err) || len(s.snapshotDue) > 0 })
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
 		s.cfg.Logger.Error("snapshot is not offered", "block", id, "error", err)
 		return nil
 	}
+	offer, err := (&chain.SnapshotOffer{Block: id, Feed: feed.feed, Blob: stored.id}).AppendBinary(nil)
 	if err != nil {
 		return err
 	}
-	offer, err := (&chain.SnapshotOffer{Block: id, Feed: feed.feed, Blob: blob}).AppendBinary(nil)
-	if err != nil {
+	if err := s.logNow(recordOffer, offer); err != nil {
 		return err
 	}
-	_, err = s.tell(ctx, link.TopicSnapshots, offer)
-	return err
+	return s.tellWhatever(ctx, link.TopicSnapshots, offer)
 }
 
 // ancestorHashes is how far BLOCKHASH reaches back.
