@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -76,6 +77,45 @@ func TestSignAgreesWithEthereum(t *testing.T) {
 	who, err := Recover(a)
 	require.NoError(t, err)
 	require.Equal(t, crypto.PubkeyToAddress(secret.PublicKey), who)
+}
+
+func TestSignature(t *testing.T) {
+	a := say(t, 1, 5)
+	signer, err := Recover(a)
+	require.NoError(t, err)
+	require.Equal(t, key(t, 1).Address(), signer)
+
+	// Every field is signed: any other attestation has another signer.
+	for name, alter := range map[string]func(*chain.Attestation){
+		"chain id": func(a *chain.Attestation) { a.ChainID++ }, "term": func(a *chain.Attestation) { a.Term++ },
+		"number": func(a *chain.Attestation) { a.Block.Number++ }, "block": func(a *chain.Attestation) { a.Block.Hash[0]++ },
+		"parent": func(a *chain.Attestation) { a.ParentHash[0]++ }, "pre": func(a *chain.Attestation) { a.PreRoot[0]++ },
+		"post": func(a *chain.Attestation) { a.PostRoot[0]++ }, "receipts": func(a *chain.Attestation) { a.ReceiptsRoot[0]++ },
+		"body": func(a *chain.Attestation) { a.BlockDigest[0]++ }, "changes": func(a *chain.Attestation) { a.ChangesDigest[0]++ },
+		"witness": func(a *chain.Attestation) { a.WitnessDigest[0]++ }, "diff": func(a *chain.Attestation) { a.DiffDigest[0]++ },
+		"program": func(a *chain.Attestation) { a.Program[0]++ },
+	} {
+		other := *a
+		alter(&other)
+		if got, err := Recover(&other); err == nil && got == signer {
+			t.Errorf("%s is not signed", name)
+		}
+	}
+
+	// Nobody can make a second signature of a first: S is low, V is 0 or 1.
+	high := *a
+	var s, order uint256.Int
+	s.SetBytes(high.Signature[32:64])
+	order.SetFromBig(crypto.S256().Params().N)
+	s.Sub(&order, &s)
+	s.WriteToSlice(high.Signature[32:64])
+	high.Signature[64] ^= 1
+	ethereum := *a
+	ethereum.Signature[64] += 27
+	for name, bad := range map[string]chain.Attestation{"high S": high, "V of 27": ethereum, "no signature": {}} {
+		_, err := Recover(&bad)
+		require.ErrorIs(t, err, chain.ErrCorrupt, name)
+	}
 }
 
 // twister signs in the second form.
