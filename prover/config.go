@@ -13,45 +13,44 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
-	"github.com/vivace-chain/vivace/statediff"
+	"github.com/vivace-chain/vivace/prover/attest"
 )
 
-// A Subscriber gives access to topics, each a sequence of messages numbered from
-// 0. Package internal/link has transports that implement it.
-type Subscriber interface {
-	// Subscribe reads a topic from message number from on. The function it
-	// returns waits for the next message; msg is valid until the next call.
-	Subscribe(ctx context.Context, topic string, from uint64) (next func(context.Context) (seq uint64, msg []byte, err error), err error)
-}
-
-// A Publisher appends messages to topics.
-type Publisher interface {
-	// Publish does not keep msg.
-	Publish(ctx context.Context, topic string, msg []byte) (seq uint64, err error)
-}
-
-// Config says what a Prover works with. DA, Key, Subscriber and Publisher are
-// required, and Executor or ChainConfig.
+// Config says what a Prover works with. Required are Key or Signer; Source, or
+// Subscriber and Publisher; DA, unless the Source's jobs bring all objects; and what
+// the default of Backend needs: Executor or ChainConfig.
 type Config struct {
 	// ChainID goes into attestations. Default: ChainConfig's.
 	ChainID uint64
+	// ChainConfig is the chain's rules. A Backend gets it as JSON; the default Executor
+	// is made of it.
+	ChainConfig *params.ChainConfig
+
+	// Backend makes the proofs. Default: NewReexecution of the next three.
+	Backend ProofBackend
 	// Executor runs the blocks. Default: execution.New for ChainConfig.
 	Executor chain.Executor
-	// ChainConfig is the chain's rules, of which the default Executor is made.
-	ChainConfig *params.ChainConfig
 	// Program is what attestations name as the checker. Default
 	// ReexecutionProgram; whoever brings another Executor has reason to bring
 	// another name.
 	Program Program
+	// Diff makes a decoder for the diffs of whole blocks. Default: statediff,
+	// stateless.
+	Diff func() chain.DiffEncoder
+
+	// Signer signs attestations. Default: Key.
+	Signer attest.Signer
+	// Key is a Signer in memory: secp256k1.
+	Key *ecdsa.PrivateKey
+	// Proven, if set, is called with every signed attestation and its proof before
+	// they are submitted: the network carries no proofs. It may be called concurrently.
+	// Its error keeps the block from being attested.
+	Proven func(ctx context.Context, a *chain.Attestation, proof []byte) error
 
 	// DA is where the objects of blocks are.
 	DA chain.DAClient
-	// Diff makes a decoder for the diffs of whole blocks; each worker has its
-	// own. Default: statediff, stateless.
-	Diff func() chain.DiffEncoder
-	// Key signs attestations: secp256k1.
-	Key *ecdsa.PrivateKey
-
+	// Source has work and takes attestations. Default: FromTopic of the next three.
+	Source Source
 	// Subscriber has the publications, Publisher takes the attestations.
 	Subscriber Subscriber
 	Publisher  Publisher
@@ -60,19 +59,20 @@ type Config struct {
 
 	// Workers is how many blocks are verified at once. Default 1.
 	Workers int
-	// QueueMax is how many publications may wait for a worker; then reading
-	// stops until one is free. Default 64.
+	// QueueMax is how many jobs may wait for a worker; then no more are asked for until
+	// one is free. What waits here, nobody else is given meanwhile. Default: Workers.
 	QueueMax int
 	// FailuresMax is how much Evidence is kept; the oldest goes first. Default
 	// 256.
 	FailuresMax int
 
 	// Attempts is how often an object that is not found, or corrupt, is asked for
-	// before that is Evidence. Other errors of DA may pass, and are retried for
-	// ever. Default 8.
+	// before that is Evidence, and a Backend whose error may pass. Other errors of DA
+	// and of the Source that may pass are met by trying for ever. Default 8.
 	Attempts int
 	// RetryMin is the pause before the second attempt; it doubles from one to
-	// the next, up to RetryMax. Defaults 20 ms and 5 s.
+	// the next, up to RetryMax. A layer that says when to come back is asked then.
+	// Defaults 20 ms and 5 s.
 	RetryMin, RetryMax time.Duration
 
 	// Logger defaults to slog.Default.
@@ -80,26 +80,28 @@ type Config struct {
 }
 
 func (c Config) withDefaults() (Config, error) {
-	if c.Program == (Program{}) {
-		c.Program = ReexecutionProgram
-	}
-	if c.Diff == nil {
-		c.Diff = func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) }
-	}
 	if c.ChainID == 0 && c.ChainConfig != nil && c.ChainConfig.ChainID != nil && c.ChainConfig.ChainID.IsUint64() {
 		c.ChainID = c.ChainConfig.ChainID.Uint64()
 	}
-	if c.Executor == nil && c.ChainConfig != nil {
-		executor, err := execution.New(execution.Config{Chain: c.ChainConfig})
-		if err != nil {
+	var err error
+	if c.Backend == nil {
+		if c.Backend, err = c.reexecution(); err != nil {
 			return c, fmt.Errorf("prover: %w", err)
 		}
-		c.Executor = executor
 	}
+	if c.Signer == nil {
+		if c.Signer, err = attest.NewKey(crypto.FromECDSA(c.Key)); err != nil {
+			return c, fmt.Errorf("prover: Config.Key: %w", err)
+		}
+	}
+	if c.Source == nil {
+		c.Source = FromTopic(c.Subscriber, c.Publisher, c.From)
+	}
+	c.Workers = max(c.Workers, 1)
 	for _, d := range []struct {
 		value   *int
 		initial int
-	}{{&c.Workers, 1}, {&c.QueueMax, 64}, {&c.FailuresMax, 256}, {&c.Attempts, 8}} {
+	}{{&c.QueueMax, c.Workers}, {&c.FailuresMax, 256}, {&c.Attempts, 8}} {
 		if *d.value <= 0 {
 			*d.value = d.initial
 		}
@@ -116,22 +118,33 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+func (c *Config) reexecution() (ProofBackend, error) {
+	executor := c.Executor
+	if executor == nil {
+		var err error
+		if executor, err = execution.New(execution.Config{Chain: c.ChainConfig}); err != nil {
+			return nil, err
+		}
+	}
+	return NewReexecution(executor, c.Program, c.Diff), nil
+}
+
 // Validate reports the first thing that is missing or wrong, or nil.
 func (c *Config) Validate() error {
 	switch {
-	case c.Executor == nil && c.ChainConfig == nil:
-		return errors.New("prover: Config.Executor or Config.ChainConfig is required")
+	case c.Backend == nil && c.Executor == nil && c.ChainConfig == nil:
+		return errors.New("prover: Config.Backend, Config.Executor or Config.ChainConfig is required")
 	case c.ChainID == 0 && (c.ChainConfig == nil || c.ChainConfig.ChainID == nil || !c.ChainConfig.ChainID.IsUint64()):
 		return errors.New("prover: Config.ChainID is required")
-	case c.DA == nil:
+	case c.DA == nil && c.Source == nil:
 		return errors.New("prover: Config.DA is required")
-	case c.Key == nil:
-		return errors.New("prover: Config.Key is required")
-	case c.Key.Curve != crypto.S256():
+	case c.Signer == nil && c.Key == nil:
+		return errors.New("prover: Config.Key or Config.Signer is required")
+	case c.Signer == nil && c.Key.Curve != crypto.S256():
 		return errors.New("prover: Config.Key is not a secp256k1 key")
-	case c.Subscriber == nil:
-		return errors.New("prover: Config.Subscriber is required")
-	case c.Publisher == nil:
+	case c.Source == nil && c.Subscriber == nil:
+		return errors.New("prover: Config.Source or Config.Subscriber is required")
+	case c.Source == nil && c.Publisher == nil:
 		return errors.New("prover: Config.Publisher is required")
 	}
 	return nil

@@ -2,6 +2,7 @@ package prover
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -12,18 +13,20 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
-	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/prover/attest"
 )
 
 // A Prover verifies published blocks and attests to them. Run does the work; the
 // other methods may be called concurrently with it and each other.
 type Prover struct {
 	config   Config
+	rules    []byte // ChainConfig as JSON
 	failures failures
-	queue    chan chain.Publication
-	working  atomic.Int64
-	attested atomic.Uint64
-	failed   atomic.Uint64
+	slots    chan struct{} // one for each task, waiting or worked on
+	queue    chan *task    // never full: it has room for all slots
+
+	working                        atomic.Int64
+	leased, lost, attested, failed atomic.Uint64
 }
 
 // New checks the Config and returns a Prover that does nothing until Run.
@@ -35,76 +38,130 @@ func New(config Config) (*Prover, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Prover{
+	p := &Prover{
 		config:   config,
 		failures: failures{max: config.FailuresMax},
-		queue:    make(chan chain.Publication, config.QueueMax),
-	}, nil
+		slots:    make(chan struct{}, config.Workers+config.QueueMax),
+		queue:    make(chan *task, config.Workers+config.QueueMax),
+	}
+	if config.ChainConfig != nil {
+		if p.rules, err = json.Marshal(config.ChainConfig); err != nil {
+			return nil, fmt.Errorf("prover: %w", err)
+		}
+	}
+	return p, nil
 }
 
 // Stats says what a Prover is doing and has done.
 type Stats struct {
-	Queued   int    // publications that wait for a worker
+	Queued   int    // jobs that wait for a worker
 	Working  int    // blocks that workers are on
-	Attested uint64 // attestations published
+	Leased   uint64 // jobs that came with a lease
+	Lost     uint64 // leases that were lost before the work was done
+	Attested uint64 // attestations that were taken
 	Failed   uint64 // blocks that became Evidence
 }
 
 // Stats returns the current numbers.
 func (p *Prover) Stats() Stats {
-	return Stats{len(p.queue), int(p.working.Load()), p.attested.Load(), p.failed.Load()}
+	return Stats{
+		Queued: len(p.queue), Working: int(p.working.Load()),
+		Leased: p.leased.Load(), Lost: p.lost.Load(), Attested: p.attested.Load(), Failed: p.failed.Load(),
+	}
 }
+
+// Address is who the attestations are signed by.
+func (p *Prover) Address() common.Address { return p.config.Signer.Address() }
 
 // Failures returns the newest Evidence, oldest first.
 func (p *Prover) Failures() []Evidence { return p.failures.list() }
 
-// Run works until ctx ends, and then returns nil, or until the publications
-// cannot be read any more. It is called once.
+// Run works until ctx ends, and then returns nil, or until its Source has no work any
+// more. What it has leased then, it gives back. It is called once.
 func (p *Prover) Run(ctx context.Context) error {
-	next, err := p.config.Subscriber.Subscribe(ctx, link.TopicPublications, p.config.From)
-	if err != nil {
-		return fmt.Errorf("prover: %w", err)
-	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.read(groupCtx, next) })
+	group.Go(func() error { return p.read(groupCtx, group.Go) })
 	for range p.config.Workers {
 		group.Go(func() error { return p.work(groupCtx) })
 	}
-	if err := group.Wait(); ctx.Err() == nil {
+	err := group.Wait()
+	p.leave(ctx)
+	if ctx.Err() == nil {
 		return fmt.Errorf("prover: %w", err)
 	}
 	return nil
 }
 
 // read fills the queue. It ends with an error only.
-func (p *Prover) read(ctx context.Context, next func(context.Context) (uint64, []byte, error)) error {
+func (p *Prover) read(ctx context.Context, start func(func() error)) error {
 	for {
-		seq, msg, err := next(ctx)
+		n, err := p.room(ctx)
 		if err != nil {
-			return fmt.Errorf("read publications: %w", err)
+			return err
 		}
-		var publication chain.Publication
-		if err := publication.UnmarshalBinary(msg); err != nil {
-			p.refuse(publication, fmt.Errorf("publication %d: %w", seq, err))
-			continue
+		jobs, err := p.lease(ctx, n)
+		if err != nil {
+			return err
 		}
-		select {
-		case p.queue <- publication:
-		case <-ctx.Done():
-			return ctx.Err()
+		for _, job := range jobs {
+			if job.Lease != 0 {
+				p.leased.Add(1)
+			}
+			p.queue <- p.begin(ctx, job, start)
+		}
+		for range n - len(jobs) {
+			<-p.slots
 		}
 	}
 }
 
+// room waits for a free slot and takes all that are.
+func (p *Prover) room(ctx context.Context) (n int, err error) {
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	for n = 1; ; n++ {
+		select {
+		case p.slots <- struct{}{}:
+		default:
+			return n, nil
+		}
+	}
+}
+
+// lease gets up to n jobs. What is wrong with a single one is Evidence.
+func (p *Prover) lease(ctx context.Context, n int) (jobs []Job, err error) {
+	err = p.retry(ctx, func(int) (bool, error) {
+		jobs, err = p.config.Source.Lease(ctx, n)
+		if errors.Is(err, chain.ErrCorrupt) {
+			p.refuse(chain.Publication{}, err)
+			jobs, err = nil, nil
+		}
+		if len(jobs) > n {
+			return true, fmt.Errorf("prover: %d jobs from a Source that was asked for %d", len(jobs), n)
+		}
+		return !passes(err), err
+	})
+	return jobs, err
+}
+
+// passes reports whether an error of a Source or a ProofBackend is to be met by doing
+// the same again.
+func passes(err error) bool {
+	return errors.Is(err, da.ErrTransient) || errors.Is(err, chain.ErrBusy)
+}
+
 // work takes blocks from the queue. It ends with ctx only.
 func (p *Prover) work(ctx context.Context) error {
-	decoder := p.config.Diff()
 	for {
 		select {
-		case publication := <-p.queue:
+		case t := <-p.queue:
 			p.working.Add(1)
-			err := p.handle(ctx, decoder, &publication)
+			err := p.handle(ctx, t)
 			p.working.Add(-1)
+			<-p.slots
 			if err != nil {
 				return err
 			}
@@ -115,21 +172,21 @@ func (p *Prover) work(ctx context.Context) error {
 }
 
 // handle ends in an attestation, in Evidence, or with ctx.
-func (p *Prover) handle(ctx context.Context, decoder chain.DiffEncoder, publication *chain.Publication) error {
+func (p *Prover) handle(ctx context.Context, t *task) error {
 	start := time.Now()
-	attestation, err := p.prove(ctx, decoder, publication)
+	err := p.prove(ctx, &t.Job)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && err != nil:
+		p.release(ctx, t, nil)
 		return ctx.Err()
 	case err != nil:
-		p.refuse(*publication, err)
+		p.refuse(t.Publication, err)
+		p.release(ctx, t, err)
 		return nil
 	}
-	if err := p.publish(ctx, attestation); err != nil {
-		return err
-	}
+	t.done()
 	p.attested.Add(1)
-	p.config.Logger.Info("attested", "block", publication.Block, "took", time.Since(start))
+	p.config.Logger.Info("attested", "block", t.Publication.Block, "took", time.Since(start))
 	return nil
 }
 
@@ -139,111 +196,61 @@ func (p *Prover) refuse(publication chain.Publication, err error) {
 	p.config.Logger.Error("block is not proven", "block", publication.Block, "error", err)
 }
 
-// prove fetches what the publication names and returns the signed attestation.
-func (p *Prover) prove(ctx context.Context, decoder chain.DiffEncoder, publication *chain.Publication) (*chain.Attestation, error) {
-	var payloads struct{ block, witness, diff []byte }
-	for _, o := range []struct {
-		kind    da.Kind
-		id      chain.BlobID
-		payload *[]byte
-	}{
-		{da.Block, publication.Body, &payloads.block},
-		{da.Witness, publication.Witness, &payloads.witness},
-		{da.Diff, publication.Diff, &payloads.diff},
-	} {
-		object, err := p.fetch(ctx, o.id, da.Want{Kind: o.kind, Block: publication.Block})
-		if err != nil {
-			return nil, err
+// prove proves a block and hands in what it found.
+func (p *Prover) prove(ctx context.Context, job *Job) error {
+	in, err := p.input(ctx, job)
+	if err != nil {
+		return err
+	}
+	var out *Output
+	if err := p.retry(ctx, func(attempt int) (final bool, err error) {
+		out, err = p.config.Backend.Prove(ctx, in)
+		return !passes(err) || attempt == p.config.Attempts, err
+	}); err != nil {
+		return err
+	}
+	if err := checkOutput(out, in, job.Publication.Block); err != nil {
+		return err
+	}
+	a := out.Public
+	a.Program = p.config.Backend.Program()
+	if err := attest.Sign(&a, p.config.Signer); err != nil {
+		return err
+	}
+	if p.config.Proven != nil {
+		if err := p.config.Proven(ctx, &a, out.Proof); err != nil {
+			return fmt.Errorf("keep the proof of block %d: %w", a.Block.Number, err)
 		}
-		*o.payload = object.Payload
 	}
-	block, err := readBlock(payloads.block, publication.Block)
-	if err != nil {
-		return nil, err
-	}
-	var witness chain.Witness
-	if err := witness.UnmarshalBinary(payloads.witness); err != nil {
-		return nil, err
-	}
-	verified, err := Verify(ctx, p.config.Executor, block, &witness)
-	if err != nil {
-		return nil, err
-	}
-	changesDigest := verified.Changes.Digest()
-	if err := checkDiff(decoder, payloads.diff, block, verified, changesDigest); err != nil {
-		return nil, err
-	}
-	a := &chain.Attestation{
-		ChainID:       p.config.ChainID,
-		Term:          block.Header.Term(),
-		Block:         publication.Block,
-		ParentHash:    block.Header.ParentHash,
-		PreRoot:       verified.PreRoot,
-		PostRoot:      verified.PostRoot,
-		ReceiptsRoot:  verified.ReceiptsRoot,
-		BlockDigest:   chain.Keccak256(payloads.block),
-		ChangesDigest: changesDigest,
-		WitnessDigest: chain.Keccak256(payloads.witness),
-		DiffDigest:    chain.Keccak256(payloads.diff),
-		Program:       p.config.Program,
-	}
-	return a, Sign(a, p.config.Key)
+	return p.retry(ctx, func(int) (bool, error) {
+		err := p.config.Source.Submit(ctx, &a)
+		return !passes(err), err
+	})
 }
 
-// readBlock decodes a block and checks that it is the one that was announced.
-func readBlock(payload []byte, want chain.BlockID) (*chain.Block, error) {
-	block := new(chain.Block)
-	if err := block.UnmarshalBinary(payload); err != nil {
-		return nil, err
-	}
-	if got := block.Header.ID(); got != want {
-		return nil, &chain.MismatchError{Block: want.Number, Field: "hash", Got: got.String(), Want: want.String()}
-	}
-	return block, nil
-}
-
-// checkDiff decodes the diff against the proven prior state: full nodes that apply
-// it must get the proven changes and nothing else.
-func checkDiff(decoder chain.DiffEncoder, payload []byte, b *chain.Block, v *Verified, want common.Hash) error {
-	var changes chain.Changes
-	if err := decoder.Decode(&changes, payload, v.Prior); err != nil {
-		return fmt.Errorf("diff of block %d: %w", b.Header.Number, err)
-	}
-	if got := changes.Digest(); got != want {
-		return &chain.MismatchError{Block: b.Header.Number, Field: "changes of diff", Got: got.Hex(), Want: want.Hex()}
+// checkOutput compares what a backend says with what is known here. The error, which
+// matches ErrMismatch, is about the backend, or about a block that was announced as
+// another.
+func checkOutput(out *Output, in *Input, want chain.BlockID) error {
+	for _, c := range []struct {
+		field     string
+		got, want any
+	}{
+		{"hash", out.Public.Block, want},
+		{"chain id of proof", out.Public.ChainID, in.ChainID},
+		{"digest of block", out.Public.BlockDigest, chain.Keccak256(in.Block)},
+		{"digest of witness", out.Public.WitnessDigest, chain.Keccak256(in.Witness)},
+		{"digest of diff", out.Public.DiffDigest, chain.Keccak256(in.Diff)},
+	} {
+		if c.got != c.want {
+			return &chain.MismatchError{Block: want.Number, Field: c.field, Got: fmt.Sprint(c.got), Want: fmt.Sprint(c.want)}
+		}
 	}
 	return nil
 }
 
-// fetch gets an object, however often that takes; see Config.Attempts.
-func (p *Prover) fetch(ctx context.Context, id chain.BlobID, want da.Want) (*da.Object, error) {
-	var object *da.Object
-	err := p.retry(ctx, func(attempt int) (final bool, err error) {
-		object, err = da.Get(ctx, p.config.DA, id, want)
-		switch {
-		case errors.Is(err, chain.ErrMismatch), errors.Is(err, chain.ErrTooLarge):
-			return true, err // it will not be another one later
-		case errors.Is(err, chain.ErrNotFound), errors.Is(err, chain.ErrCorrupt):
-			return attempt == p.config.Attempts, err
-		}
-		return false, err
-	})
-	return object, err
-}
-
-func (p *Prover) publish(ctx context.Context, a *chain.Attestation) error {
-	msg, err := a.AppendBinary(nil)
-	if err != nil {
-		return err
-	}
-	return p.retry(ctx, func(int) (bool, error) {
-		_, err := p.config.Publisher.Publish(ctx, link.TopicAttestations, msg)
-		return false, err
-	})
-}
-
 // retry calls try, with growing pauses, until it succeeds, its error is final or
-// ctx ends. Attempts count from 1.
+// ctx ends. Attempts count from 1. Who was asked to come back later does.
 func (p *Prover) retry(ctx context.Context, try func(attempt int) (final bool, err error)) error {
 	pause := p.config.RetryMin
 	for attempt := 1; ; attempt++ {
@@ -251,13 +258,10 @@ func (p *Prover) retry(ctx context.Context, try func(attempt int) (final bool, e
 		if err == nil || final || ctx.Err() != nil {
 			return err
 		}
-		p.config.Logger.Warn("trying again", "attempt", attempt, "pause", pause, "error", err)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		wait := max(pause, da.RetryAfter(err))
+		p.config.Logger.Warn("trying again", "attempt", attempt, "pause", wait, "error", err)
+		if err := p.sleep(ctx, wait); err != nil {
+			return err
 		}
 		pause = min(2*pause, p.config.RetryMax)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/statediff"
 )
@@ -36,6 +37,12 @@ func newNet(t testing.TB) *net {
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
 	return &net{link.NewBus(1 << 20), &faultyDA{DAClient: inprocess.New()}, key}
+}
+
+func (n *net) signer(t testing.TB) attest.Signer {
+	key, err := attest.NewKey(crypto.FromECDSA(n.key))
+	require.NoError(t, err)
+	return key
 }
 
 func (n *net) config(w *world) Config {
@@ -79,7 +86,7 @@ func (n *net) attestations(t testing.TB, count int) map[uint64]*chain.Attestatio
 		require.NoError(t, err)
 		a := new(chain.Attestation)
 		require.NoError(t, a.UnmarshalBinary(msg))
-		signer, err := Recover(a)
+		signer, err := attest.Recover(a)
 		require.NoError(t, err)
 		require.Equal(t, crypto.PubkeyToAddress(n.key.PublicKey), signer)
 		out[a.Block.Number] = a
@@ -144,7 +151,7 @@ func TestAttestations(t *testing.T) {
 			BlockDigest: chain.Keccak256(block), ChangesDigest: s.changes.Digest(), WitnessDigest: chain.Keccak256(witness),
 			DiffDigest: chain.Keccak256(s.diff), Program: ReexecutionProgram,
 		}
-		require.NoError(t, Sign(want, n.key)) // signatures are deterministic (RFC 6979)
+		require.NoError(t, attest.Sign(want, n.signer(t))) // signatures are deterministic (RFC 6979)
 		require.Equal(t, want, got[s.block.Header.Number])
 	}
 	require.Empty(t, p.Failures())

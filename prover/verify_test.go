@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
@@ -195,48 +194,6 @@ func TestVerifyEnds(t *testing.T) {
 	cancel()
 	_, err := Verify(ctx, w.executor, blocks[0].block, blocks[0].witness)
 	require.ErrorIs(t, err, context.Canceled)
-}
-
-func TestSignature(t *testing.T) {
-	key, err := crypto.GenerateKey()
-	require.NoError(t, err)
-	a := &chain.Attestation{ChainID: 1, Block: chain.BlockID{Number: 5}, Program: ReexecutionProgram}
-	require.NoError(t, Sign(a, key))
-	signer, err := Recover(a)
-	require.NoError(t, err)
-	require.Equal(t, crypto.PubkeyToAddress(key.PublicKey), signer)
-
-	// Every field is signed: any other attestation has another signer.
-	for name, alter := range map[string]func(*chain.Attestation){
-		"chain id": func(a *chain.Attestation) { a.ChainID++ }, "term": func(a *chain.Attestation) { a.Term++ },
-		"number": func(a *chain.Attestation) { a.Block.Number++ }, "block": func(a *chain.Attestation) { a.Block.Hash[0]++ },
-		"parent": func(a *chain.Attestation) { a.ParentHash[0]++ }, "pre": func(a *chain.Attestation) { a.PreRoot[0]++ },
-		"post": func(a *chain.Attestation) { a.PostRoot[0]++ }, "receipts": func(a *chain.Attestation) { a.ReceiptsRoot[0]++ },
-		"body": func(a *chain.Attestation) { a.BlockDigest[0]++ }, "changes": func(a *chain.Attestation) { a.ChangesDigest[0]++ },
-		"witness": func(a *chain.Attestation) { a.WitnessDigest[0]++ }, "diff": func(a *chain.Attestation) { a.DiffDigest[0]++ },
-		"program": func(a *chain.Attestation) { a.Program[0]++ },
-	} {
-		other := *a
-		alter(&other)
-		if got, err := Recover(&other); err == nil && got == signer {
-			t.Errorf("%s is not signed", name)
-		}
-	}
-
-	// Nobody can make a second signature of a first: S is low, V is 0 or 1.
-	high := *a
-	var s, order uint256.Int
-	s.SetBytes(high.Signature[32:64])
-	order.SetFromBig(crypto.S256().Params().N)
-	s.Sub(&order, &s)
-	s.WriteToSlice(high.Signature[32:64])
-	high.Signature[64] ^= 1
-	ethereum := *a
-	ethereum.Signature[64] += 27
-	for name, bad := range map[string]chain.Attestation{"high S": high, "V of 27": ethereum, "no signature": {}} {
-		_, err := Recover(&bad)
-		require.ErrorIs(t, err, chain.ErrCorrupt, name)
-	}
 }
 
 // BenchmarkVerify is one block of the development load, from the bytes of block

@@ -36,6 +36,10 @@ type Config struct {
 	// Namespaces are the first parts of the method names that are served. Default:
 	// DefaultNamespaces. There is one more, "testing".
 	Namespaces []string
+	// Extra are the objects behind namespaces that are not the door's own, by name, such
+	// as rpc/work's "prover": their methods are served as go-ethereum's rpc.Server serves
+	// them. Default: none.
+	Extra map[string]any
 	// Version is what web3_clientVersion answers. Default: "vivace".
 	Version string
 	// Hosts are the names, besides IP addresses, under which clients may address the
@@ -197,6 +201,9 @@ func (c *Config) validate() error {
 		return errors.New("rpc: Config.Engine is required")
 	case slices.Contains(c.Namespaces, "admin"):
 		return errors.New("rpc: namespace admin is turned on by Config.Admin, at its own path")
+	}
+	if _, taken := c.Extra["admin"]; taken {
+		return errors.New("rpc: Config.Extra: namespace admin is the door's own")
 	}
 	if err := c.Limits.validate(); err != nil {
 		return fmt.Errorf("rpc: %w", err)

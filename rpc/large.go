@@ -49,6 +49,9 @@ var volumes = map[string]volume{
 	"eth_sendRawTransactionSync":  slow,
 	"realtime_sendRawTransaction": slow,
 
+	"prover_evidence": reading,
+
+	"prover_objects":        searching,
 	"eth_getProof":          searching,
 	"eth_getLogs":           searching,
 	"eth_getLogsWithCursor": searching,

@@ -12,13 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/rpc/work"
 )
 
 // quietDoor is a door whose queues a test fills.
 func quietDoor(t *testing.T, limits Limits) *Server {
 	t.Helper()
 	node := rpctest.Dev(t, rpctest.Options{})
-	door, err := New(Config{Backend: node, Engine: node.Engine(), Limits: limits, Namespaces: append(DefaultNamespaces(), "testing")})
+	door, err := New(Config{
+		Backend: node, Engine: node.Engine(), Limits: limits, Namespaces: append(DefaultNamespaces(), "testing"),
+		Extra: map[string]any{"prover": new(work.API)},
+	})
 	require.NoError(t, err)
 	t.Cleanup(door.Close)
 	return door
@@ -122,4 +126,26 @@ func TestTraceLimit(t *testing.T) {
 	cfg.Services.Traces.ResultMax = int(cfg.Limits.Memory/6) + 1
 	_, err = New(cfg)
 	require.ErrorContains(t, err, "ResultMax")
+}
+
+// echo is a namespace of somebody else's.
+type echo struct{}
+
+func (echo) Say(text string) string { return text }
+
+// Namespaces of the embedder's own are served beside the door's, whose names they may
+// not take.
+func TestExtraNamespaces(t *testing.T) {
+	node := rpctest.Dev(t, rpctest.Options{})
+	config := Config{Backend: node, Engine: node.Engine(), Namespaces: []string{"eth"}, Extra: map[string]any{"echo": echo{}}}
+	door, err := New(config)
+	require.NoError(t, err)
+	t.Cleanup(door.Close)
+	_, answer := askDoor(door, `{"jsonrpc":"2.0","id":1,"method":"echo_say","params":["hello"]}`)
+	require.Contains(t, answer, `"result":"hello"`)
+	for _, name := range []string{"eth", "debug", "admin"} {
+		config.Extra = map[string]any{name: echo{}}
+		_, err := New(config)
+		require.ErrorContains(t, err, "the door's own")
+	}
 }

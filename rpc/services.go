@@ -57,7 +57,14 @@ func (s *services) receivers(realtime bool) ([]receiver, error) {
 			return nil, fmt.Errorf("rpc: Config.Namespaces: there is no namespace %q", name)
 		}
 	}
-	return slices.DeleteFunc(all, func(r receiver) bool { return !slices.Contains(s.cfg.Namespaces, r.namespace) }), nil
+	served := slices.DeleteFunc(slices.Clone(all), func(r receiver) bool { return !slices.Contains(s.cfg.Namespaces, r.namespace) })
+	for name, object := range s.cfg.Extra {
+		if slices.ContainsFunc(all, func(r receiver) bool { return r.namespace == name }) {
+			return nil, fmt.Errorf("rpc: Config.Extra: namespace %s is the door's own", name)
+		}
+		served = append(served, receiver{name, object})
+	}
+	return served, nil
 }
 
 // all are the objects behind all namespaces.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
 )
 
 // ErrNotAllowed is the word of somebody who is no prover of ours, of a program that is
@@ -60,7 +60,7 @@ type verdict struct {
 
 // take enters an attestation. With an error, nothing of it counts for the block.
 func (c *collector) take(a *chain.Attestation) (v verdict, err error) {
-	signer, err := prover.Recover(a)
+	signer, err := attest.Recover(a)
 	if err != nil {
 		return v, err
 	}

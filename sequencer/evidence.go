@@ -7,7 +7,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/rlp"
-	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
 )
 
 // Evidence is a word of a prover of ours that contradicts our block: it differs from
@@ -115,7 +115,7 @@ func (c *collector) recallEvidence(payload []byte) error {
 		return err
 	}
 	var err error
-	if e.Signer, err = prover.Recover(&e.Attestation); err != nil {
+	if e.Signer, err = attest.Recover(&e.Attestation); err != nil {
 		return &chain.CorruptError{What: "evidence", Offset: -1, Err: err}
 	}
 	c.mu.Lock()

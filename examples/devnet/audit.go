@@ -10,7 +10,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
 )
 
 // An audit compares what the roles say of the same block: the sequencer's header,
@@ -71,7 +71,7 @@ func (a *audit) attestation(msg []byte) error {
 	if err := at.UnmarshalBinary(msg); err != nil {
 		return err
 	}
-	signer, err := prover.Recover(&at)
+	signer, err := attest.Recover(&at)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ var budgets = []struct {
 	{"statediff", 16, "it is to be imported alone; a compressor is what it may add"},
 	{"internal/envelope", 16, "whoever checks a signed message has this: a compressor, and secp256k1 without a C compiler"},
 	{"statediff/gossip", 200, "libp2p over TCP, Noise and yamux alone; with QUIC and WebRTC, which libp2p.New brings, it would be twice as many"},
+	{"prover/attest", 8, "full nodes check the words of provers, and execute nothing: chain's five, and secp256k1 without a C compiler"},
 }
 
 func TestBudgets(t *testing.T) {

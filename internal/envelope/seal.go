@@ -3,20 +3,8 @@ package envelope
 import (
 	"fmt"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/vivace-chain/vivace/chain"
 )
-
-// A Signer has a key. The key may be elsewhere: sign may take its time, and fail.
-type Signer interface {
-	// Sign signs a hash: secp256k1, R ‖ S ‖ V with S in the lower half of the order
-	// and V 0 or 1. The same hash gives the same bytes (RFC 6979), or else a
-	// repetition is a message of its own. It may be called concurrently.
-	Sign(hash common.Hash) ([65]byte, error)
-	// Address is who the signatures recover to.
-	Address() common.Address
-}
 
 // Seal appends the envelope of body to dst. It packs the body where that is worth
 // it. It does not keep body. An error matches chain.ErrTooLarge or chain.ErrCorrupt

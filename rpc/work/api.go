@@ -1,0 +1,152 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
+	"github.com/vivace-chain/vivace/sequencer"
+)
+
+// A Desk has the work; *sequencer.Desk is one. All methods may be called concurrently.
+type Desk interface {
+	// Allows reports whether somebody is a prover of the chain.
+	Allows(who common.Address) bool
+	// Lease, Renew and Release are about the leases of a prover.
+	Lease(who common.Address, n int) ([]prover.Job, error)
+	Renew(who common.Address, lease uint64) (time.Time, error)
+	Release(who common.Address, lease uint64, why string) error
+	// Submit enters an attestation, whoever brings it.
+	Submit(ctx context.Context, a *chain.Attestation) error
+	// Objects reads the objects of an unproven block.
+	Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error)
+	// Stats and Evidence are for whoever wants to know.
+	Stats() sequencer.DeskStats
+	Evidence() []sequencer.Evidence
+}
+
+// Config says what an API serves. Desk and ChainID are required.
+type Config struct {
+	Desk    Desk
+	ChainID uint64
+	// Recover returns who signed a request. Default: in pure Go.
+	Recover attest.Recoverer
+	// Now is the clock that stamps are compared with. Default time.Now.
+	Now func() time.Time
+}
+
+// An API is the namespace prover. Its methods may be called concurrently; errors are
+// those of errors.go.
+type API struct {
+	desk Desk
+	gate gate
+}
+
+// New makes the namespace of a sequencer; register it at the door as "prover".
+func New(c Config) (*API, error) {
+	switch {
+	case c.Desk == nil:
+		return nil, errors.New("work: Config.Desk is required")
+	case c.ChainID == 0:
+		return nil, errors.New("work: Config.ChainID is required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &API{
+		desk: c.Desk,
+		gate: gate{
+			chainID: c.ChainID, allows: c.Desk.Allows, recover: c.Recover, now: c.Now, since: c.Now(),
+			seen: make(map[common.Address]*nonces),
+		},
+	}, nil
+}
+
+// Lease is prover_lease.
+func (a *API) Lease(_ context.Context, n hexutil.Uint64, stamp Stamp) ([]Lease, error) {
+	who, err := a.gate.admit(&ask{method: "lease", number: uint64(n)}, &stamp)
+	if err != nil {
+		return nil, coded(err)
+	}
+	jobs, err := a.desk.Lease(who, int(min(n, LeaseMax)))
+	if err != nil {
+		return nil, coded(err)
+	}
+	leases, now := make([]Lease, len(jobs)), time.Now()
+	for i := range jobs {
+		leases[i] = newLease(&jobs[i], now)
+	}
+	return leases, nil
+}
+
+// Renew is prover_renew.
+func (a *API) Renew(_ context.Context, lease hexutil.Uint64, stamp Stamp) (hexutil.Uint64, error) {
+	who, err := a.gate.admit(&ask{method: "renew", number: uint64(lease)}, &stamp)
+	if err != nil {
+		return 0, coded(err)
+	}
+	until, err := a.desk.Renew(who, uint64(lease))
+	return milliseconds(time.Until(until)), coded(err)
+}
+
+// Release is prover_release.
+func (a *API) Release(_ context.Context, lease hexutil.Uint64, why string, stamp Stamp) (bool, error) {
+	if len(why) > whyMax {
+		return false, wire.InvalidParams("why has %d bytes, at most %d may be", len(why), whyMax)
+	}
+	who, err := a.gate.admit(&ask{method: "release", number: uint64(lease), text: why}, &stamp)
+	if err != nil {
+		return false, coded(err)
+	}
+	err = a.desk.Release(who, uint64(lease), why)
+	return err == nil, coded(err)
+}
+
+// Submit is prover_submit. A word that was entered before is entered again, to the
+// same effect.
+func (a *API) Submit(ctx context.Context, attestation hexutil.Bytes) (bool, error) {
+	if len(attestation) > attestationMax {
+		return false, wire.InvalidParams("attestation has %d bytes, at most %d may be", len(attestation), attestationMax)
+	}
+	var word chain.Attestation
+	if err := word.UnmarshalBinary(attestation); err != nil {
+		return false, coded(err)
+	}
+	err := a.desk.Submit(ctx, &word)
+	return err == nil, coded(err)
+}
+
+// Objects is prover_objects.
+func (a *API) Objects(ctx context.Context, number hexutil.Uint64, stamp Stamp) (*Objects, error) {
+	if _, err := a.gate.admit(&ask{method: "objects", number: uint64(number)}, &stamp); err != nil {
+		return nil, coded(err)
+	}
+	block, witness, diff, err := a.desk.Objects(ctx, uint64(number))
+	if err != nil {
+		return nil, coded(fmt.Errorf("objects: %w", err))
+	}
+	return &Objects{block, witness, diff}, nil
+}
+
+// Status is prover_status.
+func (a *API) Status() *Status { return newStatus(a.desk.Stats()) }
+
+// Evidence is prover_evidence: what is kept, from number from on.
+func (a *API) Evidence(from hexutil.Uint64) []Evidence {
+	kept := a.desk.Evidence()
+	kept = kept[min(uint64(from), uint64(len(kept))):]
+	kept = kept[:min(len(kept), evidenceMax)]
+	out := make([]Evidence, len(kept))
+	for i := range kept {
+		out[i] = newEvidence(&kept[i])
+	}
+	return out
+}

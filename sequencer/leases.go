@@ -1,0 +1,384 @@
+package sequencer
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
+)
+
+// DeskConfig bounds what a Desk promises. The zero value is useful.
+type DeskConfig struct {
+	// TTL is how long a lease lasts that is not renewed. Default 30 s.
+	TTL time.Duration
+	// Patience is how long a block is given to nobody else while its lease is renewed:
+	// a prover that hangs renews for ever. Default 2 min.
+	Patience time.Duration
+	// HoldMin is how long a prover that failed with a block, or let its lease run out, is
+	// not given it again. It doubles from one failure to the next up to HoldMax; so does
+	// the time for which nobody is given a block that several provers failed with. No
+	// block is given up: nothing after it would ever be proven. Defaults 2 s and 60 s.
+	HoldMin, HoldMax time.Duration
+	// LeasesPerProver and Leases bound the leases that last. Defaults 64 and 4,096.
+	LeasesPerProver, Leases int
+	// Blocks is how many unproven blocks, from the oldest, are given out. Default 1,024.
+	Blocks int
+	// ObjectsBytes bounds what Objects reads: block, witness and diff together. Default
+	// 24 MiB.
+	ObjectsBytes int
+	// Now is a monotonic clock. Default time.Now.
+	Now func() time.Time
+}
+
+func (c DeskConfig) withDefaults() DeskConfig {
+	orDefault(&c.TTL, 30*time.Second)
+	orDefault(&c.Patience, 2*time.Minute)
+	orDefault(&c.HoldMin, 2*time.Second)
+	orDefault(&c.HoldMax, time.Minute)
+	orDefault(&c.LeasesPerProver, 64)
+	orDefault(&c.Leases, 4096)
+	orDefault(&c.Blocks, 1024)
+	orDefault(&c.ObjectsBytes, 24<<20)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// A board is what a Desk must know of the chain; a Sequencer is one.
+type board interface {
+	Unproven(limit int) []Unproven
+	Attest(ctx context.Context, a *chain.Attestation) error
+	Evidence() []Evidence
+}
+
+// A Desk shares the unproven blocks out among the provers, so that each block is
+// worked on by as many of them as must agree, and the blocks of a prover that is lost
+// go to others. All of it is in memory and of this process: after a restart everything
+// is given out again, and work is done twice, which harms nobody. What counts is an
+// attestation, for which no lease is asked.
+//
+// A lease has a random number. Only who was given it can renew or release it, so that
+// one who comes back after his time cannot touch the lease of who came after him.
+//
+// All methods may be called concurrently. The Desk believes who the caller says the
+// prover is: see package rpc/work.
+type Desk struct {
+	cfg       DeskConfig
+	board     board
+	da        chain.DAClient
+	allowed   map[common.Address]bool
+	threshold int
+
+	mu     sync.Mutex
+	blocks map[uint64]*leasing // what is leased, or failed
+	leases map[uint64]*lease
+	held   map[common.Address]int // leases that last
+	counts DeskCounts
+}
+
+// A leasing is what the Desk knows of a block.
+type leasing struct {
+	leases   []*lease
+	failures map[common.Address]*failure
+	rests    time.Time // nobody is given it before
+}
+
+type lease struct {
+	id, number     uint64
+	prover         common.Address
+	began, expires time.Time
+}
+
+type failure struct {
+	times int
+	until time.Time // he is not given the block before
+	why   string
+}
+
+// DeskCounts are what a Desk did since it was made.
+type DeskCounts struct {
+	Granted, Renewed, Released uint64
+	Expired                    uint64 // leases that ran out
+	Failed                     uint64 // leases given back because the block could not be proven
+	Submitted, Refused         uint64 // attestations that were taken, and that were not
+}
+
+// NewDesk makes the Desk of a sequencer that has Config.Provers.
+func NewDesk(s *Sequencer, c DeskConfig) *Desk {
+	return newDesk(s, s.cfg.DA, s.cfg.Provers, s.cfg.ProverThreshold, c)
+}
+
+func newDesk(b board, client chain.DAClient, provers []common.Address, threshold int, c DeskConfig) *Desk {
+	d := &Desk{
+		cfg: c.withDefaults(), board: b, da: client, allowed: make(map[common.Address]bool), threshold: threshold,
+		blocks: make(map[uint64]*leasing), leases: make(map[uint64]*lease), held: make(map[common.Address]int),
+	}
+	for _, p := range provers {
+		d.allowed[p] = true
+	}
+	return d
+}
+
+// Allows reports whether somebody is a prover of the chain.
+func (d *Desk) Allows(who common.Address) bool { return d.allowed[who] }
+
+// Lease gives a prover up to n blocks, the oldest first; none if there is nothing for
+// him to do. The error matches ErrNotAllowed, or chain.ErrBusy if he has as many as he
+// may have, or all together do.
+func (d *Desk) Lease(who common.Address, n int) ([]prover.Job, error) {
+	if !d.allowed[who] {
+		return nil, fmt.Errorf("lease for %s: %w", who, ErrNotAllowed)
+	}
+	todo := d.board.Unproven(d.cfg.Blocks)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.cfg.Now()
+	d.tidy(todo, now)
+	var jobs []prover.Job
+	for i := range todo {
+		if len(jobs) >= n {
+			break
+		}
+		if !d.isFor(&todo[i], who, now) {
+			continue
+		}
+		if d.held[who] >= d.cfg.LeasesPerProver || len(d.leases) >= d.cfg.Leases {
+			if len(jobs) == 0 {
+				return nil, fmt.Errorf("%w: %s has %d leases, all together %d", chain.ErrBusy, who, d.held[who], len(d.leases))
+			}
+			break
+		}
+		l := d.grant(who, todo[i].Publication.Block.Number, now)
+		jobs = append(jobs, prover.Job{Publication: todo[i].Publication, Lease: l.id, Deadline: l.expires})
+	}
+	return jobs, nil
+}
+
+// isFor reports whether a block is to be given to a prover now.
+func (d *Desk) isFor(u *Unproven, who common.Address, now time.Time) bool {
+	missing := d.threshold - len(u.Signers)
+	b := d.blocks[u.Publication.Block.Number]
+	switch {
+	case missing <= 0 || slices.Contains(u.Signers, who):
+		return false
+	case b == nil:
+		return true
+	case now.Before(b.rests):
+		return false
+	}
+	if f := b.failures[who]; f != nil && now.Before(f.until) {
+		return false
+	}
+	for _, l := range b.leases {
+		if l.prover == who {
+			return false
+		}
+		if now.Sub(l.began) < d.cfg.Patience {
+			missing--
+		}
+	}
+	return missing > 0
+}
+
+func (d *Desk) grant(who common.Address, number uint64, now time.Time) *lease {
+	l := &lease{id: d.newID(), number: number, prover: who, began: now, expires: now.Add(d.cfg.TTL)}
+	b := d.block(number)
+	b.leases = append(b.leases, l)
+	d.leases[l.id] = l
+	d.held[who]++
+	d.counts.Granted++
+	return l
+}
+
+func (d *Desk) block(number uint64) *leasing {
+	b := d.blocks[number]
+	if b == nil {
+		b = &leasing{failures: make(map[common.Address]*failure)}
+		d.blocks[number] = b
+	}
+	return b
+}
+
+// newID is a number that nobody can guess and no lease has; 0 is none.
+func (d *Desk) newID() uint64 {
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // it does not fail
+		id := binary.BigEndian.Uint64(b[:])
+		if id != 0 && d.leases[id] == nil {
+			return id
+		}
+	}
+}
+
+// tidy ends the leases that ran out, and forgets the blocks that are proven.
+func (d *Desk) tidy(todo []Unproven, now time.Time) {
+	for _, l := range d.leases {
+		if !now.Before(l.expires) {
+			d.counts.Expired++
+			d.end(l)
+			d.fail(l, "the lease ran out", now)
+		}
+	}
+	for number, b := range d.blocks {
+		if len(todo) > 0 && number >= todo[0].Publication.Block.Number {
+			continue
+		}
+		for _, l := range slices.Clone(b.leases) {
+			d.end(l)
+		}
+		delete(d.blocks, number)
+	}
+}
+
+// end takes a lease out of the books.
+func (d *Desk) end(l *lease) {
+	delete(d.leases, l.id)
+	if d.held[l.prover]--; d.held[l.prover] == 0 {
+		delete(d.held, l.prover)
+	}
+	b := d.blocks[l.number]
+	b.leases = slices.DeleteFunc(b.leases, func(other *lease) bool { return other == l })
+}
+
+// fail keeps a block from the prover that failed with it for a while; and if others
+// failed as well, so that the block is to blame, from all.
+func (d *Desk) fail(l *lease, why string, now time.Time) {
+	b := d.block(l.number)
+	f := b.failures[l.prover]
+	if f == nil {
+		f = new(failure)
+		b.failures[l.prover] = f
+	}
+	f.times++
+	f.why = why
+	f.until = now.Add(d.hold(f.times))
+	if provers := len(b.failures); provers > 1 {
+		b.rests = now.Add(d.hold(provers - 1))
+	}
+}
+
+// hold is HoldMin, doubled with each time, up to HoldMax.
+func (d *Desk) hold(times int) time.Duration {
+	hold := d.cfg.HoldMin
+	for i := 1; i < times && hold < d.cfg.HoldMax; i++ {
+		hold *= 2
+	}
+	return min(hold, d.cfg.HoldMax)
+}
+
+// find returns a lease that lasts and is the prover's. The error matches
+// prover.ErrLeaseLost.
+func (d *Desk) find(who common.Address, id uint64, now time.Time) (*lease, error) {
+	if l := d.leases[id]; l != nil && l.prover == who && now.Before(l.expires) {
+		return l, nil
+	}
+	return nil, fmt.Errorf("lease %#x of %s: %w", id, who, prover.ErrLeaseLost)
+}
+
+// Renew lets a lease last TTL from now, and returns until when. The error matches
+// prover.ErrLeaseLost.
+func (d *Desk) Renew(who common.Address, id uint64) (time.Time, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.cfg.Now()
+	l, err := d.find(who, id, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	d.counts.Renewed++
+	l.expires = now.Add(d.cfg.TTL)
+	return l.expires, nil
+}
+
+// Release ends a lease. why is empty if the prover leaves, or else why it cannot prove
+// the block. The error matches prover.ErrLeaseLost.
+func (d *Desk) Release(who common.Address, id uint64, why string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.cfg.Now()
+	l, err := d.find(who, id, now)
+	if err != nil {
+		return err
+	}
+	d.end(l)
+	if why == "" {
+		d.counts.Released++
+		return nil
+	}
+	d.counts.Failed++
+	d.fail(l, why, now)
+	return nil
+}
+
+// Submit enters an attestation, whoever had a lease: see Sequencer.Attest, whose errors
+// these are. If the signer has one for the block, it ends.
+func (d *Desk) Submit(ctx context.Context, a *chain.Attestation) error {
+	err := d.board.Attest(ctx, a)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.counts.Refused++
+	} else {
+		d.counts.Submitted++
+	}
+	wrong := errors.Is(err, chain.ErrMismatch)
+	b := d.blocks[a.Block.Number]
+	if err != nil && !wrong || b == nil || len(b.leases) == 0 {
+		return err
+	}
+	// It was recovered before, so this does not fail for an attestation that counts.
+	signer, _ := attest.Recover(a)
+	for _, l := range slices.Clone(b.leases) {
+		if l.prover != signer {
+			continue
+		}
+		d.end(l)
+		if wrong {
+			d.fail(l, err.Error(), d.cfg.Now())
+		}
+	}
+	return err
+}
+
+// Objects reads the payloads of an unproven block's objects from the data-availability
+// layer, for provers that cannot reach it. The error matches chain.ErrNotFound,
+// chain.ErrTooLarge, or is the layer's.
+func (d *Desk) Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error) {
+	todo := d.board.Unproven(d.cfg.Blocks)
+	i, found := slices.BinarySearchFunc(todo, number, func(u Unproven, number uint64) int {
+		return cmp.Compare(u.Publication.Block.Number, number)
+	})
+	if !found {
+		return nil, nil, nil, fmt.Errorf("objects of block %d, which is not among the unproven ones: %w", number, chain.ErrNotFound)
+	}
+	p, left := &todo[i].Publication, d.cfg.ObjectsBytes
+	for _, o := range []struct {
+		kind    da.Kind
+		id      chain.BlobID
+		payload *[]byte
+	}{{da.Block, p.Body, &block}, {da.Witness, p.Witness, &witness}, {da.Diff, p.Diff, &diff}} {
+		object, err := da.Get(ctx, d.da, o.id, da.Want{Kind: o.kind, Block: p.Block})
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if left -= len(object.Payload); left < 0 {
+			return nil, nil, nil, fmt.Errorf("%w: objects of block %d have more than %d bytes", chain.ErrTooLarge, number, d.cfg.ObjectsBytes)
+		}
+		*o.payload = object.Payload
+	}
+	return block, witness, diff, nil
+}
