@@ -102,6 +102,9 @@ func (b *Backend) judge(in *prover.Input, stdout []byte) (*prover.Output, error)
 	if err := out.UnmarshalBinary(stdout); err != nil {
 		return nil, err
 	}
+	if len(out.Proof) > b.config.ProofMax {
+		return nil, fmt.Errorf("%w: proof has more than %d bytes", chain.ErrTooLarge, b.config.ProofMax)
+	}
 	if got := out.Public.ChainID; got != in.ChainID {
 		return nil, fmt.Errorf("%w: output for chain %d", chain.ErrMismatch, got)
 	}
