@@ -137,5 +137,6 @@ func (b *Backend) checkGuest() error {
 	return nil
 }
 
-// trouble makes err one that is no verdict.
-func trouble(err error) error { return fmt.Errorf("%w: %w", da.ErrTransient, err) }
+// trouble makes err one that is no verdict. What err matches is hidden: a mismatch in
+// what the command says is none of the block.
+func trouble(err error) error { return fmt.Errorf("%w: %v", da.ErrTransient, err) }
