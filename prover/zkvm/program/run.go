@@ -2,7 +2,6 @@ package program
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/prover"
-	"github.com/vivace-chain/vivace/statediff"
 )
 
 // ExitRefused is the status of a guest that refused: its input is no frame, or the
@@ -36,10 +34,9 @@ func Run(ctx context.Context, in io.Reader, precompiles Precompiles) ([]byte, er
 	return output.AppendBinary(nil)
 }
 
-// Check verifies the block from its witness alone, and that the diff decodes to the
-// proven changes. It executes with the interpreter, which is the same on every
-// machine. ChainID is not looked at: the rules decide. Errors are those of
-// ParseRules, of prover.Verify and of the decoders.
+// Check is prover.Reexecution by the rules in in.Config, which also have the chain id:
+// in.ChainID is not looked at. It executes with the interpreter, which is the same on
+// every machine. Errors are those of ParseRules and of prover.Reexecution.
 func Check(ctx context.Context, in *prover.Input, precompiles Precompiles) (*Output, error) {
 	config, err := ParseRules(in.Config)
 	if err != nil {
@@ -49,54 +46,13 @@ func Check(ctx context.Context, in *prover.Input, precompiles Precompiles) (*Out
 	if err != nil {
 		return nil, err
 	}
-	var (
-		block   chain.Block
-		witness chain.Witness
-	)
-	if err := block.UnmarshalBinary(in.Block); err != nil {
-		return nil, err
-	}
-	if err := witness.UnmarshalBinary(in.Witness); err != nil {
-		return nil, err
-	}
-	verified, err := prover.Verify(ctx, executor, &block, &witness)
+	given := *in
+	given.ChainID = config.ChainID.Uint64()
+	out, err := prover.NewReexecution(executor, prover.ReexecutionProgram, nil).Prove(ctx, &given)
 	if err != nil {
 		return nil, err
 	}
-	changes := verified.Changes.Digest()
-	if err := checkDiff(in.Diff, &block, verified, changes); err != nil {
-		return nil, err
-	}
-	return &Output{
-		Public: chain.Attestation{
-			ChainID:       config.ChainID.Uint64(),
-			Term:          block.Header.Term(),
-			Block:         block.Header.ID(),
-			ParentHash:    block.Header.ParentHash,
-			PreRoot:       verified.PreRoot,
-			PostRoot:      verified.PostRoot,
-			ReceiptsRoot:  verified.ReceiptsRoot,
-			BlockDigest:   chain.Keccak256(in.Block),
-			ChangesDigest: changes,
-			WitnessDigest: chain.Keccak256(in.Witness),
-			DiffDigest:    chain.Keccak256(in.Diff),
-		},
-		Rules: chain.Keccak256(in.Config),
-	}, nil
-}
-
-// checkDiff decodes the diff against the proven state before: who applies it must get
-// the proven changes and nothing else.
-func checkDiff(diff []byte, b *chain.Block, v *prover.Verified, want common.Hash) error {
-	var changes chain.Changes
-	decoder := statediff.New(statediff.Config{Stateless: true})
-	if err := decoder.Decode(&changes, diff, v.Prior); err != nil {
-		return fmt.Errorf("diff of block %d: %w", b.Header.Number, err)
-	}
-	if got := changes.Digest(); got != want {
-		return &chain.MismatchError{Block: b.Header.Number, Field: "changes of diff", Got: got.Hex(), Want: want.Hex()}
-	}
-	return nil
+	return &Output{Public: out.Public, Rules: chain.Keccak256(in.Config)}, nil
 }
 
 // lineMax is the most bytes of a Line.
