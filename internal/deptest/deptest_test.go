@@ -148,6 +148,11 @@ var bans = []struct {
 		"ours is what we compare with it",
 	},
 	{
+		"a guest interprets",
+		in("prover/zkvm"), anyUnder("execution/jit", "execution/internal/jit"), nothing,
+		"machines whose execution is proven run no code that is made while they run; and a check must be the same on all",
+	},
+	{
 		"the vocabulary is at the bottom",
 		func(pkg string) bool { return pkg == "chain" }, func(p string) bool {
 			return under(p, module) && p != module+"/internal/rlp"
