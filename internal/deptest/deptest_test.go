@@ -27,6 +27,7 @@ var budgets = []struct {
 	{"da/unassigned", 6, "it refuses, politely"},
 	{"trie", 12, "it is to be imported alone into other stacks"},
 	{"statediff", 16, "it is to be imported alone; a compressor is what it may add"},
+	{"prover/zkvm/guest", 112, "whatever is linked into a guest is in its name, and has to be believed"},
 	{"internal/envelope", 16, "whoever checks a signed message has this: a compressor, and secp256k1 without a C compiler"},
 	{"prover/attest", 8, "full nodes check the words of provers, and execute nothing: chain's five, and secp256k1 without a C compiler"},
 	{"statediff/gossip", 16, "as internal/envelope: the order of the feed is a matter of its own"},

@@ -71,11 +71,12 @@ func answer(t *testing.T, alter func(*program.Output)) (name string) {
 }
 
 func TestAnswer(t *testing.T) {
+	t.Setenv("VIVACE_SECRET", "of the prover")
 	name := answer(t, func(o *program.Output) { o.Proof = []byte("12345678") })
 	for what, script := range map[string]string{
 		"reads its input": "cat >/dev/null; cat " + name, "does not": "cat " + name, "leaves a child": "sleep 1000 & cat " + name,
-		"has no environment": `test -z "$HOME" && test -z "$PATH_INFO" && cat ` + name,
-		"is told the guest":  `grep -q 'an executable' "$0" && cat ` + name,
+		"has its own environment": `test -z "$VIVACE_SECRET" && test "$GOMAXPROCS" = 1 && cat ` + name,
+		"is told the guest":       `grep -q 'an executable' "$0" && cat ` + name,
 	} {
 		t.Run(what, func(t *testing.T) {
 			out, err := shell(t, script, 20*time.Second).Prove(t.Context(), question())

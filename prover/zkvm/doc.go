@@ -22,9 +22,9 @@
 // proof, at most Config.ProofMax bytes. Its guest is a main that hands the machine's
 // own input and output to program.Run, for the target that the machine's toolchain
 // has; the executable's hash then is in Program, and Verify of that zkVM must compare
-// it with its own name for the guest. Nothing here verifies a proof: who wants to
-// rely on one does so where attestations are collected, with the verifier of that
-// machine. Guests for machines that are proven are usually built for less than linux
+// it with its own name for the guest. Nothing here verifies a proof: prover.Config.Proven
+// is given it, and who wants to rely on it verifies it where attestations are collected.
+// Guests for machines that are proven are usually built for less than linux
 // (rv32im or rv64im, no kernel): how Go is brought there is the machine's affair.
 //
 // # Trouble and verdicts
