@@ -114,6 +114,8 @@ func TestTrouble(t *testing.T) {
 		"another diff":    {"cat " + answer(t, func(o *program.Output) { o.Public.DiffDigest[0]++ }), "for diff"},
 		"other rules":     {"cat " + answer(t, func(o *program.Output) { o.Rules[0]++ }), "for rules"},
 		"built again":     {`echo more >>"$0"; cat ` + right, "not the one that was read"},
+		"written over":    {`printf 'AN EXECUTABLE' >"$0"; cat ` + right, "not the one that was read"},
+		"another file":    {`cp -p "$0" "$0.new" && mv "$0.new" "$0"; cat ` + right, "not the one that was read"},
 		"refused by it":   {`echo more >>"$0"; exit 3`, "not the one that was read"},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -45,6 +45,6 @@
 //
 // To link an emulator: the machine is to be exchanged. A long-running command with
 // many blocks: what one block leaves behind must not reach the next, and a start costs
-// milliseconds beside seconds of a run. Resource limits set by this package: qemu
+// nine million instructions beside hundreds of millions for a block. Resource limits set by this package: qemu
 // bounds the guest's memory itself, and Go cannot set limits between fork and exec.
 package zkvm
