@@ -27,6 +27,7 @@ var budgets = []struct {
 	{"da/unassigned", 6, "it refuses, politely"},
 	{"trie", 12, "it is to be imported alone into other stacks"},
 	{"statediff", 16, "it is to be imported alone; a compressor is what it may add"},
+	{"prover/zkvm/guest", 112, "whatever is linked into a guest is in its name, and has to be believed"},
 	{"internal/envelope", 16, "whoever checks a signed message has this: a compressor, and secp256k1 without a C compiler"},
 	{"statediff/gossip", 200, "libp2p over TCP, Noise and yamux alone; with QUIC and WebRTC, which libp2p.New brings, it would be twice as many"},
 	{"prover/attest", 8, "full nodes check the words of provers, and execute nothing: chain's five, and secp256k1 without a C compiler"},
@@ -153,6 +154,11 @@ var bans = []struct {
 		"go-ethereum's trie only as a referee",
 		in("chain", "state", "trie", "statediff", "da", "fullnode", "sequencer"), anyUnder(geth+"/trie", geth+"/triedb"), anyUnder("execution"),
 		"ours is what we compare with it",
+	},
+	{
+		"a guest interprets",
+		in("prover/zkvm"), anyUnder("execution/jit", "execution/internal/jit"), nothing,
+		"machines whose execution is proven run no code that is made while they run; and a check must be the same on all",
 	},
 	{
 		"the vocabulary is at the bottom",
