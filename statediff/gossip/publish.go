@@ -57,13 +57,16 @@ func (n *Node) Publish(_ context.Context, topic string, msg []byte) (uint64, err
 	return n.say(kind, payload, true)
 }
 
-// Backfill puts something on the shelf that was published before, by this process or
-// the one before it, for peers who ask. It does not send it. The payload is the noun's
-// encoding: of a chain.Frame, chain.Header, chain.MiniBody, chain.Publication or
-// chain.SnapshotOffer. It comes in the order in which it was published, before the first
-// Publish. Each costs a signature.
-func (n *Node) Backfill(kind envelope.Kind, payload []byte) error {
-	_, err := n.say(kind, payload, false)
+// Backfill puts a message of a topic on the shelf that was published before, by this
+// process or the one before it, for peers who ask. It does not send it. The messages of a
+// topic come in the order in which they were published, before the first Publish. Each
+// costs a signature.
+func (n *Node) Backfill(_ context.Context, topic string, msg []byte) error {
+	kind, payload, err := kindOf(topic, msg)
+	if err != nil {
+		return fmt.Errorf("gossip: backfill: %w", err)
+	}
+	_, err = n.say(kind, payload, false)
 	return err
 }
 

@@ -7,31 +7,34 @@ import (
 	"fmt"
 	"runtime"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
-	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/examples/internal/p2p"
-	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover"
-	"github.com/vivace-chain/vivace/statediff"
-	"github.com/vivace-chain/vivace/statediff/gossip"
+	"github.com/vivace-chain/vivace/prover/attest"
+	"github.com/vivace-chain/vivace/rpc/work"
 )
 
 type proverOptions struct {
-	network cli.Network
-	key     string
-	workers int
+	chain     cli.Chain
+	sequencer string
+	layer     string
+	key       string
+	workers   int
+	objects   bool
 }
 
 // Prover is the program prover: it returns the exit code.
 func Prover(args []string) int {
 	var o proverOptions
 	c := cli.New("prover", "Runs a prover of a Vivace chain: it executes blocks from their witnesses and attests to them.")
-	c.Group("Chain", o.network.Flags)
+	c.Group("Chain", o.chain.Flags)
 	c.Group("Prover", func(f *flag.FlagSet) {
-		f.StringVar(&o.key, "key", filepath.Join(cli.Place("prover"), "key"), "`file` with the signing key; made if missing")
+		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, which has the work")
+		f.StringVar(&o.layer, "da", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.BoolVar(&o.objects, "objects", false, "ask the sequencer for blocks and witnesses, before the layer")
+		f.StringVar(&o.key, "key", "", "`file` with the signing key, made if missing; by default the development chain's prover, whom everybody knows")
 		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how `many` blocks to verify at once")
 	})
 	return c.Run(args, func(ctx context.Context) error { return o.run(ctx, c) })
@@ -41,27 +44,59 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 	if o.workers < 1 {
 		return fmt.Errorf("%w: -workers must be at least 1", cli.ErrUsage)
 	}
-	spec, err := o.network.Spec()
+	spec, err := o.chain.Spec()
 	if err != nil {
 		return err
 	}
-	key, err := cli.Key(o.key)
+	key, err := o.signingKey()
 	if err != nil {
 		return err
 	}
-	links, store, err := o.network.Open(false)
+	signer, err := attest.NewKey(crypto.FromECDSA(key))
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	if o.layer != "" {
+		if _, err := p2p.Layer(o.layer); err != nil {
+			return err
+		}
+	}
+	source, err := work.NewClient(work.ClientConfig{URL: o.sequencer, ChainID: spec.Genesis.ChainID, Signer: signer, Objects: o.objects})
+	if err != nil {
+		return fmt.Errorf("%w: -sequencer: %w", cli.ErrUsage, err)
+	}
+	defer source.Close()
+	invitation, err := p2p.Ask(ctx, o.sequencer, spec.Genesis, c.Log)
+	if ctx.Err() != nil {
+		return nil // asked to end before there was any work
+	}
+	if err != nil {
+		return fmt.Errorf("-sequencer: %w", err)
+	}
+	if o.layer == "" {
+		o.layer = invitation.Layer
+	}
+	layer, err := p2p.Layer(o.layer)
+	if err != nil {
+		return err
+	}
 	p, err := prover.New(prover.Config{
-		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: store, Key: key, Workers: o.workers,
-		Diff:       func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) },
-		Subscriber: links, Publisher: links, From: link.Oldest, Logger: c.Log,
+		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: layer, Signer: signer, Source: source,
+		Workers: o.workers, Logger: c.Log,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("prover of chain %d attests as %s\n", spec.Genesis.ChainID, crypto.PubkeyToAddress(key.PublicKey))
+	fmt.Printf("prover of chain %d attests as %s\n", spec.Genesis.ChainID, signer.Address())
 	return p.Run(ctx)
+}
+
+func (o *proverOptions) signingKey() (*ecdsa.PrivateKey, error) {
+	switch {
+	case o.key != "":
+		return cli.Key(o.key)
+	case o.chain.Genesis != "":
+		return nil, fmt.Errorf("%w: -key is required: only the development chain has a prover whom everybody knows", cli.ErrUsage)
+	}
+	return cli.DevProver()
 }

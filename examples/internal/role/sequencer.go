@@ -22,7 +22,9 @@ import (
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/rpc/node"
+	"github.com/vivace-chain/vivace/rpc/work"
 	"github.com/vivace-chain/vivace/sequencer"
 	"github.com/vivace-chain/vivace/statediff/gossip"
 )
@@ -127,6 +129,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
 	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer.client, peers, peers, store
+	cfg.Backfill = peers.Backfill
 	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {
 		return err
 	}
@@ -149,6 +152,10 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	if layer.own != nil {
 		go cli.PruneDA(ctx, o.ownLayerDir(), o.daBytes, c.Log)
+	}
+	desk := sequencer.NewDesk(s, sequencer.DeskConfig{})
+	if service.Extra, err = provers(desk, spec.Genesis.ChainID); err != nil {
+		return err
 	}
 	page := watch(s, cfg, service, door.Addr())
 	defer page.Close()
@@ -205,6 +212,12 @@ func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*open
 		return nil, err
 	}
 	return l, nil
+}
+
+// provers is the namespace in which provers get work.
+func provers(desk *sequencer.Desk, chainID uint64) (map[string]any, error) {
+	api, err := work.New(work.Config{Desk: desk, ChainID: chainID, Recover: attest.Recoverer(p2p.Recover)})
+	return map[string]any{"prover": api}, err
 }
 
 // watch makes the page that service shows at an address.

@@ -32,6 +32,8 @@ type Service struct {
 	// Page is served at / and below, where nothing else is. Default: a list of what the
 	// door serves.
 	Page http.Handler
+	// Extra are namespaces that are not the door's own.
+	Extra map[string]any
 	// Invitation is served at /network: what others need to know to follow the chain.
 	Invitation http.Handler
 	// Drain ends the program, as a signal would.
@@ -77,7 +79,7 @@ func (s *Service) open() (*rpc.Server, error) {
 	}
 	pages.Handle("GET /", s.Page)
 	cfg := rpc.Config{
-		Backend: s.Backend, Engine: s.Engine, Namespaces: list(o.API),
+		Backend: s.Backend, Engine: s.Engine, Namespaces: list(o.API), Extra: s.Extra,
 		Hosts: list(o.Hosts), Origins: list(o.Origins),
 		Pages: pages, Ready: s.Ready, Logger: s.Log, Version: "vivace/" + Version(),
 	}
