@@ -24,7 +24,7 @@ func TestDrain(t *testing.T) {
 	bin, address := build(t), freeAddress(t)
 	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
-	args := []string{"-network", t.TempDir(), "-datadir", t.TempDir(), "-http.port", port, "-base-fee", "1000000000"}
+	args := append(places(t), "-http.port", port, "-base-fee", "1000000000")
 	load, err := cli.DevLoad()
 	require.NoError(t, err)
 

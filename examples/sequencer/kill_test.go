@@ -199,7 +199,6 @@ func kills(t *testing.T) int {
 func TestKill(t *testing.T) {
 	var (
 		bin     = build(t)
-		network = t.TempDir()
 		address = freeAddress(t)
 		url     = "http://" + address
 		keyFile = filepath.Join(t.TempDir(), "key")
@@ -208,9 +207,9 @@ func TestKill(t *testing.T) {
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
-	args := []string{"-network", network, "-datadir", t.TempDir(), "-http.port", port,
+	args := append(places(t), "-http.port", port,
 		"-block-interval", "200ms", "-snapshot-blocks", "8", "-base-fee", "1000000000",
-		"-provers", crypto.PubkeyToAddress(key.PublicKey).Hex()}
+		"-provers", crypto.PubkeyToAddress(key.PublicKey).Hex())
 	load, err := cli.DevLoad()
 	require.NoError(t, err)
 	var clients []*client
@@ -220,9 +219,9 @@ func TestKill(t *testing.T) {
 
 	s := start(t, filepath.Join(bin, "sequencer"), args...)
 	s.line(t, "sequencer of chain")
-	node := start(t, filepath.Join(bin, "fullnode"), "-network", network, "-datadir", t.TempDir(),
-		"-sequencer", url, "-http.port", "0", "-print-interval", "100ms")
-	prove := start(t, filepath.Join(bin, "prover"), "-network", network, "-key", keyFile)
+	node := start(t, filepath.Join(bin, "fullnode"), "-datadir", t.TempDir(),
+		"-sequencer", url, "-http.port", "0", "-p2p.port", "0", "-print-interval", "100ms")
+	prove := start(t, filepath.Join(bin, "prover"), "-sequencer", url, "-key", keyFile)
 	var (
 		rng   = rand.New(rand.NewPCG(1, 2))
 		since = make([]int, len(clients)) // receipts that the last check asked for
@@ -258,6 +257,18 @@ func TestKill(t *testing.T) {
 	require.True(t, prove.running())
 	node.kill(t)
 	prove.kill(t)
+}
+
+// places are flags that say where a sequencer is, the same when it is started again.
+func places(t *testing.T) []string {
+	t.Helper()
+	flags := []string{"-datadir", t.TempDir()}
+	for _, name := range []string{"-p2p.port", "-da.port"} {
+		_, port, err := net.SplitHostPort(freeAddress(t))
+		require.NoError(t, err)
+		flags = append(flags, name, port)
+	}
+	return flags
 }
 
 func (p *process) running() bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,25 +25,23 @@ func TestUsage(t *testing.T) {
 	loose := filepath.Join(t.TempDir(), "loose")
 	require.NoError(t, os.WriteFile(loose, []byte(strings.Repeat("11", 32)), 0o600))
 	require.NoError(t, os.Chmod(loose, 0o644))
-	used := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(used, "links", "feed"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(used, "links", "feed", "00000000000000000000"), nil, 0o600))
 	doors := [][]string{
 		{"-http.port=65536"}, {"-http.api=eht"}, {"-http.api=admin"}, {"-http.addr=127.0.0.1:1"},
+		{"-p2p.addr=everywhere"}, {"-p2p.port=65536"},
 		{"-admin.enable", "-admin.jwtsecret=" + loose}, {"-state-blocks=1"}, {"-genesis=/does/not/exist"}, {"-genesis=" + loose},
 	}
 	for program, cases := range map[string][][]string{
 		"sequencer": append(doors, []string{"-mini-block-interval=0s"}, []string{"-block-interval=1ms"}, []string{"-snapshot-blocks=0"},
-			[]string{"-provers=0x1"}, []string{"-provers=0x00000000000000000000000000000000000000aa", "-prover-threshold=2"}, []string{"-network=" + used}),
-		"fullnode": append(doors, []string{"-sequencer=localhost:8545"}, []string{"-sequencer="}),
-		"prover":   {{"-workers=0"}, {"-key=" + loose}, {"-genesis=/does/not/exist"}},
+			[]string{"-provers=0x1"}, []string{"-provers=0x00000000000000000000000000000000000000aa", "-prover-threshold=2"}, []string{"-da.layer=eigenda"}, []string{"-provers=dev", "-genesis=/does/not/exist"}),
+		"fullnode": append(doors, []string{"-sequencer=localhost:8545"}, []string{"-sequencer="}, []string{"-signer=0x1"}, []string{"-da.layer=carrier-pigeon=http://x"}),
+		"prover":   {{"-workers=0"}, {"-key=" + loose}, {"-genesis=/does/not/exist"}, {"-sequencer="}, {"-da.layer=x"}},
 	} {
 		for _, flags := range cases {
 			t.Run(program+" "+strings.Join(flags, " "), func(t *testing.T) {
 				dir := t.TempDir()
-				args := append([]string{"-network=" + filepath.Join(dir, "network")}, flags...)
+				args := flags
 				if program != "prover" {
-					args = append(args, "-datadir="+filepath.Join(dir, "data"))
+					args = append(slices.Clone(args), "-datadir="+filepath.Join(dir, "data"))
 				}
 				code, stdout, stderr := runToEnd(t, filepath.Join(bin, program), args...)
 				require.Equal(t, cli.ExitUsage, code, stderr)
@@ -68,8 +68,7 @@ func testPortTaken(t *testing.T, bin string) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	for _, program := range []string{"sequencer", "fullnode"} {
-		code, stdout, stderr := runToEnd(t, filepath.Join(bin, program), "-http.port="+port,
-			"-network="+filepath.Join(dir, "network"), "-datadir="+filepath.Join(dir, "data"))
+		code, stdout, stderr := runToEnd(t, filepath.Join(bin, program), "-http.port="+port, "-datadir="+filepath.Join(dir, "data"))
 		require.Equal(t, cli.ExitError, code)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "address already in use")
@@ -82,7 +81,9 @@ func testPortTaken(t *testing.T, bin string) {
 func runToEnd(t *testing.T, program string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, cli.EnvPrefix+"_") }) // of which some are the tests'
 	err := cmd.Run()

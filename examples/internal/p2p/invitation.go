@@ -23,7 +23,7 @@ type Invitation struct {
 	Genesis   common.Hash    `json:"genesis"`   // hash of block 0
 	Sequencer common.Address `json:"sequencer"` // whose signature counts
 	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
-	Layer     string         `json:"da"`        // as -da has it
+	Layer     string         `json:"da"`        // as -da.layer has it
 }
 
 // ServeHTTP answers with the invitation.

@@ -18,19 +18,28 @@ import (
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 )
 
-// LayerUsage says what -da may be.
+// LayerUsage says what -da.layer may be.
 const LayerUsage = "data-availability `layer`: eigenda=URL of EigenDA's proxy, eigenda-op=URL of the same in its mode for OP, altda=URL of an OP alt-DA server"
+
+// CheckLayer finds a -da.layer that makes no sense; the error matches cli.ErrUsage.
+func CheckLayer(spec string) error {
+	if spec == "" {
+		return nil
+	}
+	_, err := Layer(spec)
+	return err
+}
 
 // Layer is a client of the data-availability layer that spec names; see LayerUsage.
 // Errors match cli.ErrUsage.
 func Layer(spec string) (chain.DAClient, error) {
 	kind, url, ok := strings.Cut(spec, "=")
 	if !ok {
-		return nil, fmt.Errorf("%w: -da: %q is not of the form layer=URL", cli.ErrUsage, spec)
+		return nil, fmt.Errorf("%w: -da.layer: %q is not of the form layer=URL", cli.ErrUsage, spec)
 	}
 	client, err := newLayer(kind, url)
 	if err != nil {
-		return nil, fmt.Errorf("%w: -da: %w", cli.ErrUsage, err)
+		return nil, fmt.Errorf("%w: -da.layer: %w", cli.ErrUsage, err)
 	}
 	return client, nil
 }
@@ -74,7 +83,7 @@ func OpenLayer(dir, address string, port int) (*OwnLayer, error) {
 	return &OwnLayer{listener, store}, nil
 }
 
-// Spec is what others give as -da.
+// Spec is what others give as -da.layer.
 func (l *OwnLayer) Spec() string { return "altda=http://" + l.listener.Addr().String() }
 
 // Run serves until ctx ends, and lets requests in flight finish.

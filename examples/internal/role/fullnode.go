@@ -49,7 +49,7 @@ func Fullnode(args []string) int {
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door: for transactions, and to find its network")
 		f.StringVar(&o.signer, "signer", "", "`address` of the key whose word counts; of a sequencer on this machine, it may say so itself")
-		f.StringVar(&o.layer, "da", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default what the sequencer names")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
 	})
 	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9546) })
@@ -160,12 +160,7 @@ func (o *fullnodeOptions) check() error {
 	if o.signer != "" && !common.IsHexAddress(o.signer) {
 		return fmt.Errorf("%w: -signer: %q is not an address", cli.ErrUsage, o.signer)
 	}
-	if o.layer != "" {
-		if _, err := p2p.Layer(o.layer); err != nil {
-			return err
-		}
-	}
-	return errors.Join(o.kept.Check(), o.p2p.Check())
+	return errors.Join(o.kept.Check(), o.p2p.Check(), p2p.CheckLayer(o.layer))
 }
 
 // printHeads prints now and then where the node stands, until stop is called.

@@ -32,7 +32,7 @@ func Prover(args []string) int {
 	c.Group("Chain", o.chain.Flags)
 	c.Group("Prover", func(f *flag.FlagSet) {
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, which has the work")
-		f.StringVar(&o.layer, "da", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default what the sequencer names")
 		f.BoolVar(&o.objects, "objects", false, "ask the sequencer for blocks and witnesses, before the layer")
 		f.StringVar(&o.key, "key", "", "`file` with the signing key, made if missing; by default the development chain's prover, whom everybody knows")
 		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how `many` blocks to verify at once")
@@ -56,10 +56,8 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if o.layer != "" {
-		if _, err := p2p.Layer(o.layer); err != nil {
-			return err
-		}
+	if err := p2p.CheckLayer(o.layer); err != nil {
+		return err
 	}
 	source, err := work.NewClient(work.ClientConfig{URL: o.sequencer, ChainID: spec.Genesis.ChainID, Signer: signer, Objects: o.objects})
 	if err != nil {

@@ -2,6 +2,7 @@ package role
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -64,7 +65,7 @@ func Sequencer(args []string) int {
 	})
 	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9545) })
 	c.Group("Data availability", func(f *flag.FlagSet) {
-		f.StringVar(&o.layer, "da", "", p2p.LayerUsage+"; by default a directory of our own, served as the last")
+		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default a directory of our own, served as the last")
 		f.StringVar(&o.daAddress, "da.addr", "127.0.0.1", "`address` to serve the layer of our own at")
 		f.IntVar(&o.daPort, "da.port", 8548, "its `port`; 0 is any free one")
 		f.Int64Var(&o.daBytes, "da-bytes", 0, "`bytes` of it that are kept, beside those of the last ten minutes; 0 keeps all")
@@ -83,7 +84,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := o.p2p.Check(); err != nil {
+	if err := errors.Join(o.p2p.Check(), p2p.CheckLayer(o.layer)); err != nil {
 		return err
 	}
 	spec, err := o.chain.Spec()
