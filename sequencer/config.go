@@ -106,6 +106,9 @@ type Config struct {
 	Dir string
 	// Durability of an acknowledgement. Default: fsync.
 	Durability state.Durability
+	// LogFileBytes is the size in bytes at which the log begins another file. A snapshot
+	// drops whole files. Default 64 MiB.
+	LogFileBytes int64
 
 	// Executor, Store, Committer and the two codecs default to those of packages
 	// execution, state (in memory: the sequencer has a log of its own), trie and

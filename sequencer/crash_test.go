@@ -52,13 +52,14 @@ func TestPowerLoss(t *testing.T) {
 		}
 	}
 	t.Logf("%d lives from %d seeds, of about %d operations; cut in an operation %d, in recovery %d; "+
-		"%d transactions in %d groups, %d acknowledged, %d blocks sealed, nothing lost",
-		c.lives, points, c.ops, c.cut, c.cutInRecovery, c.transactions, c.groups, c.acknowledged, c.sealed)
+		"%d transactions in %d groups, %d acknowledged, %d blocks sealed, %d told to be published, nothing lost",
+		c.lives, points, c.ops, c.cut, c.cutInRecovery, c.transactions, c.groups, c.acknowledged, c.sealed, c.publications)
 	if points < 50 {
 		return // what follows does not happen to every seed
 	}
 	require.NotZero(t, c.acknowledged)
 	require.NotZero(t, c.sealed)
+	require.NotZero(t, c.publications)
 	require.NotZero(t, c.cut)
 	require.NotZero(t, c.cutInRecovery)
 	require.NotZero(t, c.shared, "lives in which transactions shared a commit group")
@@ -109,6 +110,9 @@ type crasher struct {
 	*world
 	lanes [][]datagen.Tx
 	ops   int // of a life that nothing disturbs
+	said  *wire
+
+	logFileBytes int64
 
 	// Mutations.
 	ignoreSync bool
@@ -118,6 +122,7 @@ type crasher struct {
 	// What happened.
 	lives, shared, cut, cutInRecovery          int
 	transactions, groups, acknowledged, sealed int
+	publications                               int
 }
 
 func newCrasher(t *testing.T) *crasher {
@@ -141,8 +146,9 @@ func newCrasher(t *testing.T) *crasher {
 // one finds with what the world was told.
 func (c *crasher) run(seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	c.bus = link.NewBus(1 << 30)
-	if seed%8 == 0 { // else nothing is ever proven
+	c.bus, c.said = link.NewBus(1<<30), new(wire)
+	c.logFileBytes = int64(seed%3) * 4 << 10 // so small that snapshots cut the log; or the default
+	if seed%8 == 0 {                         // else nothing is ever proven
 		defer running(c.prover().Run)()
 	}
 	told := newTold()
@@ -171,6 +177,10 @@ func (c *crasher) run(seed uint64) error {
 	if err := c.compare(fs.Crash(loss), told); err != nil {
 		return err
 	}
+	if err := c.said.hear(c.bus); err != nil {
+		return err
+	}
+	c.publications += len(c.said.said)
 	for _, n := range told.acknowledged {
 		c.acknowledged += n
 	}
@@ -217,7 +227,7 @@ func (c *crasher) open(fs *vfs.CrashFS) (*sequencer.Sequencer, error) {
 		cfg.FS = &lyingFS{FS: fs, skip: c.skipSync}
 	}
 	cfg.MiniBlockInterval, cfg.BlockInterval = 200*time.Microsecond, 2*time.Millisecond
-	cfg.SnapshotBlocks = 2
+	cfg.SnapshotBlocks, cfg.LogFileBytes = 2, c.logFileBytes
 	// Nobody's predecessor is ever missing, unless it was lost.
 	cfg.PoolLifetime = 20 * time.Millisecond
 	s, err := sequencer.New(context.Background(), cfg)

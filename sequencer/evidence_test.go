@@ -52,7 +52,9 @@ func (w *world) lie(a *chain.Attestation) *chain.Attestation {
 func TestAttest(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	w := newWorld(t, 2)
-	config := func(c *sequencer.Config) { c.SnapshotBlocks, c.BlockInterval = 2, 20*time.Millisecond }
+	config := func(c *sequencer.Config) {
+		c.SnapshotBlocks, c.BlockInterval, c.LogFileBytes = 2, 20*time.Millisecond, 4<<10
+	}
 	s := w.open(config)
 	stop := running(s.Run)
 	said := w.attestations(6)
@@ -104,7 +106,9 @@ func TestAttest(t *testing.T) {
 func TestUnprovenBlocksAreToldAgain(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	w := newWorld(t, 2)
-	config := func(c *sequencer.Config) { c.SnapshotBlocks, c.BlockInterval = 2, 10*time.Millisecond }
+	config := func(c *sequencer.Config) {
+		c.SnapshotBlocks, c.BlockInterval, c.LogFileBytes = 2, 10*time.Millisecond, 4<<10
+	}
 	var published uint64
 	for range 2 {
 		s := w.open(config)

@@ -385,6 +385,7 @@ func (w *world) publishUntil(fs *vfs.CrashFS, said *wire, mustLive bool) (crashe
 	cfg := w.config()
 	cfg.FS, cfg.Dir = fs, "/data"
 	cfg.MiniBlockInterval, cfg.BlockInterval, cfg.SnapshotBlocks = time.Millisecond, time.Millisecond, 3
+	cfg.LogFileBytes = 4 << 10
 	s, err := sequencer.New(context.Background(), cfg)
 	if errors.Is(err, vfs.ErrCrashed) && !mustLive {
 		return true, said.hear(w.bus)

@@ -44,7 +44,8 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 		return err
 	}
 	s.log, err = state.OpenLog(state.LogConfig{
-		FS: s.cfg.FS, Dir: filepath.Join(s.cfg.Dir, "log"), Durability: s.cfg.Durability, RecordMax: recordMax,
+		FS: s.cfg.FS, Dir: filepath.Join(s.cfg.Dir, "log"), Durability: s.cfg.Durability,
+		SegmentSize: s.cfg.LogFileBytes, RecordMax: recordMax,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -228,12 +229,20 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	w := newWorld(t, 2)
 	counting := newCountingDA(layerOf(t, memory.Settings{}))
-	var tried atomic.Int64
+	var mu sync.Mutex
+	tried := make(map[uint64]bool) // blocks
+	snapshots := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(tried)
+	}
 	counting.before = func(ctx context.Context, o *da.Object) error {
 		if o.Kind != da.Snapshot {
 			return nil
 		}
-		tried.Add(1)
+		mu.Lock()
+		tried[o.Block.Number] = true
+		mu.Unlock()
 		select { // for as long as 20 blocks last
 		case <-time.After(100 * time.Millisecond):
 			return da.ErrTransient
@@ -244,11 +253,11 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 	w.da = counting
 	s := w.open(func(c *sequencer.Config) { c.BlockInterval, c.SnapshotBlocks = 5*time.Millisecond, 4 })
 	stop := running(s.Run)
-	w.eventually("snapshots are tried", func() bool { return tried.Load() >= 1 })
+	w.eventually("snapshots are tried", func() bool { return snapshots() >= 1 })
 	from := s.Heads().Published.Number
 	time.Sleep(60 * time.Millisecond) // none of which a snapshot is waited for
 	require.Greater(t, s.Heads().Published.Number, from+2)
-	w.eventually("newer ones too", func() bool { return tried.Load() >= 4 })
+	w.eventually("newer ones too", func() bool { return snapshots() >= 4 })
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())
 	names, err := w.fs.List(w.dir)
