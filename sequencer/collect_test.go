@@ -1,32 +1,29 @@
 package sequencer
 
 import (
-	"crypto/ecdsa"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
 )
 
 // A court is a collector that expects blocks, and keys of provers.
 type court struct {
 	*collector
 	t    *testing.T
-	keys []*ecdsa.PrivateKey
+	keys []*attest.Key
 }
 
 func newCourt(t *testing.T, provers, threshold, keep int, change ...func(*Config)) *court {
 	c := &court{t: t}
 	cfg := &Config{Genesis: &chain.Genesis{ChainID: 7}, ProverThreshold: threshold, EvidenceBlocks: keep}
-	for range provers {
-		key, err := crypto.GenerateKey()
-		require.NoError(t, err)
+	for i := range provers {
+		key := keyOf(t, byte(i)+1)
 		c.keys = append(c.keys, key)
-		cfg.Provers = append(cfg.Provers, crypto.PubkeyToAddress(key.PublicKey))
+		cfg.Provers = append(cfg.Provers, key.Address())
 	}
 	for _, f := range change {
 		f(cfg)
@@ -34,6 +31,12 @@ func newCourt(t *testing.T, provers, threshold, keep int, change ...func(*Config
 	c.collector = newCollector(cfg)
 	c.proven = blockOf(0)
 	return c
+}
+
+func keyOf(t *testing.T, i byte) *attest.Key {
+	key, err := attest.NewKey(append(make([]byte, 31), i))
+	require.NoError(t, err)
+	return key
 }
 
 func blockOf(number uint64) chain.BlockID {
@@ -60,7 +63,7 @@ func (c *court) say(key int, number uint64, change func(*chain.Attestation)) (ve
 	if change != nil {
 		change(&a)
 	}
-	require.NoError(c.t, prover.Sign(&a, c.keys[key]))
+	require.NoError(c.t, attest.Sign(&a, c.keys[key]))
 	return c.take(&a)
 }
 
@@ -70,7 +73,7 @@ func otherBlock(a *chain.Attestation)          { a.Block.Hash[0] = 1 }
 func otherDiff(a *chain.Attestation)           { a.DiffDigest[0] = 1 }
 func newProgram(a *chain.Attestation)          { a.Program[0] = 1 }
 func otherChain(a *chain.Attestation)          { a.ChainID = 8 }
-func (c *court) signer(key int) common.Address { return crypto.PubkeyToAddress(c.keys[key].PublicKey) }
+func (c *court) signer(key int) common.Address { return c.keys[key].Address() }
 
 // A threshold of two: neither one key that lies nor one that repeats itself moves the
 // head, whatever it says and whenever; two that are right do, in any order of blocks.
@@ -135,7 +138,7 @@ func TestContradictions(t *testing.T) {
 			require.Equal(t, c.signer(0), e.Signer)
 			require.Equal(t, test.contradict, e.Other != nil)
 			if e.Other != nil {
-				other, err := prover.Recover(e.Other)
+				other, err := attest.Recover(e.Other)
 				require.NoError(t, err, "it is signed")
 				require.Equal(t, e.Signer, other)
 			}
@@ -173,13 +176,11 @@ func TestLateWords(t *testing.T) {
 func TestNotAllowed(t *testing.T) {
 	c := newCourt(t, 1, 1, 256, func(cfg *Config) { cfg.Programs = []common.Hash{{0: 1}} })
 	c.publish(1, 1)
-	stranger, err := crypto.GenerateKey()
-	require.NoError(t, err)
 	a := truth(1)
 	lie(&a)
-	_, err = c.take(&a)
+	_, err := c.take(&a)
 	require.ErrorIs(t, err, chain.ErrCorrupt, "nobody signed it")
-	require.NoError(t, prover.Sign(&a, stranger))
+	require.NoError(t, attest.Sign(&a, keyOf(t, 9)))
 	_, err = c.take(&a)
 	require.ErrorIs(t, err, ErrNotAllowed)
 	for _, says := range []func(*chain.Attestation){nil, otherChain} { // nil: of no program

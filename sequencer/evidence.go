@@ -69,7 +69,7 @@ func (c *collector) accuse(a *chain.Attestation, signer common.Address, other *c
 		return nil
 	case i < 0:
 		e := Evidence{Attestation: *a, Signer: signer}
-		if other != nil && contradicts(a, other) {
+		if other != nil && attest.Contradict(a, other) {
 			e.Other = other
 		}
 		c.evidence = append(c.evidence, e)
@@ -82,7 +82,7 @@ func (c *collector) accuse(a *chain.Attestation, signer common.Address, other *c
 // result is as for accuse.
 func (c *collector) confront(a *chain.Attestation, signer common.Address) *Evidence {
 	i := c.evidenceOf(signer, a.Block.Number)
-	if i < 0 || c.evidence[i].Other != nil || !contradicts(&c.evidence[i].Attestation, a) {
+	if i < 0 || c.evidence[i].Other != nil || !attest.Contradict(&c.evidence[i].Attestation, a) {
 		return nil
 	}
 	other := *a
@@ -95,16 +95,6 @@ func (c *collector) evidenceOf(signer common.Address, number uint64) int {
 	return slices.IndexFunc(c.evidence, func(e Evidence) bool {
 		return e.Signer == signer && e.Attestation.Block.Number == number
 	})
-}
-
-// contradicts reports whether not both of two words can be true: of one block, they say
-// different things. Changes can be encoded in more than one way, so not the digest of
-// the diff; nor with what program it was checked; nor the signature, of which one signer
-// can make many for the same words.
-func contradicts(a, b *chain.Attestation) bool {
-	x := *a
-	x.DiffDigest, x.Program, x.Signature = b.DiffDigest, b.Program, b.Signature
-	return a.Block == b.Block && x != *b
 }
 
 // recallEvidence is for recovery: the log may have several records of one signer and

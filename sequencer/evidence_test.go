@@ -2,6 +2,7 @@ package sequencer_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/sequencer"
 )
 
@@ -39,11 +40,17 @@ func (w *world) attestations(number uint64) []*chain.Attestation {
 	return said
 }
 
+func signerOf(t testing.TB, key *ecdsa.PrivateKey) attest.Signer {
+	signer, err := attest.NewKey(crypto.FromECDSA(key))
+	require.NoError(t, err)
+	return signer
+}
+
 // lie is a wrong word of the world's prover.
 func (w *world) lie(a *chain.Attestation) *chain.Attestation {
 	wrong := *a
 	wrong.PostRoot[5] ^= 1
-	require.NoError(w.t, prover.Sign(&wrong, w.key))
+	require.NoError(w.t, attest.Sign(&wrong, signerOf(w.t, w.key)))
 	return &wrong
 }
 
@@ -68,7 +75,7 @@ func TestAttest(t *testing.T) {
 	stranger, err := crypto.GenerateKey()
 	require.NoError(t, err)
 	strange := *said[2]
-	require.NoError(t, prover.Sign(&strange, stranger))
+	require.NoError(t, attest.Sign(&strange, signerOf(t, stranger)))
 	require.ErrorIs(t, s.Attest(ctx, &strange), sequencer.ErrNotAllowed)
 	require.Len(t, s.Evidence(), 1)
 	require.Equal(t, crypto.PubkeyToAddress(w.key.PublicKey), s.Evidence()[0].Signer)
