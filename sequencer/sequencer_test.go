@@ -177,7 +177,7 @@ func TestDoor(t *testing.T) {
 		w.submit(s, other)
 		require.ErrorContains(t, <-gap, "transaction expired")
 		_, err := s.Submit(ctx, txs[7].Raw)
-		require.ErrorIs(t, err, chain.ErrBusy, "too far ahead of the account's nonce")
+		require.ErrorIs(t, err, chain.ErrInvalidTx, "too far ahead of the account's nonce")
 	})
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())

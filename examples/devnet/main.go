@@ -15,7 +15,14 @@ import (
 	"github.com/vivace-chain/vivace/state"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if len(os.Args) > 1 {
+		if role := roles[os.Args[1]]; role != nil {
+			os.Exit(role(os.Args[2:]))
+		}
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // options are the flags.
 type options struct {
@@ -38,12 +45,13 @@ type options struct {
 	verbose bool
 	inject  injection
 
-	serving  bool
-	door     serve.Options // of the sequencer
-	nodePort int           // of the first full node's
-	kept     cli.Kept
-	daBytes  int64
-	logLevel *slog.LevelVar
+	processes bool
+	serving   bool
+	door      serve.Options // of the sequencer
+	nodePort  int           // of the first full node's
+	kept      cli.Kept
+	daBytes   int64
+	logLevel  *slog.LevelVar
 }
 
 func (o *options) define(c *cli.Command) {
@@ -58,6 +66,7 @@ func (o *options) define(c *cli.Command) {
 		f.DurationVar(&o.miniBlock, "mini-block", 10*time.Millisecond, "interval of mini-blocks")
 		f.DurationVar(&o.block, "block", time.Second, "interval of blocks")
 		f.TextVar(&o.durability, "durability", state.DurabilityFsync, "`what` an acknowledgement survives: fsync (power loss) or none (kill -9)")
+		f.BoolVar(&o.processes, "processes", false, "run each role as a process of its own, which meets the others over sockets alone")
 		f.StringVar(&o.genesis, "genesis", "", "geth's genesis.json, a `file`, with -rate 0; by default a development chain with funded accounts")
 		f.StringVar(&o.dir, "datadir", "", "`directory` of the chain, made if it is missing; who starts again goes on (default a temporary one, removed at the end)")
 		f.TextVar(&o.inject, "inject", injectNothing, "`fault` to commit, so that the run fails: diff-bit, witness-drop or wrong-root")
@@ -87,6 +96,8 @@ func (o *options) check() error {
 		return fmt.Errorf("%w: %s", cli.ErrUsage, fmt.Sprintf(format, args...))
 	}
 	switch {
+	case o.processes && (o.serving || o.replay != "" || o.inject != injectNothing || o.genesis != "" || o.seed != 1 || o.accounts != cli.DevAccounts):
+		return bad("-processes does not go with -serve, -replay, -inject, -genesis, -seed and -accounts")
 	case o.replay == "" && (o.compare || o.verbose):
 		return bad("-compare and -v go with -replay")
 	case o.replay != "" && (o.inject != injectNothing || o.serving):
@@ -130,6 +141,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		o.logLevel = &c.LogLevel
 		if o.replay != "" {
 			return replay(ctx, &o, stdout)
+		}
+		if o.processes {
+			return devnetOfProcesses(ctx, &o, stdout)
 		}
 		return devnet(ctx, &o, stdout, c.Log)
 	})
