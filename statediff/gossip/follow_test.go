@@ -257,7 +257,7 @@ func TestTopics(t *testing.T) {
 			}
 			for range want {
 				seq, msg, err := next(ctx)
-				require.NoError(t, err, "%s, %s, came %v of %v, place %v bodies %v %d, %+v", name, topic, came, want, n.shelf.place(), n.shelf.bodies.from, len(n.shelf.bodies.slots), n.peers.statuses())
+				require.NoError(t, err, "%s, %s, came %v of %v", name, topic, came, want)
 				came = append(came, seq)
 				if topic == link.TopicBodies {
 					require.Equal(t, bodies[seq], msg)

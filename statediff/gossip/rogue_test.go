@@ -120,13 +120,17 @@ func TestRefused(t *testing.T) {
 		reason string
 		msg    func(i byte) []byte // the i-th, each other bytes
 	}{
-		"junk":       {link.TopicFeed, "corrupt", func(i byte) []byte { return bytes.Repeat([]byte{i + 1}, 300) }},
-		"flipped":    {link.TopicFeed, "", func(i byte) []byte { return flip(-1 - int(i)) }},
-		"signature":  {link.TopicFeed, "", func(i byte) []byte { return flip(110 + int(i)) }},
-		"truncated":  {link.TopicFeed, "corrupt", func(i byte) []byte { return bytes.Clone(frame.Envelope[:len(frame.Envelope)-1-int(i)]) }},
-		"stranger":   {link.TopicFeed, "signer", func(i byte) []byte { return sealAs(stranger, same, append(bytes.Clone(frame.Body), i)) }},
-		"foreign":    {link.TopicFeed, "foreign", func(i byte) []byte { return sealAs(sampleKey(t), func(h *envelope.Header) { h.ChainID += 1 + uint64(i) }, frame.Body) }},
-		"genesis":    {link.TopicFeed, "foreign", func(i byte) []byte { return sealAs(sampleKey(t), func(h *envelope.Header) { h.Genesis[0] += 1 + i }, frame.Body) }},
+		"junk":      {link.TopicFeed, "corrupt", func(i byte) []byte { return bytes.Repeat([]byte{i + 1}, 300) }},
+		"flipped":   {link.TopicFeed, "", func(i byte) []byte { return flip(-1 - int(i)) }},
+		"signature": {link.TopicFeed, "", func(i byte) []byte { return flip(110 + int(i)) }},
+		"truncated": {link.TopicFeed, "corrupt", func(i byte) []byte { return bytes.Clone(frame.Envelope[:len(frame.Envelope)-1-int(i)]) }},
+		"stranger":  {link.TopicFeed, "signer", func(i byte) []byte { return sealAs(stranger, same, append(bytes.Clone(frame.Body), i)) }},
+		"foreign": {link.TopicFeed, "foreign", func(i byte) []byte {
+			return sealAs(sampleKey(t), func(h *envelope.Header) { h.ChainID += 1 + uint64(i) }, frame.Body)
+		}},
+		"genesis": {link.TopicFeed, "foreign", func(i byte) []byte {
+			return sealAs(sampleKey(t), func(h *envelope.Header) { h.Genesis[0] += 1 + i }, frame.Body)
+		}},
 		"topic":      {link.TopicPublications, "foreign", func(i byte) []byte { return sealAs(sampleKey(t), same, append(bytes.Clone(frame.Body), i)) }},
 		"large body": {link.TopicBodies, "size", func(i byte) []byte { return large(frame, envelope.KindBodies, 8<<20+1+int(i)) }},
 		"bomb":       {link.TopicBodies, "signer", func(i byte) []byte { b := bytes.Clone(bomb); b[len(b)-1] ^= i; return b }},
