@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -184,7 +185,7 @@ func TestNotRefused(t *testing.T) {
 	x.meshed(seq, n)
 	r := x.rogue(nil)
 	r.meet(n)
-	feed := sampleFeed(t, 3, 2, 1, 1, 1, 1, 1, 1, 1)
+	feed := sampleFeed(t, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 	x.publish(seq, feed[:12]...)
 	x.awaitFeed(n, 0, feed[:12]...)
 	last := feed[11]
@@ -195,7 +196,7 @@ func TestNotRefused(t *testing.T) {
 	for _, m := range twins {
 		_ = r.topics[link.TopicFeed].Publish(t.Context(), m.Envelope)
 	}
-	require.Eventually(t, func() bool { return len(n.Evidence()) == 2 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(n.Evidence()) == 2 && n.Stats().Verdicts[Far] > 0 }, 10*time.Second, 5*time.Millisecond)
 	for _, e := range n.Evidence() {
 		signer, err := e.Check(nil)
 		require.NoError(t, err)
@@ -208,8 +209,117 @@ func TestNotRefused(t *testing.T) {
 	}
 	stats := n.Stats()
 	require.Equal(t, 2, stats.Evidence)
-	require.NotZero(t, stats.Verdicts[Far])
 	require.Zero(t, stats.Bans)
 	x.publish(seq, feed[12:]...)
 	x.awaitFeed(n, 0, feed...)
+}
+
+// A peer that says that it has everything, and gives nothing, or lies, does not keep a
+// node from what others have; and it loses by it.
+func TestWithheld(t *testing.T) {
+	feed := sampleFeed(t, 3, 3)
+	boast := status{
+		feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 900}, bodies: chain.Place{Number: 1}, bodiesEnd: chain.Place{Number: 900},
+		publication: 1, newestPublication: 900, newestSnapshot: 900,
+	}
+	items := func(list ...[]byte) []byte {
+		out := []byte{byte(answerOK)}
+		for _, item := range list {
+			out = append(binary.BigEndian.AppendUint32(out, uint32(len(item))), item...)
+		}
+		return append(out, 0, 0, 0, 0)
+	}
+	for name, answer := range map[string]func(request) []byte{
+		"nothing":  func(request) []byte { return items() },
+		"not kept": func(request) []byte { return []byte{byte(answerNotKept)} },
+		"busy":     func(request) []byte { return []byte{byte(answerBusy)} },
+		"silence":  func(request) []byte { time.Sleep(time.Second); return nil },
+		"hole":     func(request) []byte { return items(feed[1].Envelope, feed[2].Envelope) },
+		"lie":      func(request) []byte { return items(bytes.Repeat([]byte{7}, 300)) },
+		"large":    func(request) []byte { return []byte{byte(answerOK), 0xff, 0xff, 0xff, 0xff, 1} },
+		"cut":      func(request) []byte { return items(feed[0].Envelope)[:200] },
+		"outcome":  func(request) []byte { return []byte{99} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t)
+			seq := x.sequencer()
+			x.publish(seq, feed...)
+			n := x.node()
+			for range 3 {
+				r := x.rogue(func(r request) []byte {
+					if r.question == askStatus {
+						return items(boast.append(nil))
+					}
+					return answer(r)
+				})
+				r.meet(n)
+			}
+			require.Eventually(t, func() bool { return len(n.peers.statuses()) == 3 }, 5*time.Second, 5*time.Millisecond)
+			next, err := n.Subscribe(t.Context(), link.TopicFeed, 0)
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			_, _, err = next(ctx)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded, "there is nothing to be had from them")
+			info, err := peer.AddrInfoFromString(seq.Addrs()[0])
+			require.NoError(t, err)
+			n.peers.learn(*info)
+			x.awaitFeed(n, 0, feed...)
+			innocent := name == "busy" || name == "not kept"
+			require.Eventually(t, func() bool {
+				for _, p := range n.Peers() {
+					if honest := p.ID == seq.ID(); (honest || innocent) != (p.Requests >= 0) {
+						return false
+					}
+				}
+				return true
+			}, 5*time.Second, 5*time.Millisecond, "%+v", n.Peers())
+		})
+	}
+}
+
+// What a node holds is bounded, whatever comes, even of what is truly signed; and so is
+// what a peer may cost.
+func TestBoundsOverTheNetwork(t *testing.T) {
+	x := newWorld(t)
+	cfg := x.config()
+	cfg.Limits = Limits{BytesAhead: 300 << 10, KeepBytes: 200 << 10, Evidence: 3}
+	n := x.run(cfg)
+	r := x.rogue(nil)
+	r.meet(n)
+	feed := sampleFeed(t, 3)
+	r.say(link.TopicFeed, feed[0].Envelope)
+	require.Eventually(t, func() bool { return n.shelf.place().Index == 1 }, 5*time.Second, time.Millisecond)
+	big := func(i uint32) *Message {
+		return frameMessage(t, &chain.Frame{Number: 2, Index: 1 + i, Term: 1, Diff: make([]byte, 20<<10)})
+	}
+	for i := range uint32(40) {
+		m := big(i)
+		r.say(link.TopicFeed, m.Envelope)
+		h := envelope.Header{Kind: envelope.KindBodies, ChainID: sampleChain, Genesis: sampleGenesis, Term: 1, Place: m.Place}
+		body, err := envelope.Seal(nil, h, append(sampleBody(t, m), randomBytes(20<<10)...), sampleKey(t))
+		require.NoError(t, err)
+		r.say(link.TopicBodies, body)
+	}
+	for i := range 3000 {
+		r.say(link.TopicFeed, binary.BigEndian.AppendUint32(bytes.Clone(feed[1].Envelope[:len(feed[1].Envelope)-4]), uint32(i)))
+		if r.gone(n) {
+			break
+		}
+	}
+	require.Eventually(t, func() bool { return n.Stats().Refused["cost"] > 0 || r.gone(n) }, 10*time.Second, 5*time.Millisecond)
+	stats := n.Stats()
+	require.NotZero(t, stats.Held)
+	require.LessOrEqual(t, stats.Held, 2*(300<<10))
+	require.LessOrEqual(t, stats.Kept, 200<<10)
+	require.NotZero(t, stats.Verdicts[Far], "%v", stats.Verdicts)
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rng := rand.New(rand.NewPCG(1, uint64(n)))
+	for i := range b {
+		b[i] = byte(rng.Uint32())
+	}
+	return b
 }
