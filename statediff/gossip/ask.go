@@ -43,7 +43,7 @@ func (n *Node) ask(ctx context.Context, id peer.ID, r request) (items [][]byte, 
 	case err == nil:
 	case isCorrupt(err):
 		n.blame(id, scoreBadAnswer, r, err)
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
+	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		n.blame(id, scoreTimeout, r, err)
 	}
 	return items, err

@@ -34,7 +34,9 @@ func newMemnet(delay time.Duration, loss float64) *memnet {
 }
 
 // address is of node i.
-func (m *memnet) address(i int) string { return fmt.Sprintf("/ip4/10.1.%d.%d/tcp/4000", i/250, i%250+1) }
+func (m *memnet) address(i int) string {
+	return fmt.Sprintf("/ip4/10.1.%d.%d/tcp/4000", i/250, i%250+1)
+}
 
 // transport is node i's.
 func (m *memnet) transport(i int) func(transport.Upgrader, libp2p.ResourceManager) (transport.Transport, error) {

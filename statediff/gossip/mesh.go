@@ -213,8 +213,8 @@ func (t *tracer) OnNewOutboundStream(peer.ID, protocol.ID) {}
 func (t *tracer) OnClosedOutboundStream(peer.ID)           {}
 func (t *tracer) Join(string)                              {}
 func (t *tracer) Leave(string)                             {}
-func (t *tracer) Graft(peer.ID, string)                    {}
-func (t *tracer) Prune(peer.ID, string)                    {}
+func (t *tracer) Graft(peer.ID, string)                    { t.tally.mesh.Add(1) }
+func (t *tracer) Prune(peer.ID, string)                    { t.tally.mesh.Add(-1) }
 func (t *tracer) ValidateMessage(*pubsub.Message)          {}
 func (t *tracer) DeliverMessage(*pubsub.Message)           {}
 func (t *tracer) ThrottlePeer(peer.ID)                     {}

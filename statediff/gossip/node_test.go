@@ -76,17 +76,48 @@ func (x *world) publish(n *running, feed ...*Message) {
 	}
 }
 
-// awaitFeed reads the feed from a number on and wants what it brings to be feed.
+// awaitFeed reads the feed from a number on and wants what it brings to be feed: the
+// frames in their order, and each header in time.
 func (x *world) awaitFeed(n *running, from uint64, feed ...*Message) {
 	ctx, cancel := context.WithTimeout(x.Context(), 20*time.Second)
 	defer cancel()
 	next, err := n.Subscribe(ctx, link.TopicFeed, from)
 	require.NoError(x, err)
-	for i, m := range feed {
+	var (
+		frames, headers []*Message
+	)
+	for _, m := range feed {
+		if m.Frame != nil {
+			frames = append(frames, m)
+		} else {
+			headers = append(headers, m)
+		}
+	}
+	for len(frames)+len(headers) > 0 {
 		seq, msg, err := next(ctx)
-		require.NoError(x, err, "message %d, %s", i, m.Place)
-		require.Equal(x, link.PlaceOf(link.SeqOf(m.Place)), link.PlaceOf(seq), "message %d", i)
-		require.Equal(x, feedMessage(x, m), msg)
+		require.NoError(x, err, "%d frames and %d headers to come", len(frames), len(headers))
+		p := link.PlaceOf(seq)
+		if p.IsHeader() {
+			require.NotEmpty(x, headers)
+			require.Equal(x, feedMessage(x, headers[0]), msg)
+			require.True(x, len(frames) == 0 || p.Before(frames[0].Place), "too soon")
+			headers = headers[1:]
+			continue
+		}
+		require.NotEmpty(x, frames)
+		require.Equal(x, frames[0].Place, p)
+		require.Equal(x, feedMessage(x, frames[0]), msg)
+		late := frames[0].Frame.Last && len(headers) > 0 && headers[0].Place.Number < p.Number
+		require.False(x, late, "the block ends before the header of the block before came")
+		frames = frames[1:]
+	}
+}
+
+// meshed waits until nodes are in the mesh of every topic: what is published before is
+// not lost, but asked for.
+func (x *world) meshed(nodes ...*running) {
+	for _, n := range nodes {
+		require.Eventually(x, func() bool { return n.Stats().Mesh >= len(n.topics) }, 10*time.Second, 5*time.Millisecond)
 	}
 }
 

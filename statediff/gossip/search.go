@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -102,7 +104,7 @@ type feedReader struct {
 
 func (r *feedReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
-		r.begin()
+		return 0, nil, true, nil
 	}
 	for len(r.came) > 0 {
 		m := r.came[0]
@@ -162,78 +164,118 @@ func (r *feedReader) wanted() chain.Place {
 	return r.place
 }
 
-// begin finds where to begin.
-func (r *feedReader) begin() {
-	r.set = true
-	if r.from != link.Oldest {
-		r.place = link.PlaceOf(r.from)
-	} else {
-		r.place = r.oldest(func(st *status) chain.Place { return st.feed }, func(s *shelf) chain.Place {
-			if s.feed == nil || s.feed.Empty() {
-				return chain.Place{}
+// begin finds where to begin: at a number, or where the oldest is that somebody keeps.
+// That is asked anew: what peers said may be old.
+func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) chain.Place, ours func(*shelf) chain.Place) chain.Place {
+	p := link.PlaceOf(from)
+	if from == link.Oldest {
+		s.refresh(ctx)
+		s.shelf.mu.Lock()
+		p = ours(s.shelf)
+		s.shelf.mu.Unlock()
+		for _, st := range s.peers.statuses() {
+			if q := theirs(&st); q != (chain.Place{}) && (p == chain.Place{} || q.Before(p)) {
+				p = q
 			}
-			return s.feed.Kept()
-		})
-	}
-	if r.place.Number == 0 {
-		r.place = chain.Place{Number: 1} // nobody sequenced genesis
-	}
-}
-
-// oldest is the first place that we or peers keep; zero if nobody keeps anything. The
-// caller holds the shelf's lock.
-func (s *search) oldest(theirs func(*status) chain.Place, ours func(*shelf) chain.Place) chain.Place {
-	best := ours(s.shelf)
-	for _, st := range s.peers.statuses() {
-		if p := theirs(&st); p != (chain.Place{}) && (best == chain.Place{} || p.Before(best)) {
-			best = p
 		}
 	}
-	return best
+	if p.Number == 0 {
+		return chain.Place{Number: 1} // nobody sequenced genesis
+	}
+	return p
 }
+
+// refresh asks some peers what they have.
+func (s *search) refresh(ctx context.Context) {
+	ids := s.peers.best(func(*status) bool { return true })
+	var group sync.WaitGroup
+	for _, id := range ids[:min(len(ids), askedPeers)] {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+			defer cancel()
+			_, _ = s.askStatusOf(ctx, id) // it is blamed there, and said something before
+		})
+	}
+	group.Wait()
+}
+
+const refreshTimeout = 2 * time.Second
 
 // fetchMost is how many messages a reader asks for at once.
 const fetchMost = 256
 
 func (r *feedReader) fetch(ctx context.Context) error {
+	if !r.set {
+		r.set = true
+		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.feed }, func(s *shelf) chain.Place {
+			if s.feed == nil || s.feed.Empty() {
+				return chain.Place{}
+			}
+			return s.feed.Kept()
+		})
+		return ctx.Err()
+	}
 	if r.own == nil {
 		r.own = NewAssembler(r.start(), r.Limits)
 	}
-	from := r.own.Place()
-	if h := chain.HeaderPlace(r.own.Header()); h.Before(from) {
-		from = h
-	}
+	from := r.due()
 	has := func(st *status) coverage { return covering(st.feed, st.feedEnd, from) }
-	return r.around(ctx, request{question: askFeed, from: from, most: fetchMost}, has, func(items []envelope.Opened) bool {
-		now := time.Now()
-		for _, o := range items {
-			m, err := Read(o)
-			if err != nil {
-				r.refuse(err)
-				continue
-			}
-			r.own.Add(m, now)
-			for m, ok := r.own.Next(now); ok; m, ok = r.own.Next(now) {
-				r.came = append(r.came, m)
-			}
+	err := r.around(ctx, request{question: askFeed, from: from, most: fetchMost}, has, r.assemble)
+	if r.own.Stats().Given == 0 {
+		r.own = nil // what peers keep has changed, perhaps
+	}
+	return err
+}
+
+// due is the place that the reader's own Assembler needs next.
+func (r *feedReader) due() chain.Place {
+	place := r.own.Place()
+	if h := chain.HeaderPlace(r.own.Header()); h.Before(place) {
+		return h
+	}
+	return place
+}
+
+// assemble brings an answer into order, and reports whether something came of it.
+func (r *feedReader) assemble(items []envelope.Opened) bool {
+	now := time.Now()
+	for _, o := range items {
+		m, err := Read(o)
+		if err != nil {
+			r.refuse(err)
+			continue
 		}
-		return len(r.came) > 0
-	})
+		r.own.Add(m, now)
+		for m, ok := r.own.Next(now); ok; m, ok = r.own.Next(now) {
+			r.came = append(r.came, m)
+		}
+	}
+	return len(r.came) > 0
 }
 
 // start is where to begin asking peers. A place within a block may be after its last
-// mini-block without anybody's knowing: the one before it says so.
+// mini-block without anybody's knowing: the one before it says so. If nobody keeps that
+// one, nor the header before, then the place itself.
 func (r *feedReader) start() Start {
 	p := r.place
 	switch {
 	case p == chain.Place{Number: 1}:
 		return AfterGenesis(r.Genesis)
 	case p.IsHeader():
-		p = chain.Place{Number: p.Number + 1}
+		return Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
+	case p.Number > 1 && r.kept(p) && !r.kept(chain.HeaderPlace(p.Number-1)):
+		return Start{Place: p}
 	case p.Index > 0:
 		p.Index--
 	}
 	return Start{Place: p, HeaderBefore: p.Number > 1}
+}
+
+// kept reports whether a peer says that it keeps the feed from p on.
+func (s *search) kept(p chain.Place) bool {
+	return slices.ContainsFunc(s.peers.statuses(), func(st status) bool {
+		return covering(st.feed, st.feedEnd, p) == hasIt
+	})
 }
 
 // A bodyReader reads bodies in the order of the feed.
@@ -247,7 +289,7 @@ type bodyReader struct {
 
 func (r *bodyReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
-		r.begin()
+		return 0, nil, true, nil
 	}
 	if len(r.came) > 0 {
 		b := r.came[0]
@@ -266,19 +308,12 @@ func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
 	return link.SeqOf(b.Place), clone(b.Body), false, nil
 }
 
-func (r *bodyReader) begin() {
-	r.set = true
-	if r.from != link.Oldest {
-		r.place = link.PlaceOf(r.from)
-	} else {
-		r.place = r.oldest(func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.from })
-	}
-	if r.place.Number == 0 {
-		r.place = chain.Place{Number: 1}
-	}
-}
-
 func (r *bodyReader) fetch(ctx context.Context) error {
+	if !r.set {
+		r.set = true
+		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.from })
+		return ctx.Err()
+	}
 	var holed []*body // what somebody sent that does not begin with what is wanted
 	has := func(st *status) coverage { return covering(st.bodies, st.bodiesEnd, r.place) }
 	err := r.around(ctx, request{question: askBodies, from: r.place, most: fetchMost}, has, func(items []envelope.Opened) bool {
@@ -330,14 +365,7 @@ type seriesReader struct {
 func (r *seriesReader) poll() (uint64, []byte, bool, error) {
 	p := &r.shelf.publications
 	if !r.set {
-		r.set, r.next = true, r.from
-		if r.from == link.Oldest {
-			r.next = r.oldest(
-				func(st *status) chain.Place { return chain.Place{Number: st.publication} },
-				func(*shelf) chain.Place { return chain.Place{Number: p.first()} },
-			).Number
-		}
-		r.next = max(r.next, 1) // nobody published genesis
+		return 0, nil, true, nil
 	}
 	for len(r.came) > 0 {
 		o := r.came[0]
@@ -355,6 +383,16 @@ func (r *seriesReader) poll() (uint64, []byte, bool, error) {
 }
 
 func (r *seriesReader) fetch(ctx context.Context) error {
+	if !r.set {
+		r.set, r.next = true, max(r.from, 1) // nobody published genesis
+		if r.from == link.Oldest {
+			r.next = r.begin(ctx, r.from,
+				func(st *status) chain.Place { return chain.Place{Number: st.publication} },
+				func(s *shelf) chain.Place { return chain.Place{Number: s.publications.first()} },
+			).Number
+		}
+		return ctx.Err()
+	}
 	has := func(st *status) coverage {
 		return covering(chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}, chain.Place{Number: r.next})
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
 )
@@ -12,8 +14,9 @@ import (
 // A shelf is what a node keeps of what was said, for its own readers and for peers.
 // All methods may be called concurrently, unless they say that the caller holds mu.
 type shelf struct {
-	limits Limits
-	bodied bool // bodies are kept too
+	limits  Limits
+	genesis common.Hash
+	bodied  bool // bodies are kept too
 
 	mu    sync.Mutex
 	grown chan struct{} // closed and replaced when there is something for readers
@@ -35,8 +38,8 @@ type shelf struct {
 	evidence  []envelope.Evidence // of what is not the feed, and of feeds given up
 }
 
-func newShelf(limits Limits, bodied bool) *shelf {
-	s := &shelf{limits: limits, bodied: bodied, grown: make(chan struct{})}
+func newShelf(limits Limits, genesis common.Hash, bodied bool) *shelf {
+	s := &shelf{limits: limits, genesis: genesis, bodied: bodied, grown: make(chan struct{})}
 	s.bodies.limits = limits
 	s.snapshots = newArrivals(snapshotsKept, 1<<20)
 	s.attestations = newArrivals(attestationsKept, 4<<20)
@@ -98,16 +101,27 @@ func (s *shelf) begin(m *Message, own bool) bool {
 	if m.Place.Number+s.limits.BlocksAhead < s.newest.Number {
 		return false
 	}
-	var start Start
 	switch {
-	case m.Frame == nil:
-		start = AfterHeader(m.Sealed)
-		start.HeaderBefore = true
+	case m.Frame != nil && own:
+		s.beginAt(Start{Place: m.Place, Parent: m.Frame.Parent})
+	case m.Frame == nil && own:
+		s.beginAt(Start{Place: m.after(), Parent: m.Sealed.Frame, HeaderBefore: true})
 	default:
-		start = Start{Place: m.Place, Parent: m.Frame.Parent, HeaderBefore: !own && m.Place.Number > 1}
+		s.beginAt(s.startOf(m.Place))
 	}
-	s.beginAt(start)
 	return true
+}
+
+// startOf is where to begin with the feed when p is what we know of it: with the block,
+// of which p need not be what came first, only what was checked first.
+func (s *shelf) startOf(p chain.Place) Start {
+	switch {
+	case p.IsHeader():
+		return Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
+	case p.Number == 1:
+		return AfterGenesis(s.genesis)
+	}
+	return Start{Place: chain.Place{Number: p.Number}, HeaderBefore: true}
 }
 
 func (s *shelf) beginAt(start Start) {
@@ -168,16 +182,11 @@ func (s *shelf) takeHeartbeat(h Heartbeat, now time.Time) Verdict {
 	if s.newest.Before(h.Newest) {
 		s.newest = h.Newest
 	}
-	switch p := h.Newest; {
-	case p.Number == 0:
-	case s.feed != nil:
-		s.feed.Reaches(p, now)
-	case p.IsHeader():
-		s.beginAt(Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true})
-		s.feed.Reaches(p, now)
-	default:
-		s.beginAt(Start{Place: p, HeaderBefore: p.Number > 1})
-		s.feed.Reaches(p, now)
+	if h.Newest.Number > 0 {
+		if s.feed == nil {
+			s.beginAt(s.startOf(h.Newest))
+		}
+		s.feed.Reaches(h.Newest, now)
 	}
 	return Taken
 }

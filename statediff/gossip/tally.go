@@ -26,11 +26,13 @@ type tally struct {
 	servedBytes      atomic.Uint64
 	lostBodies, anew atomic.Uint64
 	bans             atomic.Uint64
+	mesh             atomic.Int64 // grafts less prunes
 }
 
 // Stats is what a node counted since it was made, and what it holds now.
 type Stats struct {
 	Peers int
+	Mesh  int // peers that get each message at once, summed over topics
 	// Verdicts are about all that was opened, and all that was not because it was there.
 	Verdicts map[Verdict]uint64
 	// Refused are messages by why: corrupt, size, foreign, signer: their senders answer
@@ -68,7 +70,7 @@ type Stats struct {
 func (n *Node) Stats() Stats {
 	t := &n.tally
 	out := Stats{
-		Peers:    n.peers.count(),
+		Peers: n.peers.count(), Mesh: int(t.mesh.Load()),
 		Verdicts: make(map[Verdict]uint64), Refused: make(map[string]uint64),
 		Received: t.received.Load(), Sent: t.sent.Load(), Duplicates: t.duplicates.Load(),
 		Dropped: t.dropped.Load(), Unsent: t.unsent.Load(),

@@ -1,0 +1,104 @@
+package gossip
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+// What gossip did not bring shows in the sequencer's heartbeat, and is asked for; bodies
+// and publications too.
+func TestMend(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	n := x.node(seq.Node)
+	x.meshed(seq, n)
+	feed := sampleFeed(t, 2, 3, 2)
+	x.publish(seq, feed[0])
+	x.awaitFeed(n, 0, feed[0])
+	seq.mute() // from now on it only answers
+	before := n.Stats().LastHeartbeat
+	for _, m := range feed[1:] {
+		x.publish(seq, m)
+		if m.Frame == nil {
+			_, err := seq.Publish(t.Context(), link.TopicPublications, encode(t, &chain.Publication{Block: m.Sealed.Header.ID()}))
+			require.NoError(t, err)
+			continue
+		}
+		_, err := seq.Publish(t.Context(), link.TopicBodies, sampleBody(t, m))
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		st := n.shelf.status()
+		return st.feedEnd == chain.Place{Number: 4} && st.newestPublication == 3 && n.shelf.newestBody() == chain.Place{Number: 3, Index: 1}
+	}, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, before, n.Stats().LastHeartbeat)
+	x.awaitFeed(n, 0, feed...)
+}
+
+// mute makes a node send nothing, whatever it publishes.
+func (r *running) mute() {
+	r.speaker.mu.Lock()
+	defer r.speaker.mu.Unlock()
+	r.speaker.first, r.speaker.later = make(chan outgoing), make(chan outgoing)
+}
+
+func (s *shelf) newestBody() chain.Place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.bodies.newest(); b != nil {
+		return b.Place
+	}
+	return chain.Place{}
+}
+
+// Heartbeats come while nothing else does, and begin a feed where the sequencer is.
+func TestHeartbeats(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	feed := sampleFeed(t, 2, 2, 1, 1)
+	x.publish(seq, feed...)
+	n := x.node(seq.Node)
+	x.meshed(seq, n)
+	require.Eventually(t, func() bool { return n.shelf.place() == chain.Place{Number: 5} }, 10*time.Second, 5*time.Millisecond)
+	first := n.Stats()
+	require.Equal(t, chain.HeaderPlace(4), first.LastHeartbeat.Newest)
+	require.WithinDuration(t, time.Now(), first.LastHeartbeat.Time, 5*time.Second)
+	require.WithinDuration(t, time.Now(), first.HeardAt, 5*time.Second)
+	require.Eventually(t, func() bool { return n.Stats().LastHeartbeat.Time.After(first.LastHeartbeat.Time) }, 10*time.Second, 5*time.Millisecond)
+	require.Empty(t, n.Evidence(), "each says something else, and may")
+}
+
+// A feed that lacks what nobody keeps begins anew; an old message, sent again, does not
+// begin it back there.
+func TestAnew(t *testing.T) {
+	x := newWorld(t)
+	cfg := x.config()
+	cfg.Signer, cfg.Limits.KeepBytes = sampleKey(t), 3000
+	seq := x.run(cfg)
+	feed := sampleFeed(t, 1, 1, 5, 5, 5, 5, 5)
+	x.publish(seq, feed...)
+	n := x.node()
+	o := feed[0].Opened
+	_, err := n.take(o, false)
+	require.NoError(t, err)
+	require.Equal(t, chain.Place{Number: 1, Index: 0}, n.shelf.feed.Kept())
+	for _, addr := range seq.Addrs() {
+		info, err := parseAddress(mustAddr(t, addr))
+		require.NoError(t, err)
+		n.peers.learn(*info)
+	}
+	require.Eventually(t, func() bool { return n.shelf.place() == chain.Place{Number: 8} }, 15*time.Second, 5*time.Millisecond)
+	require.Equal(t, uint64(1), n.Stats().Begun)
+	n.shelf.mu.Lock()
+	n.shelf.abandon()
+	n.shelf.mu.Unlock()
+	v, err := n.take(feed[2].Opened, false)
+	require.NoError(t, err)
+	require.Equal(t, Far, v)
+	require.Zero(t, n.shelf.place())
+}

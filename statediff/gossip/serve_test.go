@@ -1,0 +1,184 @@
+package gossip
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	ma "github.com/multiformats/go-multiaddr"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+// An answer to each question, and to what is none.
+func TestAnswers(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	feed := sampleFeed(t, 2, 3)
+	for _, m := range feed {
+		x.publish(seq, m)
+		if m.Frame != nil {
+			_, err := seq.Publish(t.Context(), link.TopicBodies, sampleBody(t, m))
+			require.NoError(t, err)
+		}
+	}
+	for number := uint64(4); number < 7; number++ {
+		id := chain.BlockID{Number: number}
+		_, err := seq.Publish(t.Context(), link.TopicPublications, encode(t, &chain.Publication{Block: id}))
+		require.NoError(t, err)
+	}
+	r := x.rogue(nil)
+	r.meet(seq)
+	require.Eventually(t, func() bool { return seq.peers.count() == 1 }, 5*time.Second, time.Millisecond)
+	read := func(q request) ([][]byte, error) {
+		return readAnswer(bytes.NewReader(r.ask(seq, q.append(nil))), q)
+	}
+	kinds := func(items [][]byte) (out []envelope.Kind) {
+		for _, item := range items {
+			h, err := envelope.Peek(item, nil)
+			require.NoError(t, err)
+			out = append(out, h.Kind)
+		}
+		return out
+	}
+	items, err := read(request{question: askStatus})
+	require.NoError(t, err)
+	st, err := parseStatus(items[0])
+	require.NoError(t, err)
+	require.Equal(t, status{
+		feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 3}, bodies: chain.Place{Number: 1}, bodiesEnd: chain.Place{Number: 2, Index: 3},
+		publication: 4, newestPublication: 6,
+	}, st)
+
+	items, err = read(request{question: askFeed, from: chain.Place{Number: 1}})
+	require.NoError(t, err)
+	require.Equal(t, []envelope.Kind{'f', 'f', 'h', 'f', 'f', 'f', 'h'}, kinds(items))
+	require.Equal(t, feed[0].Body, items[0][envelope.Overhead:])
+	items, err = read(request{question: askFeed, from: chain.Place{Number: 2, Index: 1}, most: 2})
+	require.NoError(t, err)
+	require.Equal(t, []envelope.Kind{'h', 'f'}, kinds(items))
+	items, err = read(request{question: askBodies, from: chain.Place{Number: 2, Index: 1}})
+	require.NoError(t, err)
+	require.Equal(t, []envelope.Kind{'b', 'b'}, kinds(items))
+	items, err = read(request{question: askPublications, from: chain.Place{Number: 5}})
+	require.NoError(t, err)
+	require.Equal(t, []envelope.Kind{'p', 'p'}, kinds(items))
+	for _, q := range []question{askSnapshots, askAttestations, askPeers} {
+		items, err = read(request{question: q})
+		require.NoError(t, err)
+		require.Empty(t, items)
+	}
+	for _, q := range []question{askFeed, askBodies, askPublications} {
+		_, err = read(request{question: q})
+		require.ErrorIs(t, err, errNotKept)
+	}
+	require.Equal(t, []byte{byte(answerBad)}, r.ask(seq, make([]byte, requestSize)))
+	require.NoError(t, r.host.Network().ClosePeer(seq.id))
+}
+
+// One peer is answered so often at once; others are answered meanwhile.
+func TestBusy(t *testing.T) {
+	x := newWorld(t)
+	n := x.node()
+	r, other := x.rogue(nil), x.rogue(nil)
+	r.meet(n)
+	other.meet(n)
+	require.Eventually(t, func() bool { return n.peers.count() == 2 }, 5*time.Second, time.Millisecond)
+	for range servingPerPeer { // a stream that says nothing is a request
+		st, err := r.host.NewStream(t.Context(), n.id, r.syncID)
+		require.NoError(t, err)
+		_, err = st.Write([]byte{1})
+		require.NoError(t, err)
+		defer st.Reset()
+	}
+	require.Eventually(t, func() bool { return len(n.serving) == servingPerPeer }, 5*time.Second, time.Millisecond)
+	req := request{question: askStatus}.append(nil)
+	require.Equal(t, []byte{byte(answerBusy)}, r.ask(n, req))
+	require.Equal(t, byte(answerOK), other.ask(n, req)[0])
+	require.NotZero(t, n.Stats().Turned)
+}
+
+// Whoever knows one node of a network finds the others.
+func TestDiscovery(t *testing.T) {
+	x := newWorld(t)
+	boot := x.node()
+	var nodes []*running
+	for range 4 {
+		nodes = append(nodes, x.node(boot.Node))
+	}
+	for _, n := range nodes {
+		x.connected(n, 4)
+	}
+}
+
+// Who may be connected: allowed, not denied, and not too many.
+func TestGate(t *testing.T) {
+	x := newWorld(t)
+	friend, stranger := x.config(), x.config()
+	a, b := x.run(friend), x.run(stranger)
+	connect := func(from *running, to *running) {
+		for _, addr := range to.Addrs() {
+			info, err := parseAddress(mustAddr(t, addr))
+			require.NoError(t, err)
+			from.peers.learn(*info)
+		}
+	}
+	cfg := x.config()
+	cfg.Allow = []string{a.ID()}
+	closed := x.run(cfg)
+	connect(a, closed)
+	connect(b, closed)
+	x.connected(closed, 1)
+	time.Sleep(200 * time.Millisecond)
+	require.Len(t, closed.Peers(), 1)
+	require.Equal(t, a.ID(), closed.Peers()[0].ID)
+
+	cfg = x.config()
+	cfg.Deny = []string{b.ID(), "10.0.0.0/8"}
+	denies := x.run(cfg)
+	connect(b, denies)
+	connect(denies, b)
+	connect(a, denies)
+	x.connected(denies, 1)
+	time.Sleep(200 * time.Millisecond)
+	require.Len(t, denies.Peers(), 1)
+	require.Equal(t, a.ID(), denies.Peers()[0].ID)
+
+	cfg = x.config()
+	cfg.PeersMax, cfg.PeersWanted = 1, 1
+	small := x.run(cfg)
+	connect(a, small)
+	x.connected(small, 1)
+	connect(b, small)
+	time.Sleep(200 * time.Millisecond)
+	require.Len(t, small.Peers(), 1)
+}
+
+func TestConfig(t *testing.T) {
+	x := newWorld(t)
+	for name, change := range map[string]func(*Config){
+		"signers": func(c *Config) { c.Signers = nil },
+		"signer":  func(c *Config) { c.Signer = sampleKey(t); c.Signers = map[common.Address]envelope.Grant{{1}: {}} },
+		"key":     func(c *Config) { c.Key = make([]byte, 5) },
+		"listen":  func(c *Config) { c.Listen = []string{"127.0.0.1:80"} },
+		"boot":    func(c *Config) { c.Boot = []string{"/ip4/127.0.0.1/tcp/1"} },
+		"allow":   func(c *Config) { c.Allow = []string{"somebody"} },
+		"deny":    func(c *Config) { c.Deny = []string{"1.2.3.4/99"} },
+		"in use":  func(c *Config) { c.Listen = []string{"/ip4/127.0.0.1/tcp/1/ws"} },
+	} {
+		cfg := x.config()
+		change(&cfg)
+		_, err := New(cfg)
+		require.Error(t, err, name)
+	}
+}
+
+func mustAddr(t *testing.T, text string) []byte {
+	a, err := ma.NewMultiaddr(text)
+	require.NoError(t, err)
+	return a.Bytes()
+}
