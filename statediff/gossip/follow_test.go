@@ -12,7 +12,6 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode"
-	"github.com/vivace-chain/vivace/internal/envelope"
 	"github.com/vivace-chain/vivace/internal/link"
 )
 
@@ -202,9 +201,7 @@ func TestLoss(t *testing.T) {
 	seq.stop()
 	seq = x.run(cfg)
 	for _, m := range feed[5:14] {
-		kind, payload, err := link.ParseFeed(feedMessage(t, m))
-		require.NoError(t, err)
-		require.NoError(t, seq.Backfill(envelope.Kind(kind), payload))
+		require.NoError(t, seq.Backfill(t.Context(), link.TopicFeed, feedMessage(t, m)))
 	}
 	x.awaitFeed(seq, link.Oldest, feed[5:14]...)
 	x.publish(seq, feed[12:]...) // some of it again, as after a crash

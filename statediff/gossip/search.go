@@ -284,6 +284,7 @@ type bodyReader struct {
 	from  uint64
 	set   bool
 	place chain.Place // what is wanted next
+	given bool        // something was
 	came  []*body
 }
 
@@ -304,6 +305,7 @@ func (r *bodyReader) poll() (uint64, []byte, bool, error) {
 }
 
 func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
+	r.given = true
 	r.place = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
 	return link.SeqOf(b.Place), clone(b.Body), false, nil
 }
@@ -331,6 +333,11 @@ func (r *bodyReader) fetch(ctx context.Context) error {
 	if errors.Is(err, chain.ErrOutOfStep) && len(holed) > 0 {
 		r.failing = time.Time{}
 		r.came = holed // it is lost, and what is after it is not
+		return nil
+	}
+	if errors.Is(err, chain.ErrOutOfStep) && r.from == link.Oldest && !r.given {
+		// Nobody promised what we took for the oldest: there may have been none at all.
+		r.failing, r.set = time.Time{}, false
 		return nil
 	}
 	return err
