@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door
+.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door guest simulate-links
 
 check:
 	.ci/run
@@ -59,6 +59,12 @@ floods:
 # The sequencer is killed a hundred times under load.
 kill:
 	VIVACE_KILLS=100 go test -count=1 -v ./examples/sequencer -run TestKill -timeout 0
+
+# The stateless verifier as a RISC-V program, under an emulator that counts. Needs
+# qemu-user and gcc.
+guest:
+	GOOS=linux GOARCH=riscv64 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/guest.elf ./prover/zkvm/guest
+	VIVACE_GUEST=1 go test -count=1 -v -run 'TestGuest$$|Instructions' ./prover/zkvm
 
 devnet:
 	go run ./examples/devnet
