@@ -67,8 +67,9 @@ type Config struct {
 	FailuresMax int
 
 	// Attempts is how often an object that is not found, or corrupt, is asked for
-	// before that is Evidence, and a Backend whose error may pass. Other errors of DA
-	// and of the Source that may pass are met by trying for ever. Default 8.
+	// before that is Evidence, a Signer that fails, and a Backend whose error may pass.
+	// Other errors of DA, and of the Source, that may pass are met by trying for ever.
+	// Default 8.
 	Attempts int
 	// RetryMin is the pause before the second attempt; it doubles from one to
 	// the next, up to RetryMax. A layer that says when to come back is asked then.

@@ -42,6 +42,7 @@ func (n notary) Prove(ctx context.Context, in *prover.Input) (*prover.Output, er
 // hands in attestations under its backend's program.
 func ExampleProofBackend() {
 	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
 	bus, layer := link.NewBus(1<<20), inprocess.New()
 	publish(ctx, bus, layer)
 

@@ -214,7 +214,10 @@ func (p *Prover) prove(ctx context.Context, job *Job) error {
 	}
 	a := out.Public
 	a.Program = p.config.Backend.Program()
-	if err := attest.Sign(&a, p.config.Signer); err != nil {
+	if err := p.retry(ctx, func(attempt int) (bool, error) { // the key may be elsewhere
+		err := attest.Sign(&a, p.config.Signer)
+		return attempt == p.config.Attempts, err
+	}); err != nil {
 		return err
 	}
 	if p.config.Proven != nil {

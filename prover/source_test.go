@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -323,6 +324,34 @@ func TestBackendThatIsAway(t *testing.T) {
 	wait(t, "it does not", func() bool { return p.Stats().Failed == 1 })
 	require.Equal(t, 3, calls, "Config.Attempts")
 	wait(t, "and the reason is told", f.is(func() bool { return errors.Is(f.released[2], da.ErrTransient) }))
+}
+
+// So may the key be, where it is not in memory.
+func TestSignerThatIsAway(t *testing.T) {
+	w, blocks := deep(t)
+	n, f := newNet(t), newFleetSource(time.Hour)
+	config := n.fleet(w, f, nil)
+	signer := &awaySigner{Signer: n.signer(t), away: 2}
+	config.Key, config.Signer = nil, signer
+	p := start(t, config)
+	f.offer(1, blocks[0].put(t, n.da))
+	wait(t, "it comes back", func() bool { return p.Stats().Attested == 1 })
+	signer.away = 1000
+	f.offer(2, blocks[1].put(t, n.da))
+	wait(t, "it does not", func() bool { return p.Stats().Failed == 1 })
+}
+
+// awaySigner fails at first.
+type awaySigner struct {
+	attest.Signer
+	away int
+}
+
+func (s *awaySigner) Sign(hash common.Hash) ([65]byte, error) {
+	if s.away--; s.away >= 0 {
+		return [65]byte{}, errors.New("no connection")
+	}
+	return s.Signer.Sign(hash)
 }
 
 // Proofs are handed over signed, before anybody hears of them.

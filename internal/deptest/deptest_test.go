@@ -31,6 +31,7 @@ var budgets = []struct {
 	{"internal/envelope", 16, "whoever checks a signed message has this: a compressor, and secp256k1 without a C compiler"},
 	{"statediff/gossip", 200, "libp2p over TCP, Noise and yamux alone; with QUIC and WebRTC, which libp2p.New brings, it would be twice as many"},
 	{"prover/attest", 8, "full nodes check the words of provers, and execute nothing: chain's five, and secp256k1 without a C compiler"},
+	{"rpc/work", 110, "a prover has this: what its executor needs, and std for the wire; neither a server nor a database"},
 }
 
 func TestBudgets(t *testing.T) {

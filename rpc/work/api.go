@@ -12,7 +12,6 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/prover/attest"
-	"github.com/vivace-chain/vivace/rpc/internal/wire"
 	"github.com/vivace-chain/vivace/sequencer"
 )
 
@@ -44,7 +43,7 @@ type Config struct {
 }
 
 // An API is the namespace prover. Its methods may be called concurrently; errors are
-// those of errors.go.
+// of type *Error.
 type API struct {
 	desk Desk
 	gate gate
@@ -100,7 +99,7 @@ func (a *API) Renew(_ context.Context, lease hexutil.Uint64, stamp Stamp) (hexut
 // Release is prover_release.
 func (a *API) Release(_ context.Context, lease hexutil.Uint64, why string, stamp Stamp) (bool, error) {
 	if len(why) > whyMax {
-		return false, wire.InvalidParams("why has %d bytes, at most %d may be", len(why), whyMax)
+		return false, tooLong("why", len(why), whyMax)
 	}
 	who, err := a.gate.admit(&ask{method: "release", number: uint64(lease), text: why}, &stamp)
 	if err != nil {
@@ -114,7 +113,7 @@ func (a *API) Release(_ context.Context, lease hexutil.Uint64, why string, stamp
 // same effect.
 func (a *API) Submit(ctx context.Context, attestation hexutil.Bytes) (bool, error) {
 	if len(attestation) > attestationMax {
-		return false, wire.InvalidParams("attestation has %d bytes, at most %d may be", len(attestation), attestationMax)
+		return false, tooLong("attestation", len(attestation), attestationMax)
 	}
 	var word chain.Attestation
 	if err := word.UnmarshalBinary(attestation); err != nil {

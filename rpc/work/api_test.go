@@ -12,7 +12,6 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/prover/attest"
-	"github.com/vivace-chain/vivace/rpc/internal/wire"
 	"github.com/vivace-chain/vivace/sequencer"
 )
 
@@ -23,7 +22,7 @@ func stampOf(t testing.TB, a ask, k attest.Signer, at time.Time) Stamp {
 }
 
 func code(err error) int {
-	var e *wire.Error
+	var e *Error
 	if errors.As(err, &e) {
 		return e.Code
 	}
@@ -121,7 +120,7 @@ func TestStrangersAndForgers(t *testing.T) {
 	twin := good
 	twin.Signature[64] += 27
 	_, err = api.Lease(t.Context(), 1, twin)
-	require.Equal(t, wire.CodeInvalidParams, code(err))
+	require.Equal(t, codeInvalidParams, code(err))
 	for i := range good.Signature {
 		bad := good
 		bad.Signature[i] ^= 1
@@ -154,11 +153,11 @@ func TestSizesOfRequests(t *testing.T) {
 	api := newAPI(t, d, c.Now)
 	long := strings.Repeat("x", whyMax+1)
 	_, err := api.Release(t.Context(), 5, long, stampOf(t, ask{method: "release", number: 5, text: long}, key(t, 1), c.Now()))
-	require.Equal(t, wire.CodeInvalidParams, code(err))
+	require.Equal(t, codeInvalidParams, code(err))
 	_, err = api.Submit(t.Context(), make([]byte, attestationMax+1))
-	require.Equal(t, wire.CodeInvalidParams, code(err))
+	require.Equal(t, codeInvalidParams, code(err))
 	_, err = api.Submit(t.Context(), []byte("no attestation"))
-	require.Equal(t, wire.CodeInvalidParams, code(err))
+	require.Equal(t, codeInvalidParams, code(err))
 	require.Empty(t, d.calls)
 
 	const many = 1 << 40

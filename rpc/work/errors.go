@@ -8,7 +8,6 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/prover"
-	"github.com/vivace-chain/vivace/rpc/internal/wire"
 	"github.com/vivace-chain/vivace/sequencer"
 )
 
@@ -27,6 +26,37 @@ const (
 	CodeTooLarge   = -39006 // fetch it from the data-availability layer
 )
 
+// The codes of JSON-RPC and Ethereum (EIP-1474) that are used here.
+const (
+	codeParse          = -32700
+	codeInvalidRequest = -32600
+	codeMethodNotFound = -32601
+	codeInvalidParams  = -32602
+	codeLimitExceeded  = -32005
+	codeServer         = -32000
+)
+
+// An Error is what a caller of the API gets: go-ethereum's rpc.Error, which brings
+// Code to the client.
+type Error struct {
+	Code    int
+	Message string
+	Err     error // the cause, for errors.Is
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// ErrorCode implements go-ethereum's rpc.Error.
+func (e *Error) ErrorCode() int { return e.Code }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func tooLong(what string, length, most int) error {
+	err := fmt.Errorf("%w: %s has %d bytes, at most %d may be", chain.ErrTooLarge, what, length, most)
+	return &Error{codeInvalidParams, err.Error(), err}
+}
+
 // errorCodes are how errors travel. The first that matches counts, on both sides.
 var errorCodes = []struct {
 	err  error
@@ -38,10 +68,10 @@ var errorCodes = []struct {
 	{chain.ErrMismatch, CodeWrong},
 	{chain.ErrTooLarge, CodeTooLarge},
 	{chain.ErrNotFound, CodeNotFound},
-	{chain.ErrCorrupt, wire.CodeInvalidParams},
-	{chain.ErrBusy, wire.CodeLimitExceeded},
-	{da.ErrTransient, wire.CodeLimitExceeded},
-	{da.ErrFailover, wire.CodeLimitExceeded},
+	{chain.ErrCorrupt, codeInvalidParams},
+	{chain.ErrBusy, codeLimitExceeded},
+	{da.ErrTransient, codeLimitExceeded},
+	{da.ErrFailover, codeLimitExceeded},
 }
 
 // coded is an error as the door sends it. Errors without a code of their own may pass,
@@ -52,10 +82,10 @@ func coded(err error) error {
 	}
 	for _, c := range errorCodes {
 		if errors.Is(err, c.err) {
-			return &wire.Error{Code: c.code, Message: err.Error(), Err: err}
+			return &Error{c.code, err.Error(), err}
 		}
 	}
-	return &wire.Error{Code: wire.CodeServer, Message: err.Error(), Err: err}
+	return &Error{codeServer, err.Error(), err}
 }
 
 // decoded is an error that the door sent, for the Client's caller: what is for a
@@ -67,7 +97,7 @@ func decoded(code int, message string) error {
 	switch code {
 	case CodeStale:
 		return fmt.Errorf("%w: %w: %s", da.ErrTransient, ErrStale, message)
-	case wire.CodeInvalidParams, wire.CodeMethodNotFound, -32600, -32700:
+	case codeInvalidParams, codeMethodNotFound, codeInvalidRequest, codeParse:
 		return fmt.Errorf("%w: code %d: %s", da.ErrRefused, code, message)
 	}
 	for _, c := range errorCodes {
