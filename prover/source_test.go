@@ -205,7 +205,7 @@ func TestSlowBeyondTheLease(t *testing.T) {
 	w, blocks := deep(t)
 	for name, renewal := range map[string]error{"lost": ErrLeaseLost, "no answer": errors.New("connection refused")} {
 		t.Run(name, func(t *testing.T) {
-			n, f := newNet(t), newFleetSource(5*time.Millisecond)
+			n, f := newNet(t), newFleetSource(90*time.Millisecond)
 			f.renewal = renewal
 			more := make(chan struct{})
 			p := start(t, n.fleet(w, f, func(ctx context.Context, in *Input) (*Output, error) {

@@ -148,6 +148,7 @@ func TestHostileAnswers(t *testing.T) {
 		"no lease":               {200, result("[" + strings.Replace(lease, "0x5", "0x0", 1) + "]"), da.ErrTransient},
 		"no publication":         {200, result(`[{"lease":"0x5","ttl":"0x1","publication":"0xc0"}]`), da.ErrTransient},
 		"larger than it may be":  {200, result("[" + strings.Repeat(" ", 200<<10) + lease + "]"), da.ErrTransient},
+		"longer than it may be":  {200, result("["+lease+"]") + strings.Repeat(" ", 200<<10), da.ErrTransient},
 		"error without a number": {200, `{"error":{"code":"x"}}`, da.ErrTransient},
 		"unknown error":          {200, `{"error":{"code":-1,"message":"no"}}`, da.ErrTransient},
 		"redirect":               {307, "", da.ErrRefused},
