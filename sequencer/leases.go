@@ -36,7 +36,7 @@ type DeskConfig struct {
 	// Blocks is how many unproven blocks, from the oldest, are given out. Default 1,024.
 	Blocks int
 	// ObjectsBytes bounds what Objects reads: block, witness and diff together. Default
-	// 24 MiB.
+	// 11 MiB, which in hex is below the 25 MB that a door allows a batch.
 	ObjectsBytes int
 	// Now is a monotonic clock. Default time.Now.
 	Now func() time.Time
@@ -50,7 +50,7 @@ func (c DeskConfig) withDefaults() DeskConfig {
 	orDefault(&c.LeasesPerProver, 64)
 	orDefault(&c.Leases, 4096)
 	orDefault(&c.Blocks, 1024)
-	orDefault(&c.ObjectsBytes, 24<<20)
+	orDefault(&c.ObjectsBytes, 11<<20)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -224,8 +224,20 @@ func (d *Desk) newID() uint64 {
 	}
 }
 
-// tidy ends the leases that ran out, and forgets the blocks that are proven.
+// tidy ends the leases of those who have signed, wherever they handed it in, and those
+// that ran out, and forgets the blocks that are proven.
 func (d *Desk) tidy(todo []Unproven, now time.Time) {
+	for i := range todo {
+		b := d.blocks[todo[i].Publication.Block.Number]
+		if b == nil {
+			continue
+		}
+		for _, l := range slices.Clone(b.leases) {
+			if slices.Contains(todo[i].Signers, l.prover) {
+				d.end(l)
+			}
+		}
+	}
 	for _, l := range d.leases {
 		if !now.Before(l.expires) {
 			d.counts.Expired++
@@ -325,29 +337,25 @@ func (d *Desk) Release(who common.Address, id uint64, why string) error {
 }
 
 // Submit enters an attestation, whoever had a lease: see Sequencer.Attest, whose errors
-// these are. If the signer has one for the block, it ends.
+// these are. A lease of its signer for the block ends.
 func (d *Desk) Submit(ctx context.Context, a *chain.Attestation) error {
 	err := d.board.Attest(ctx, a)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err != nil {
-		d.counts.Refused++
-	} else {
+	if err == nil {
 		d.counts.Submitted++
+		return nil // tidy sees that he has signed
 	}
-	wrong := errors.Is(err, chain.ErrMismatch)
+	d.counts.Refused++
 	b := d.blocks[a.Block.Number]
-	if err != nil && !wrong || b == nil || len(b.leases) == 0 {
+	if b == nil || !errors.Is(err, chain.ErrMismatch) {
 		return err
 	}
-	// It was recovered before, so this does not fail for an attestation that counts.
+	// What contradicts a block was recovered before.
 	signer, _ := attest.Recover(a)
 	for _, l := range slices.Clone(b.leases) {
-		if l.prover != signer {
-			continue
-		}
-		d.end(l)
-		if wrong {
+		if l.prover == signer {
+			d.end(l)
 			d.fail(l, err.Error(), d.cfg.Now())
 		}
 	}

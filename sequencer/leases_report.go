@@ -16,14 +16,17 @@ type DeskStats struct {
 	Failing           []Failing // unproven blocks that a prover failed with, oldest first, at most FailingMax
 }
 
-// FailingMax bounds DeskStats.Failing.
-const FailingMax = 64
+// FailingMax bounds DeskStats.Failing, and FailingProversMax the provers of each.
+const (
+	FailingMax        = 16
+	FailingProversMax = 8
+)
 
 // A Failing is an unproven block that provers failed with. One that several failed with
 // should be looked at: the chain's proven head does not pass it.
 type Failing struct {
 	Number  uint64
-	Provers []common.Address // in order
+	Provers []common.Address // in order, the first FailingProversMax
 	Why     []string         // of each, the last reason
 }
 
@@ -46,7 +49,8 @@ func (d *Desk) Stats() DeskStats {
 			break
 		}
 		f := Failing{Number: number}
-		for _, who := range slices.SortedFunc(maps.Keys(b.failures), common.Address.Cmp) {
+		provers := slices.SortedFunc(maps.Keys(b.failures), common.Address.Cmp)
+		for _, who := range provers[:min(len(provers), FailingProversMax)] {
 			f.Provers, f.Why = append(f.Provers, who), append(f.Why, b.failures[who].why)
 		}
 		s.Failing = append(s.Failing, f)

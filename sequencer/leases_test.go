@@ -274,6 +274,34 @@ func TestSubmissionNeedsNoLease(t *testing.T) {
 	require.Equal(t, DeskCounts{Granted: 1, Expired: 1, Submitted: 3, Refused: 1}, w.Stats().DeskCounts)
 }
 
+// Who has signed is done, wherever he handed it in: his lease does not run out.
+func TestSignedElsewhere(t *testing.T) {
+	w := newDeskWorld(t, 2, 2, 1)
+	w.lease(0, 1)
+	w.lease(1, 1)
+	w.todo[0].Signers = []common.Address{w.who(0)}
+	require.Equal(t, 1, w.Stats().Leases)
+	w.pass(time.Hour)
+	require.Equal(t, []common.Address{w.who(1)}, w.Stats().Failing[0].Provers)
+}
+
+// What is reported is bounded, whatever fails.
+func TestReportIsBounded(t *testing.T) {
+	const provers, blocks = FailingProversMax + 2, FailingMax + 2
+	w := newDeskWorld(t, provers, 1, blocks)
+	for i := range provers {
+		w.lease(i, blocks)
+		for _, l := range w.leases {
+			require.NoError(t, w.Release(w.who(i), l.id, "broken"))
+		}
+		w.pass(time.Hour)
+	}
+	s := w.Stats()
+	require.Len(t, s.Failing, FailingMax)
+	require.Len(t, s.Failing[0].Provers, FailingProversMax)
+	require.Len(t, w.blocks[1].failures, provers)
+}
+
 func TestLeasesAreBounded(t *testing.T) {
 	w := newDeskWorld(t, 3, 3, 100, func(c *DeskConfig) { c.LeasesPerProver, c.Leases, c.Blocks = 10, 15, 50 })
 	require.Len(t, w.lease(0, 1000), 10)

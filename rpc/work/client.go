@@ -34,7 +34,7 @@ type ClientConfig struct {
 	// Timeout is how long a request may take, ObjectsTimeout how long one for objects.
 	// Defaults 10 s and 1 min.
 	Timeout, ObjectsTimeout time.Duration
-	// ObjectsBytes bounds the objects of a job together. Default 24 MiB, as a Desk's.
+	// ObjectsBytes bounds the objects of a job together. Default 11 MiB, as a Desk's.
 	ObjectsBytes int
 	// HTTP makes the requests. Default: a client of its own, which follows no redirects.
 	HTTP *http.Client
@@ -62,7 +62,7 @@ func (c ClientConfig) withDefaults() (*ClientConfig, error) {
 		}
 	}
 	if c.ObjectsBytes <= 0 {
-		c.ObjectsBytes = 24 << 20
+		c.ObjectsBytes = 11 << 20
 	}
 	if c.HTTP == nil {
 		c.HTTP = &http.Client{
