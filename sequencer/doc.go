@@ -53,6 +53,15 @@
 // publication; the proven head. See recover for how they are read. A snapshot every
 // SnapshotBlocks cuts the log short and lets followers join.
 //
+// # Provers
+//
+// An attestation counts whoever brings it, by Config.Subscriber or Attest, and however
+// late it comes. A Desk only keeps provers from doing each other's work: it leases the
+// unproven blocks, oldest first, to as many of them as must agree. Its promises are
+// short and renewed, so that what a lost prover had goes to the next that asks; a block
+// with which provers fail rests for a while, and is never skipped, since the proven
+// head would not pass it.
+//
 // # What was rejected
 //
 //   - Acknowledging a mini-block at a time: 10 ms where one fsync would do, and
@@ -61,4 +70,6 @@
 //     block could not be made after a crash.
 //   - One goroutine for log and execution: the builder would wait for every fsync.
 //   - Replacing pending transactions by a higher fee: they wait for milliseconds.
+//   - Leases in the log: what a restart forgets is given out again, at the price of
+//     work done twice; a lock that outlives its holder costs hours.
 package sequencer
