@@ -66,10 +66,10 @@ var halfOrder = common.FromHex("0x7fffffffffffffffffffffffffffffff5d576e7357a450
 // CheckForm refuses the second form of a signature.
 func CheckForm(sig *[65]byte) error {
 	if sig[64] > 1 {
-		return fmt.Errorf("V of the signature is %d, want 0 or 1", sig[64])
+		return fmt.Errorf("signature has V %d, want 0 or 1", sig[64])
 	}
 	if bytes.Compare(sig[32:64], halfOrder) > 0 {
-		return errors.New("S of the signature is in the upper half")
+		return errors.New("signature has S in the upper half")
 	}
 	return nil
 }

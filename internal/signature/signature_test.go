@@ -80,6 +80,6 @@ func TestTwinIsRefused(t *testing.T) {
 		bad := sig
 		bad[64] = v
 		_, err = RecoverOnly(nil, hash, &bad)
-		require.ErrorContains(t, err, "V of the signature")
+		require.ErrorContains(t, err, "signature has V")
 	}
 }
