@@ -235,8 +235,8 @@ func TestBackfillFails(t *testing.T) {
 	require.ErrorIs(t, err, errFull)
 }
 
-// The layer does not get done with a snapshot. Blocks are published meanwhile, and the
-// next snapshots are taken and cut the log.
+// The layer does not get done with a snapshot. Blocks are published meanwhile, and when
+// it refuses at last, newer ones are tried, which have cut the log.
 func TestSnapshotsAreTakenBeside(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	w := newWorld(t, 2)
@@ -248,6 +248,7 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 		defer mu.Unlock()
 		return len(tried)
 	}
+	refuse := make(chan struct{})
 	counting.before = func(ctx context.Context, o *da.Object) error {
 		if o.Kind != da.Snapshot {
 			return nil
@@ -255,8 +256,8 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 		mu.Lock()
 		tried[o.Block.Number] = true
 		mu.Unlock()
-		select { // for as long as 20 blocks last
-		case <-time.After(100 * time.Millisecond):
+		select {
+		case <-refuse:
 			return da.ErrTransient
 		case <-ctx.Done():
 			return ctx.Err()
@@ -265,11 +266,12 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 	w.da = counting
 	s := w.open(func(c *sequencer.Config) { c.BlockInterval, c.SnapshotBlocks = 5*time.Millisecond, 4 })
 	stop := running(s.Run)
-	w.eventually("snapshots are tried", func() bool { return snapshots() >= 1 })
+	w.eventually("a snapshot is tried", func() bool { return snapshots() == 1 })
 	from := s.Heads().Published.Number
-	time.Sleep(60 * time.Millisecond) // none of which a snapshot is waited for
-	require.Greater(t, s.Heads().Published.Number, from+2)
-	w.eventually("newer ones too", func() bool { return snapshots() >= 4 })
+	w.eventually("blocks are published", func() bool { return s.Heads().Published.Number > from+20 })
+	require.Equal(t, 1, snapshots())
+	close(refuse)
+	w.eventually("newer ones are tried", func() bool { return snapshots() >= 4 })
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())
 	names, err := w.fs.List(w.dir)
