@@ -129,11 +129,16 @@ type Config struct {
 	Subscriber Subscriber
 	// Backfill, if set, gets from New what an earlier run published and the log still has,
 	// by topic and as Publisher got it: publications, the newest offer of a snapshot, and
-	// then frames and headers, each topic in its order. It is for a transport that keeps
+	// then frames, headers and bodies, each topic in its order. It is for a transport that keeps
 	// no messages beyond its process and serves those who lag; nothing of it is to be sent
 	// unasked. msg is valid during the call. The log begins at about the newest snapshot,
-	// within a block, and does not have the bodies of published blocks. What recovery
-	// makes again comes to Publisher, and nothing of it here. An error ends New.
+	// within a block. Bodies, which it does not have, come each after its frame if History
+	// also has the method
+	//
+	//	Body(number uint64) ([]*chain.Tx, []*chain.Receipt, error)
+	//
+	// for published blocks; those for which it fails are left out. What recovery makes
+	// again comes to Publisher, and nothing of it here. An error ends New.
 	Backfill func(ctx context.Context, topic string, msg []byte) error
 	// History, if set, gets every transaction and receipt before it is acknowledged. A
 	// block is durable there before it counts as published. It must be this chain's,

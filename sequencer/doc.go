@@ -6,8 +6,8 @@
 //
 // A transaction whose receipt was returned is never lost, whatever happens to the
 // process, and with state.DurabilityFsync whatever happens to the machine. Nothing
-// that anybody was shown (receipt, view, frame, header) is taken back or made anew
-// with another content.
+// that anybody was shown (receipt, view, frame, header, publication) is taken back or
+// made anew with another content.
 //
 // # The simple version, and what makes it hard
 //
@@ -16,8 +16,8 @@
 // fsync takes as long as many transactions, and the root of a full block as long as
 // many fsyncs.
 //
-// So what is slow runs beside what is fast, in five goroutines that hand on to each
-// other through bounded channels:
+// So what is slow runs beside what is fast, in goroutines that hand on to each other
+// through bounded channels:
 //
 //	callers of Submit     1 admit: decode, recover the sender, check; into the pool
 //	      | pool
@@ -28,8 +28,11 @@
 //	      | sealing
 //	committer             5 root, header; 6 witness; commit to the store
 //	      | publishes
-//	publisher             block, witness, diff to the data-availability layer
-//	collector             attestations; the proven head
+//	publisher             block, witness, diff to the data-availability layer: many
+//	      |               blocks at a time, told strictly by number
+//	      | snapshotDue
+//	snapshots             the state after a block, every SnapshotBlocks
+//	collector             attestations; the proven head; evidence
 //
 // The commit group is whatever executed while the previous fsync ran. No timer
 // decides it: with a slow disk groups grow, with a fast one they are single
@@ -50,8 +53,36 @@
 // Records, by kind: a block opens (its environment); a commit group (raw
 // transactions, running hash over receipts and changes); a frame (a mini-block was
 // sealed, with its diff); a header; a claim (what provers must say of the block); a
-// publication; the proven head. See recover for how they are read. A snapshot every
-// SnapshotBlocks cuts the log short and lets followers join.
+// publication; the proven head; an object that is in the data-availability layer; the
+// offer of a snapshot; evidence against a prover. See recover for how they are read. A
+// snapshot every SnapshotBlocks cuts the log short and lets followers join. What was in
+// the part that is cut off and is not in the snapshot, such as evidence and the
+// publications that provers still need, is first written again behind.
+//
+// # Publication
+//
+// A layer may take ten seconds for a block and give every put another name, also for
+// the same bytes. So up to DAConcurrency blocks are on their way at a time, and:
+//
+//   - what is told comes by number, 1, 2, 3 and so on, whatever overtook what;
+//   - a publication is logged and synced before it is told: the names that were told
+//     once are the block's for ever;
+//   - what the log has since the newest snapshot is told again at the start: the end
+//     may have come in between, and repetitions are known by their number;
+//   - each object that was put is logged, without waiting for the sync, so that it is
+//     not put again. What was put and not logged when the end came belongs to nobody.
+//
+// No error of the layer ends the chain, not even one that no later try would mend: an
+// operator may. The bound is UnpublishedBlocks: beyond it admission answers ErrBusy, and
+// blocks close no more. Stats has how many wait, since when, and what the errors are.
+//
+// # Evidence
+//
+// A word of an allowed prover that contradicts a block never counts, is kept for ever,
+// one for each key and block, up to 1,024 of them, and keeps no other word from
+// counting: also the true one of the same key does, because a prover that was mended
+// must be able to go on where it failed. Claims stay for EvidenceBlocks after their
+// block is proven, so that a lie that comes late is one still.
 //
 // # Provers
 //
@@ -68,6 +99,12 @@
 //     nothing gained, since the fsync is shared anyway.
 //   - Logging after-states in place of transactions: the witness of an unpublished
 //     block could not be made after a crash.
+//   - Telling a publication first and logging it then, so that none is lost: a crash in
+//     between tells the block again under other names, and who reads cannot know which
+//     to believe.
+//   - Taking publications as the layer takes them, with numbers to be sorted by who
+//     reads: readers that act at once, such as a contract, take what comes.
+//   - Evidence in the snapshot: everybody who joins would fetch it.
 //   - One goroutine for log and execution: the builder would wait for every fsync.
 //   - Replacing pending transactions by a higher fee: they wait for milliseconds.
 //   - Leases in the log: what a restart forgets is given out again, at the price of

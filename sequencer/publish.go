@@ -27,12 +27,6 @@ import (
 // Names that were not logged when a crash came are nobody's: nothing ever refers to
 // them.
 func (s *Sequencer) publish(ctx context.Context) error {
-	for _, payload := range s.tellAgain {
-		if err := s.tellWhatever(ctx, link.TopicPublications, payload); err != nil {
-			return err
-		}
-	}
-	s.tellAgain = nil
 	g, ctx := errgroup.WithContext(ctx)
 	// The oldest is in the hands of land, and counts.
 	flight := make(chan *block, s.cfg.DAConcurrency-1)
@@ -110,8 +104,15 @@ func (s *Sequencer) putObject(ctx context.Context, b *block, o *da.Object) (chai
 	return stored.id, s.enter(ctx, entry{kind: recordBlob, number: o.Block.Number, payload: stored.append(nil)})
 }
 
-// land takes blocks in order, each when all of it is put.
+// land tells again what is to be told again, and then takes blocks in order, each when
+// all of it is put.
 func (s *Sequencer) land(ctx context.Context, flight <-chan *block) error {
+	for _, payload := range s.tellAgain {
+		if err := s.tellWhatever(ctx, link.TopicPublications, payload); err != nil {
+			return err
+		}
+	}
+	s.tellAgain = nil
 	for {
 		select {
 		case b := <-flight:

@@ -26,6 +26,7 @@ type replay struct {
 	headers      map[uint64]*chain.Header      // of blocks after base
 	parts        []*chain.Changes              // of the published block that is being applied
 	unpublished  []*block                      // sealed again
+	told         blockTold
 }
 
 func newReplay(s *Sequencer, head *chain.Header) *replay {
@@ -62,25 +63,6 @@ func (r *replay) scan(_ state.LSN, kind byte, payload []byte) error {
 		r.offer = bytes.Clone(payload)
 	}
 	return nil
-}
-
-// backfillNumbered hands on the publications, in order, and the newest offer of a
-// snapshot. A publication is in the log twice, and not in its place, if a snapshot was
-// taken before its block was proven.
-func (r *replay) backfillNumbered(ctx context.Context) error {
-	for _, number := range slices.Sorted(maps.Keys(r.publications)) {
-		payload, err := r.publications[number].AppendBinary(nil)
-		if err != nil {
-			return err
-		}
-		if err := r.backfill(ctx, link.TopicPublications, payload); err != nil {
-			return err
-		}
-	}
-	if r.offer == nil {
-		return nil
-	}
-	return r.backfill(ctx, link.TopicSnapshots, r.offer)
 }
 
 // apply is the second pass.
@@ -148,24 +130,13 @@ func (r *replay) frame(ctx context.Context, payload []byte) error {
 	if r.isOpen(f.Number) {
 		return r.reseal(ctx, f, payload)
 	}
-	if err := r.backfill(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, payload)); err != nil {
+	if err := r.backfillFrame(ctx, f, payload); err != nil {
 		return err
 	}
 	if f.Number <= r.base {
 		return nil
 	}
 	return r.decode(ctx, f, payload)
-}
-
-// backfill hands on what was told before.
-func (r *replay) backfill(ctx context.Context, topic string, msg []byte) error {
-	if r.s.cfg.Backfill == nil {
-		return nil
-	}
-	if err := r.s.cfg.Backfill(ctx, topic, msg); err != nil {
-		return fmt.Errorf("backfill of %s: %w", topic, err)
-	}
-	return nil
 }
 
 // decode applies a frame of a published block, and the block with its last one.

@@ -17,6 +17,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/da/memory"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/sequencer"
 )
@@ -111,6 +112,11 @@ func nameOf(t *testing.T, topic string, msg []byte) string {
 		require.NoError(t, p.UnmarshalBinary(msg))
 		return fmt.Sprintf("%d %x", p.Block.Number, sum[:4])
 	}
+	if topic == link.TopicBodies {
+		b := new(chain.MiniBody)
+		require.NoError(t, b.UnmarshalBinary(msg))
+		return fmt.Sprintf("body %d/%d of %d transactions %x", b.Number, b.Index, len(b.Txs), sum[:4])
+	}
 	kind, body, err := link.ParseFeed(msg)
 	require.NoError(t, err)
 	if kind == link.FeedHeader {
@@ -156,11 +162,15 @@ func TestBackfill(t *testing.T) {
 	w := newWorld(t, 4)
 	w.da = layerOf(t, memory.Settings{PutLatency: 30 * time.Millisecond}) // so that some are unpublished
 	lane := w.load.Lanes(1)[0]
+	kept, err := history.Open(history.Config{Dir: t.TempDir(), Genesis: w.spec.Genesis.Header})
+	require.NoError(t, err)
+	defer kept.Close()
 	before := newShelf()
 	w.bus = before.Bus
 	config := func(to *shelf) func(*sequencer.Config) {
 		return func(c *sequencer.Config) {
 			c.Publisher, c.Backfill, c.BlockInterval, c.SnapshotBlocks = to, to.backfill, 10*time.Millisecond, 16
+			c.History, c.LogFileBytes = kept, 4<<10
 		}
 	}
 	s := w.open(config(before))
@@ -179,13 +189,15 @@ func TestBackfill(t *testing.T) {
 	defer s.Close()
 	published := s.Heads().Published.Number
 	require.NotZero(t, after.filled[link.TopicFeed])
-	require.Zero(t, after.filled[link.TopicBodies])
+	require.NotZero(t, after.filled[link.TopicBodies])
 	require.Equal(t, 1, after.filled[link.TopicSnapshots])
 
 	frames, headers := split(messages(t, before.Bus, link.TopicFeed))
 	framesAgain, headersAgain := split(messages(t, after.Bus, link.TopicFeed))
 	requireRest(t, frames, framesAgain, 2)   // the newest block may end, and the open mini-block
 	requireRest(t, headers, headersAgain, 1) // of that block
+	bodies, bodiesAgain := messages(t, before.Bus, link.TopicBodies), messages(t, after.Bus, link.TopicBodies)
+	requireRest(t, bodies, bodiesAgain, 2)
 	publications := messages(t, before.Bus, link.TopicPublications)
 	publicationsAgain := messages(t, after.Bus, link.TopicPublications)
 	requireRest(t, publications, publicationsAgain, 1) // that was logged and not told
@@ -200,7 +212,7 @@ func TestBackfill(t *testing.T) {
 	require.NoError(t, err)
 	require.LessOrEqual(t, oldest, offer.Block.Number+1, "no gap after the snapshot")
 	require.Greater(t, published, offer.Block.Number)
-	for _, feed := range [][]string{framesAgain, headersAgain} {
+	for _, feed := range [][]string{framesAgain, headersAgain, bodiesAgain} {
 		var number uint64
 		_, err = fmt.Sscanf(strings.Fields(feed[0])[1], "%d", &number)
 		require.NoError(t, err)
@@ -223,8 +235,8 @@ func TestBackfillFails(t *testing.T) {
 	require.ErrorIs(t, err, errFull)
 }
 
-// The layer does not get done with a snapshot. Blocks are published meanwhile, and the
-// next snapshots are taken and cut the log.
+// The layer does not get done with a snapshot. Blocks are published meanwhile, and when
+// it refuses at last, newer ones are tried, which have cut the log.
 func TestSnapshotsAreTakenBeside(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	w := newWorld(t, 2)
@@ -236,6 +248,7 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 		defer mu.Unlock()
 		return len(tried)
 	}
+	refuse := make(chan struct{})
 	counting.before = func(ctx context.Context, o *da.Object) error {
 		if o.Kind != da.Snapshot {
 			return nil
@@ -243,8 +256,8 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 		mu.Lock()
 		tried[o.Block.Number] = true
 		mu.Unlock()
-		select { // for as long as 20 blocks last
-		case <-time.After(100 * time.Millisecond):
+		select {
+		case <-refuse:
 			return da.ErrTransient
 		case <-ctx.Done():
 			return ctx.Err()
@@ -253,11 +266,12 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 	w.da = counting
 	s := w.open(func(c *sequencer.Config) { c.BlockInterval, c.SnapshotBlocks = 5*time.Millisecond, 4 })
 	stop := running(s.Run)
-	w.eventually("snapshots are tried", func() bool { return snapshots() >= 1 })
+	w.eventually("a snapshot is tried", func() bool { return snapshots() == 1 })
 	from := s.Heads().Published.Number
-	time.Sleep(60 * time.Millisecond) // none of which a snapshot is waited for
-	require.Greater(t, s.Heads().Published.Number, from+2)
-	w.eventually("newer ones too", func() bool { return snapshots() >= 4 })
+	w.eventually("blocks are published", func() bool { return s.Heads().Published.Number > from+20 })
+	require.Equal(t, 1, snapshots())
+	close(refuse)
+	w.eventually("newer ones are tried", func() bool { return snapshots() >= 4 })
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())
 	names, err := w.fs.List(w.dir)

@@ -49,6 +49,16 @@ func (s *Store) Block(number uint64) (*Block, error) {
 	return b, nil
 }
 
+// Body returns the transactions and receipts of a sealed block; errors are those of
+// Block. They are the store's: read only.
+func (s *Store) Body(number uint64) ([]*chain.Tx, []*chain.Receipt, error) {
+	b, err := s.Block(number)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b.Txs, b.Receipts, nil
+}
+
 // sealedInMemory is a sealed block that is not on disk; nil without an error if it
 // should be on disk.
 func (s *Store) sealedInMemory(number uint64) (*Block, error) {
