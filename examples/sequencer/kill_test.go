@@ -77,6 +77,7 @@ func start(t *testing.T, program string, args ...string) *process {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // of a test that failed; else it has ended
 	p := &process{cmd, make(chan string, 1000), make(chan struct{})}
 	go func() {
 		defer close(p.ended)

@@ -59,6 +59,7 @@ func Sequencer(args []string) int {
 		f.TextVar(&o.cfg.Durability, "durability", o.cfg.Durability, "`what` an acknowledgement survives: fsync (power loss) or none (kill -9)")
 		f.DurationVar(&o.cfg.MiniBlockInterval, "mini-block-interval", 10*time.Millisecond, "how long a mini-block is open")
 		f.DurationVar(&o.cfg.BlockInterval, "block-interval", time.Second, "how long a block is open")
+		f.Uint64Var(&o.cfg.Term, "term", 1, "`number` of this sequencer among those that the chain has had, from 1; it never falls")
 		f.Uint64Var(&o.baseFee, "base-fee", 0, "constant base fee in `wei`; 0 computes it by EIP-1559")
 		// The network keeps about a minute: who joins later needs a younger snapshot.
 		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "`blocks` from one snapshot to the next")
@@ -111,7 +112,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	signer := p2p.Signer{Key: key}
 	peers, err := o.p2p.Open(gossip.Config{
 		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
-		Signers: map[common.Address]gossip.Grant{signer.Address(): {}}, Signer: signer, Logger: c.Log,
+		Signers: map[common.Address]gossip.Grant{signer.Address(): {}}, Signer: signer, Term: o.cfg.Term, Logger: c.Log,
 	}, o.dir, nil)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
 	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer.client, peers, peers, store
-	cfg.Backfill = (&backfiller{peers: peers, history: store}).message
+	cfg.Backfill = peers.Backfill
 	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {
 		return err
 	}
@@ -241,6 +242,9 @@ func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	}
 	if err := o.kept.Check(); err != nil {
 		return nil, err
+	}
+	if o.cfg.Term == 0 {
+		return nil, fmt.Errorf("%w: -term must be at least 1", cli.ErrUsage)
 	}
 	if o.daBytes < 0 {
 		return nil, fmt.Errorf("%w: -da-bytes must not be negative", cli.ErrUsage)
