@@ -65,7 +65,7 @@ func (r *devnetRun) serve(ctx context.Context, open *doors, spec *genesis.Spec, 
 	sequencer := &serve.Service{
 		Door: open.sequencer, Backend: node.OfSequencer(n.sequencer, n.history), Engine: n.engine,
 		Metrics: []prometheus.Collector{serve.OfSequencer(n.sequencer), serve.OfHistory(n.history)},
-		Ready:   serve.SequencerReady(n.sequencer),
+		Ready:   serve.SequencerReady(n.sequencer, nil),
 	}
 	for name, s := range map[string]*serve.Service{"the sequencer's door": sequencer, "the full node's door": fullnode} {
 		s.Page, s.Drain, s.Log, s.LogLevel = page, drain, log, r.logLevel

@@ -143,10 +143,15 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	defer s.Close()
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
+	desk := sequencer.NewDesk(s, sequencer.DeskConfig{})
+	extra, err := provers(desk, spec.Genesis.ChainID)
+	if err != nil {
+		return err
+	}
 	service := &serve.Service{
-		Door: door, Backend: node.OfSequencer(s, store), Engine: engine,
-		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfHistory(store), serve.OfPeers(peers)},
-		Ready:   serve.SequencerReady(s), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Door: door, Extra: extra, Backend: node.OfSequencer(s, store), Engine: engine,
+		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfDesk(desk), serve.OfHistory(store), serve.OfPeers(peers)},
+		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 		Invitation: &p2p.Invitation{
 			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
 			Peers: peers.Addrs(), Layer: layer.spec,
@@ -154,10 +159,6 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	if layer.own != nil {
 		go cli.PruneDA(ctx, o.ownLayerDir(), o.daBytes, c.Log)
-	}
-	desk := sequencer.NewDesk(s, sequencer.DeskConfig{})
-	if service.Extra, err = provers(desk, spec.Genesis.ChainID); err != nil {
-		return err
 	}
 	page := watch(s, cfg, service, door.Addr())
 	defer page.Close()

@@ -85,6 +85,9 @@ func OfSequencer(s *sequencer.Sequencer) prometheus.Collector {
 		r.queue("unrooted", "closed blocks that wait for their root", st.Unrooted, st.UnrootedMax)
 		r.queue("unpublished", "sealed blocks that wait for the data-availability layer", st.Unpublished, st.UnpublishedMax)
 		r.queue("unproven", "blocks that wait for provers", st.Unproven, st.UnprovenMax)
+		r.gauge("publishing", "blocks that are being put into the data-availability layer", float64(st.Publishing))
+		r.gauge("oldest_unpublished_seconds", "how long the oldest block has waited for the layer", st.OldestUnpublished.Seconds())
+		r.counter("untold_total", "messages that the network was too busy to take", float64(st.Untold))
 		r.gauge("evidence", "attestations of our provers that contradict our blocks", float64(st.Evidence))
 	}}
 }
@@ -231,5 +234,16 @@ func OfPeers(n *gossip.Node) prometheus.Collector {
 			refused += n
 		}
 		r.counter("refused_total", "messages that were refused", float64(refused))
+	}}
+}
+
+// OfDesk are the metrics of the work that provers are given.
+func OfDesk(d *sequencer.Desk) prometheus.Collector {
+	return &reading{subsystem: "desk", read: func(r *reading) {
+		st := d.Stats()
+		r.queue("leases", "leases that last", st.Leases, st.LeasesMax)
+		r.gauge("provers", "provers that have a lease", float64(st.Provers))
+		r.gauge("unproven", "published blocks that are not proven", float64(st.Unproven))
+		r.gauge("failing", "unproven blocks that a prover failed with", float64(len(st.Failing)))
 	}}
 }

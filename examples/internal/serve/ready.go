@@ -12,9 +12,13 @@ import (
 )
 
 // SequencerReady says why a sequencer should not get traffic: something behind the head
-// is so far behind that it refuses transactions, or soon will.
-func SequencerReady(s *sequencer.Sequencer) func() []rpc.Reason {
+// is so far behind that it refuses transactions, or soon will. A block that several provers failed with is one too: nothing after it will be proven.
+// desk is nil if it gives no work.
+func SequencerReady(s *sequencer.Sequencer, desk *sequencer.Desk) func() []rpc.Reason {
 	return func() (out []rpc.Reason) {
+		if desk != nil {
+			out = deskReasons(desk.Stats().Failing)
+		}
 		st := s.Stats()
 		for _, q := range []struct {
 			check, what  string
@@ -30,6 +34,15 @@ func SequencerReady(s *sequencer.Sequencer) func() []rpc.Reason {
 		}
 		return out
 	}
+}
+
+func deskReasons(failing []sequencer.Failing) (out []rpc.Reason) {
+	for _, f := range failing {
+		if n := len(f.Provers); n > 1 {
+			out = append(out, rpc.Reason{Check: "provers", Detail: fmt.Sprintf("%d provers failed with block %d, the last: %s", n, f.Number, f.Why[len(f.Why)-1])})
+		}
+	}
+	return out
 }
 
 // A full node is patient for three blocks, and ten seconds at least: a sequencer seals a

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -126,4 +127,12 @@ func TestFullnodeReadiness(t *testing.T) {
 	cancel()
 	require.NoError(t, <-ended)
 	require.NoError(t, <-ended)
+}
+
+func TestDeskReasons(t *testing.T) {
+	one, two := common.Address{1}, common.Address{2}
+	require.Empty(t, deskReasons(nil))
+	require.Empty(t, deskReasons([]sequencer.Failing{{Number: 7, Provers: []common.Address{one}, Why: []string{"no memory"}}}), "it may be the prover's affair")
+	require.Equal(t, []rpc.Reason{{Check: "provers", Detail: "2 provers failed with block 8, the last: no root"}},
+		deskReasons([]sequencer.Failing{{Number: 8, Provers: []common.Address{one, two}, Why: []string{"no memory", "no root"}}}))
 }

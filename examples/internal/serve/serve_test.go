@@ -48,7 +48,7 @@ func TestService(t *testing.T) {
 	service := &Service{
 		Door: door, Backend: node.OfSequencer(s, store), Engine: engine,
 		Metrics: []prometheus.Collector{OfSequencer(s), OfHistory(store)},
-		Ready:   SequencerReady(s), Log: log, LogLevel: &level, Drain: cancel,
+		Ready:   SequencerReady(s, nil), Log: log, LogLevel: &level, Drain: cancel,
 		Page: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "a page") }),
 	}
 	done := make(chan error, 1)
