@@ -91,3 +91,20 @@ func TestAnew(t *testing.T) {
 	require.Equal(t, Far, v)
 	require.Zero(t, n.shelf.place())
 }
+
+// What is said once, and was not heard, is asked for when peers meet.
+func TestAskedWhenMet(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	a := &chain.Attestation{ChainID: sampleChain, Term: 1, Block: chain.BlockID{Number: 7}}
+	require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, encode(t, a)))
+	o := &chain.SnapshotOffer{Block: chain.BlockID{Number: 6}}
+	require.NoError(t, seq.Backfill(t.Context(), link.TopicSnapshots, encode(t, o)))
+	n := x.node(seq.Node)
+	require.NoError(t, n.Await(t.Context()))
+	for topic, want := range map[string]uint64{link.TopicAttestations: 7, link.TopicSnapshots: 6} {
+		number, _, err := n.Latest(t.Context(), topic)
+		require.NoError(t, err, topic)
+		require.Equal(t, want, number)
+	}
+}
