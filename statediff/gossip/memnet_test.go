@@ -91,7 +91,7 @@ func (t *memTransport) Listen(a ma.Multiaddr) (transport.Listener, error) {
 	t.net.mu.Lock()
 	defer t.net.mu.Unlock()
 	t.net.listeners[a.String()] = l
-	return t.up.UpgradeListener(t, l), nil
+	return t.up.UpgradeGatedMaListener(t, t.up.GateMaListener(l)), nil
 }
 
 func (t *memTransport) CanDial(ma.Multiaddr) bool { return true }

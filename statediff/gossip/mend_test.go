@@ -10,8 +10,8 @@ import (
 	"github.com/vivace-chain/vivace/internal/link"
 )
 
-// What gossip did not bring shows in the sequencer's heartbeat, and is asked for; bodies
-// and publications too.
+// What gossip did not bring shows in the sequencer's heartbeat, or in what peers say of
+// themselves, and is asked for; bodies and publications too.
 func TestMend(t *testing.T) {
 	x := newWorld(t)
 	seq := x.sequencer()
@@ -20,31 +20,20 @@ func TestMend(t *testing.T) {
 	feed := sampleFeed(t, 2, 3, 2)
 	x.publish(seq, feed[0])
 	x.awaitFeed(n, 0, feed[0])
-	seq.mute() // from now on it only answers
-	before := n.Stats().LastHeartbeat
+	fill := func(topic string, msg []byte) { require.NoError(t, seq.Backfill(t.Context(), topic, msg)) } // does not send
 	for _, m := range feed[1:] {
-		x.publish(seq, m)
+		fill(link.TopicFeed, feedMessage(t, m))
 		if m.Frame == nil {
-			_, err := seq.Publish(t.Context(), link.TopicPublications, encode(t, &chain.Publication{Block: m.Sealed.Header.ID()}))
-			require.NoError(t, err)
+			fill(link.TopicPublications, encode(t, &chain.Publication{Block: m.Sealed.Header.ID()}))
 			continue
 		}
-		_, err := seq.Publish(t.Context(), link.TopicBodies, sampleBody(t, m))
-		require.NoError(t, err)
+		fill(link.TopicBodies, sampleBody(t, m))
 	}
 	require.Eventually(t, func() bool {
 		st := n.shelf.status()
 		return st.feedEnd == chain.Place{Number: 4} && st.newestPublication == 3 && n.shelf.newestBody() == chain.Place{Number: 3, Index: 1}
 	}, 10*time.Second, 5*time.Millisecond)
-	require.Equal(t, before, n.Stats().LastHeartbeat)
 	x.awaitFeed(n, 0, feed...)
-}
-
-// mute makes a node send nothing, whatever it publishes.
-func (r *running) mute() {
-	r.speaker.mu.Lock()
-	defer r.speaker.mu.Unlock()
-	r.speaker.first, r.speaker.later = make(chan outgoing), make(chan outgoing)
 }
 
 func (s *shelf) newestBody() chain.Place {
@@ -101,4 +90,21 @@ func TestAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Far, v)
 	require.Zero(t, n.shelf.place())
+}
+
+// What is said once, and was not heard, is asked for when peers meet.
+func TestAskedWhenMet(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	a := &chain.Attestation{ChainID: sampleChain, Term: 1, Block: chain.BlockID{Number: 7}}
+	require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, encode(t, a)))
+	o := &chain.SnapshotOffer{Block: chain.BlockID{Number: 6}}
+	require.NoError(t, seq.Backfill(t.Context(), link.TopicSnapshots, encode(t, o)))
+	n := x.node(seq.Node)
+	require.NoError(t, n.Await(t.Context()))
+	for topic, want := range map[string]uint64{link.TopicAttestations: 7, link.TopicSnapshots: 6} {
+		number, _, err := n.Latest(t.Context(), topic)
+		require.NoError(t, err, topic)
+		require.Equal(t, want, number)
+	}
 }

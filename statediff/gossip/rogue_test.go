@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
@@ -63,6 +64,15 @@ func (x *world) rogue(answer func(request) []byte) *rogue {
 		_, _ = st.Write(answer(req))
 	})
 	return r
+}
+
+// answerOf is an answer that has these items.
+func answerOf(list ...[]byte) []byte {
+	out := []byte{byte(answerOK)}
+	for _, item := range list {
+		out = append(binary.BigEndian.AppendUint32(out, uint32(len(item))), item...)
+	}
+	return append(out, 0, 0, 0, 0)
 }
 
 // meet connects to a node, and waits until that node would take messages.
@@ -156,6 +166,7 @@ func TestRefused(t *testing.T) {
 			require.Eventually(t, func() bool { return r.gone(n) }, 15*time.Second, 5*time.Millisecond, "%+v", n.Stats().Refused)
 			stats := n.Stats()
 			require.Equal(t, uint64(1), stats.Bans)
+			require.True(t, n.gate.banned(r.host.ID()))
 			if c.reason != "" {
 				require.NotZero(t, stats.Refused[c.reason], "%v", stats.Refused)
 			}
@@ -183,7 +194,12 @@ func TestNotRefused(t *testing.T) {
 	seq := x.sequencer()
 	n := x.node(seq.Node)
 	x.meshed(seq, n)
-	r := x.rogue(nil)
+	r := x.rogue(func(r request) []byte {
+		if r.question == askStatus {
+			return answerOf(new(status).append(nil))
+		}
+		return answerOf()
+	})
 	r.meet(n)
 	feed := sampleFeed(t, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 	x.publish(seq, feed[:12]...)
@@ -205,7 +221,7 @@ func TestNotRefused(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond) // scores are looked at once a second
 	require.False(t, r.gone(n))
 	for _, p := range n.Peers() {
-		require.GreaterOrEqual(t, p.Score, -10.0, "%+v", p) // it answers nothing
+		require.GreaterOrEqual(t, p.Score, 0.0, "%+v", p)
 	}
 	stats := n.Stats()
 	require.Equal(t, 2, stats.Evidence)
@@ -222,22 +238,15 @@ func TestWithheld(t *testing.T) {
 		feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 900}, bodies: chain.Place{Number: 1}, bodiesEnd: chain.Place{Number: 900},
 		publication: 1, newestPublication: 900, newestSnapshot: 900,
 	}
-	items := func(list ...[]byte) []byte {
-		out := []byte{byte(answerOK)}
-		for _, item := range list {
-			out = append(binary.BigEndian.AppendUint32(out, uint32(len(item))), item...)
-		}
-		return append(out, 0, 0, 0, 0)
-	}
 	for name, answer := range map[string]func(request) []byte{
-		"nothing":  func(request) []byte { return items() },
+		"nothing":  func(request) []byte { return answerOf() },
 		"not kept": func(request) []byte { return []byte{byte(answerNotKept)} },
 		"busy":     func(request) []byte { return []byte{byte(answerBusy)} },
 		"silence":  func(request) []byte { time.Sleep(time.Second); return nil },
-		"hole":     func(request) []byte { return items(feed[1].Envelope, feed[2].Envelope) },
-		"lie":      func(request) []byte { return items(bytes.Repeat([]byte{7}, 300)) },
+		"hole":     func(request) []byte { return answerOf(feed[1].Envelope, feed[2].Envelope) },
+		"lie":      func(request) []byte { return answerOf(bytes.Repeat([]byte{7}, 300)) },
 		"large":    func(request) []byte { return []byte{byte(answerOK), 0xff, 0xff, 0xff, 0xff, 1} },
-		"cut":      func(request) []byte { return items(feed[0].Envelope)[:200] },
+		"cut":      func(request) []byte { return answerOf(feed[0].Envelope)[:200] },
 		"outcome":  func(request) []byte { return []byte{99} },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,7 +257,7 @@ func TestWithheld(t *testing.T) {
 			for range 3 {
 				r := x.rogue(func(r request) []byte {
 					if r.question == askStatus {
-						return items(boast.append(nil))
+						return answerOf(boast.append(nil))
 					}
 					return answer(r)
 				})
@@ -287,7 +296,7 @@ func TestBoundsOverTheNetwork(t *testing.T) {
 	n := x.run(cfg)
 	r := x.rogue(nil)
 	r.meet(n)
-	feed := sampleFeed(t, 3)
+	feed := sampleFeed(t, 4)
 	r.say(link.TopicFeed, feed[0].Envelope)
 	require.Eventually(t, func() bool { return n.shelf.place().Index == 1 }, 5*time.Second, time.Millisecond)
 	big := func(i uint32) *Message {
@@ -301,18 +310,32 @@ func TestBoundsOverTheNetwork(t *testing.T) {
 		require.NoError(t, err)
 		r.say(link.TopicBodies, body)
 	}
-	for i := range 3000 {
-		r.say(link.TopicFeed, binary.BigEndian.AppendUint32(bytes.Clone(feed[1].Envelope[:len(feed[1].Envelope)-4]), uint32(i)))
-		if r.gone(n) {
-			break
-		}
+	require.Eventually(t, func() bool { return n.Stats().Verdicts[Far] > 0 && n.Stats().Held > 250<<10 }, 10*time.Second, 5*time.Millisecond, "%+v", n.Stats())
+	// What a peer may cost is used up, and comes back.
+	id, spent := r.host.ID(), 0
+	for ; n.peers.mayCost(id); spent++ {
+		require.Less(t, spent, 100*costBurst)
 	}
-	require.Eventually(t, func() bool { return n.Stats().Refused["cost"] > 0 || r.gone(n) }, 10*time.Second, 5*time.Millisecond)
+	require.Greater(t, spent, costBurst/2)
+	cost := func(limit rate.Limit) {
+		n.peers.mu.Lock()
+		defer n.peers.mu.Unlock()
+		n.peers.list[id].cost.SetLimit(limit)
+	}
+	cost(0) // so that nothing comes back yet, however slow this is
+	for n.peers.mayCost(id) {
+	}
+	refused := n.Stats().Refused["cost"]
+	require.Equal(t, pubsub.ValidationIgnore, n.hear(id, topicKinds[link.TopicFeed], feed[2].Envelope))
+	require.Greater(t, n.Stats().Refused["cost"], refused)
+	cost(costRate)
+	require.Eventually(t, func() bool {
+		return n.hear(id, topicKinds[link.TopicFeed], feed[2].Envelope) == pubsub.ValidationAccept
+	}, 5*time.Second, 5*time.Millisecond)
 	stats := n.Stats()
 	require.NotZero(t, stats.Held)
 	require.LessOrEqual(t, stats.Held, 2*(300<<10))
 	require.LessOrEqual(t, stats.Kept, 200<<10)
-	require.NotZero(t, stats.Verdicts[Far], "%v", stats.Verdicts)
 }
 
 func randomBytes(n int) []byte {

@@ -2,10 +2,12 @@ package gossip
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
 
@@ -181,4 +183,37 @@ func mustAddr(t *testing.T, text string) []byte {
 	a, err := ma.NewMultiaddr(text)
 	require.NoError(t, err)
 	return a.Bytes()
+}
+
+// Who is thrown out stays out for a while; so does everybody at an address from which
+// several were, but for boot nodes, and on this machine.
+func TestBans(t *testing.T) {
+	boot := peer.ID("boot")
+	g := &gate{boot: func(id peer.ID) bool { return id == boot }, bans: make(map[any]ban)}
+	at := func(text string) ma.Multiaddr {
+		a, err := ma.NewMultiaddr(text)
+		require.NoError(t, err)
+		return a
+	}
+	near, far := at("/ip4/127.0.0.1/tcp/1"), at("/ip4/192.0.2.1/tcp/1")
+	now := time.Now()
+	for i := range bansPerIP {
+		id := peer.ID([]byte{byte(i)})
+		require.True(t, g.lets("another", far), "%d", i)
+		g.ban(id, far, now)
+		g.ban(id+"near", near, now)
+		require.False(t, g.lets(id, far))
+		require.False(t, g.InterceptPeerDial(id))
+	}
+	require.False(t, g.lets("another", far))
+	require.True(t, g.lets("another", at("/ip4/192.0.2.2/tcp/1")))
+	require.True(t, g.lets("another", near))
+	require.True(t, g.lets(boot, far))
+	for i := range 2 * bansMax {
+		g.ban(peer.ID(binary.BigEndian.AppendUint32([]byte("x"), uint32(i))), nil, now.Add(time.Duration(i)))
+	}
+	require.Len(t, g.bans, bansMax)
+	g.bans = make(map[any]ban)
+	g.ban("late", far, now.Add(-banFor))
+	require.True(t, g.lets("late", far))
 }

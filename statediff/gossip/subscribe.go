@@ -168,37 +168,3 @@ func (n *Node) Await(ctx context.Context) error {
 		return errClosed
 	}
 }
-
-// An arrivalReader reads arrivals in their order.
-type arrivalReader struct {
-	*arrivals
-	from   uint64 // numbers of blocks
-	n      uint64 // of the next arrival
-	joined bool   // n counts
-}
-
-func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
-	if from == link.Oldest {
-		from = 0
-	}
-	return &arrivalReader{arrivals: a, from: from}
-}
-
-func (r *arrivalReader) poll() (uint64, []byte, bool, error) {
-	if !r.joined {
-		r.n, r.joined = r.first, true
-	}
-	if r.n < r.first {
-		return 0, nil, false, fmt.Errorf("%w: %d messages are gone", chain.ErrOutOfStep, r.first-r.n)
-	}
-	for r.n-r.first < uint64(len(r.items)) {
-		o := &r.items[r.n-r.first]
-		r.n++
-		if o.Place.Number >= r.from {
-			return o.Place.Number, clone(o.Body), false, nil
-		}
-	}
-	return 0, nil, false, nil
-}
-
-func (r *arrivalReader) fetch(context.Context) error { return nil } // it is never behind

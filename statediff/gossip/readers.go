@@ -1,0 +1,184 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/link"
+)
+
+// A bodyReader reads bodies in the order of the feed.
+type bodyReader struct {
+	search
+	from  uint64
+	set   bool
+	place chain.Place // what is wanted next
+	given bool        // something was
+	came  []*body
+}
+
+func (r *bodyReader) poll() (uint64, []byte, bool, error) {
+	if !r.set {
+		return 0, nil, true, nil
+	}
+	if len(r.came) > 0 {
+		b := r.came[0]
+		r.came = r.came[1:]
+		return r.give(b)
+	}
+	b, _, ok := r.shelf.bodies.after(r.place)
+	if b == nil {
+		return 0, nil, !ok, nil
+	}
+	return r.give(b)
+}
+
+func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
+	r.given = true
+	r.place = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
+	return link.SeqOf(b.Place), clone(b.Body), false, nil
+}
+
+func (r *bodyReader) fetch(ctx context.Context) error {
+	if !r.set {
+		r.set = true
+		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.from })
+		return ctx.Err()
+	}
+	var holed []*body // what somebody sent that does not begin with what is wanted
+	has := func(st *status) coverage { return covering(st.bodies, st.bodiesEnd, r.place) }
+	err := r.around(ctx, request{question: askBodies, from: r.place, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		list := r.read(items)
+		if len(list) == 0 {
+			return false
+		}
+		if p := list[0].Place; p != r.place && p != (chain.Place{Number: r.place.Number + 1}) {
+			holed = list
+			return false
+		}
+		r.came = list
+		return true
+	})
+	if errors.Is(err, chain.ErrOutOfStep) && len(holed) > 0 {
+		r.failing = time.Time{}
+		r.came = holed // it is lost, and what is after it is not
+		return nil
+	}
+	if errors.Is(err, chain.ErrOutOfStep) && r.from == link.Oldest && !r.given {
+		// Nobody promised what we took for the oldest: there may have been none at all.
+		r.failing, r.set = time.Time{}, false
+		return nil
+	}
+	return err
+}
+
+// read is the bodies of an answer, ascending, from what is wanted on.
+func (r *bodyReader) read(items []envelope.Opened) (list []*body) {
+	at := r.place
+	for _, o := range items {
+		b, err := readBody(o)
+		if err != nil {
+			r.refuse(err)
+			continue
+		}
+		if !b.Place.Before(at) {
+			list = append(list, b)
+			at = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
+		}
+	}
+	return list
+}
+
+// A seriesReader reads publications by ascending number.
+type seriesReader struct {
+	search
+	from uint64
+	set  bool
+	next uint64 // number of what is wanted next
+	came []envelope.Opened
+}
+
+func (r *seriesReader) poll() (uint64, []byte, bool, error) {
+	p := &r.shelf.publications
+	if !r.set {
+		return 0, nil, true, nil
+	}
+	for len(r.came) > 0 {
+		o := r.came[0]
+		r.came = r.came[1:]
+		if o.Place.Number == r.next {
+			r.next++
+			return o.Place.Number, clone(o.Body), false, nil
+		}
+	}
+	if o := p.at(r.next); o != nil {
+		r.next++
+		return o.Place.Number, clone(o.Body), false, nil
+	}
+	return 0, nil, r.next < p.last(), nil
+}
+
+func (r *seriesReader) fetch(ctx context.Context) error {
+	if !r.set {
+		r.set, r.next = true, max(r.from, 1) // nobody published genesis
+		if r.from == link.Oldest {
+			r.next = r.begin(ctx, r.from,
+				func(st *status) chain.Place { return chain.Place{Number: st.publication} },
+				func(s *shelf) chain.Place { return chain.Place{Number: s.publications.first()} },
+			).Number
+		}
+		return ctx.Err()
+	}
+	has := func(st *status) coverage {
+		return covering(chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}, chain.Place{Number: r.next})
+	}
+	return r.around(ctx, request{question: askPublications, from: chain.Place{Number: r.next}, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		for _, o := range items {
+			err := checkNumbered(&o, new(chain.Publication), func(p *chain.Publication) uint64 { return p.Block.Number })
+			if err != nil {
+				r.refuse(err)
+				continue
+			}
+			r.came = append(r.came, o)
+		}
+		return len(r.came) > 0 && r.came[0].Place.Number == r.next
+	})
+}
+
+// An arrivalReader reads arrivals in their order.
+type arrivalReader struct {
+	*arrivals
+	from   uint64 // numbers of blocks
+	n      uint64 // of the next arrival
+	joined bool   // n counts
+}
+
+func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
+	if from == link.Oldest {
+		from = 0
+	}
+	return &arrivalReader{arrivals: a, from: from}
+}
+
+func (r *arrivalReader) poll() (uint64, []byte, bool, error) {
+	if !r.joined {
+		r.n, r.joined = r.first, true
+	}
+	if r.n < r.first {
+		return 0, nil, false, fmt.Errorf("%w: %d messages are gone", chain.ErrOutOfStep, r.first-r.n)
+	}
+	for r.n-r.first < uint64(len(r.items)) {
+		o := &r.items[r.n-r.first]
+		r.n++
+		if o.Place.Number >= r.from {
+			return o.Place.Number, clone(o.Body), false, nil
+		}
+	}
+	return 0, nil, false, nil
+}
+
+func (r *arrivalReader) fetch(context.Context) error { return nil } // it is never behind
