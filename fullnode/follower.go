@@ -191,11 +191,11 @@ func (f *Follower) take(ctx context.Context, seq uint64, msg []byte) error {
 		return err
 	}
 	if kind == link.FeedHeader {
-		header := new(chain.Header)
-		if err := header.UnmarshalBinary(body); err != nil {
+		sealed := new(chain.Sealed)
+		if err := sealed.UnmarshalBinary(body); err != nil {
 			return err
 		}
-		return f.takeHeader(ctx, header)
+		return f.takeHeader(ctx, sealed)
 	}
 	frame := new(chain.Frame)
 	if err := frame.UnmarshalBinary(body); err != nil {

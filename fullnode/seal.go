@@ -14,7 +14,8 @@ import (
 
 // takeHeader is step 7 for a block: compute the root, compare, and only then
 // commit.
-func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
+func (f *Follower) takeHeader(ctx context.Context, sealed *chain.Sealed) error {
+	h := sealed.Header
 	if h.Number == f.head.Number && h.Hash() != f.head.Hash() {
 		return &chain.MismatchError{Block: h.Number, Field: "hash", Got: h.Hash().Hex(), Want: f.head.Hash().Hex()}
 	}
@@ -25,7 +26,7 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 		return fmt.Errorf("%w: header of block %d, of which the mini-blocks have not all come", chain.ErrOutOfStep, h.Number)
 	}
 	b := f.blocks[0]
-	commitment, err := f.check(ctx, b, h)
+	commitment, err := f.check(ctx, b, sealed)
 	if ctx.Err() != nil && err != nil {
 		return err // says nothing about the mini-blocks
 	}
@@ -61,9 +62,13 @@ func (f *Follower) showHeader(h *chain.Header) {
 
 // check compares everything that a node without execution can compare, and
 // computes the root.
-func (f *Follower) check(ctx context.Context, b *block, h *chain.Header) (chain.Commitment, error) {
+func (f *Follower) check(ctx context.Context, b *block, sealed *chain.Sealed) (chain.Commitment, error) {
+	h := sealed.Header
 	if err := h.CheckParent(f.head); err != nil {
 		return nil, err
+	}
+	if last := b.digests[len(b.digests)-1]; sealed.Frame != last {
+		return nil, &chain.MismatchError{Block: h.Number, Field: "digest of the last frame", Got: sealed.Frame.Hex(), Want: last.Hex()}
 	}
 	if err := checkEnv(b, h); err != nil {
 		return nil, err
