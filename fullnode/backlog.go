@@ -298,6 +298,19 @@ func (l *backlog) lookUp(id MiniID) (digest common.Hash, known bool, newest Mini
 	return digest, known, newest
 }
 
+// beyond reports that a block is here, and is to be told, and is closed, and has no such
+// mini-block: whoever sends a body for it is wrong.
+func (l *backlog) beyond(id MiniID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.blocks {
+		if b.env.Number == id.Number {
+			return b.closed && !b.lost && !b.had && int(id.Index) >= len(b.minis)
+		}
+	}
+	return false
+}
+
 // unable are the blocks that cannot be told as far as they should be, for want of
 // bodies.
 func (l *backlog) unable() (out []*owed) {

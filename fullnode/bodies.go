@@ -186,6 +186,8 @@ func (k *keeper) find(ctx context.Context, t *task) error {
 		}
 		digest, known, newest := k.lookUp(got)
 		switch {
+		case k.beyond(got):
+			k.refuse(fmt.Errorf("%w: body of mini-block %d/%d, which block %d has not", chain.ErrOutOfStep, got.Number, got.Index, got.Number))
 		case !known && !newest.before(got):
 			continue // of a block that is lost
 		case !known && got.Number-max(want.Number, newest.Number) > aheadMax:
