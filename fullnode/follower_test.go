@@ -42,8 +42,12 @@ var errEnd = errors.New("end of the feed")
 // scripted is a Subscriber whose feed is under the test's control.
 type scripted struct{ feed [][]byte }
 
-func (s *scripted) Subscribe(_ context.Context, _ string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
-	return func(context.Context) (uint64, []byte, error) {
+func (s *scripted) Subscribe(_ context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+	return func(ctx context.Context) (uint64, []byte, error) {
+		if topic != link.TopicFeed {
+			<-ctx.Done()
+			return 0, nil, ctx.Err()
+		}
 		if from >= uint64(len(s.feed)) {
 			return 0, nil, errEnd
 		}

@@ -33,23 +33,33 @@ func (f *Follower) takeHeader(ctx context.Context, sealed *chain.Sealed) error {
 	if err != nil {
 		return errors.Join(err, f.drop())
 	}
+	if err := f.commit(ctx, h, commitment, b.staged); err != nil {
+		return err
+	}
+	f.blocks = f.blocks[1:]
+	f.confirm.sealed(h)
+	if f.backlog != nil {
+		f.backlog.seal(b.owed, h)
+	}
+	return nil
+}
+
+// commit makes state with a checked root the block's, and the block the head.
+func (f *Follower) commit(ctx context.Context, h *chain.Header, commitment chain.Commitment, staged chain.Staged) error {
 	// From here on ctx does not count: the two must move together.
 	ctx = context.WithoutCancel(ctx)
 	f.committing.Lock()
-	err = commitment.Commit(ctx)
+	err := commitment.Commit(ctx)
 	f.committing.Unlock()
 	if err != nil {
 		return err
 	}
-	if err := b.staged.Commit(ctx, h.ID()); err != nil {
+	if err := staged.Commit(ctx, h.ID()); err != nil {
 		return err
 	}
 	f.head = h
-	f.blocks = f.blocks[1:]
+	f.ancestry.add(h)
 	f.showHeader(h)
-	if f.backlog != nil {
-		f.backlog.seal(b.owed, h)
-	}
 	return nil
 }
 
@@ -77,6 +87,15 @@ func (f *Follower) check(ctx context.Context, b *block, sealed *chain.Sealed) (c
 	if err != nil {
 		return nil, err
 	}
+	if f.cfg.Reexecute != nil {
+		b.owed.changes = changes.Digest()
+	}
+	return f.rooted(ctx, h, changes)
+}
+
+// rooted is the commitment of changes to the state at the head, if its root is the
+// header's.
+func (f *Follower) rooted(ctx context.Context, h *chain.Header, changes *chain.Changes) (chain.Commitment, error) {
 	commitment, err := f.Begin(ctx, f.head.StateRoot)
 	if err != nil {
 		return nil, err
