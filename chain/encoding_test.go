@@ -207,6 +207,7 @@ func FuzzEnv(f *testing.F)           { fuzzCanonical(f, "Env") }
 func FuzzFrame(f *testing.F)         { fuzzCanonical(f, "Frame") }
 func FuzzMiniBody(f *testing.F)      { fuzzCanonical(f, "MiniBody") }
 func FuzzPublication(f *testing.F)   { fuzzCanonical(f, "Publication") }
+func FuzzSealed(f *testing.F)        { fuzzCanonical(f, "Sealed") }
 func FuzzSnapshotOffer(f *testing.F) { fuzzCanonical(f, "SnapshotOffer") }
 func FuzzAttestation(f *testing.F)   { fuzzCanonical(f, "Attestation") }
 func FuzzWitness(f *testing.F)       { fuzzCanonical(f, "Witness") }
@@ -286,4 +287,20 @@ func TestDecodersTakeMemoryInProportion(t *testing.T) {
 func encodeWithdrawal(w Withdrawal) []byte {
 	b, _ := w.AppendBinary(nil)
 	return b
+}
+
+func TestModelIsBounded(t *testing.T) {
+	s := Sealed{Header: pragueHeader(), Model: make([]byte, ModelMax)}
+	if b, err := s.AppendBinary(nil); err != nil || new(Sealed).UnmarshalBinary(b) != nil {
+		t.Fatal("the longest model is refused")
+	}
+	header, _ := s.Header.AppendBinary(nil)
+	long := rlp.AppendBytes(rlp.AppendBytes(header, s.Frame[:]), make([]byte, ModelMax+1))
+	if err := new(Sealed).UnmarshalBinary(rlp.WrapList(long, 0)); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("a model that is too long: %v", err)
+	}
+	s.Model = append(s.Model, 0)
+	if _, err := s.AppendBinary(nil); !errors.Is(err, ErrTooLarge) {
+		t.Fatalf("a model that is too long: %v", err)
+	}
 }

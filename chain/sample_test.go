@@ -48,6 +48,10 @@ var kinds = []kind{
 		}},
 		"empty": &MiniBody{},
 	}},
+	{"Sealed", func() noun { return new(Sealed) }, false, map[string]noun{
+		"full":     &Sealed{pragueHeader(), fill(7), []byte("sixteen bytes...")},
+		"no model": &Sealed{frontierHeader(), fill(8), nil},
+	}},
 	{"SnapshotOffer", func() noun { return new(SnapshotOffer) }, false, map[string]noun{
 		"full":  &SnapshotOffer{BlockID{7, fill(7)}, 300, BlobID("snapshot")},
 		"empty": &SnapshotOffer{},

@@ -89,13 +89,13 @@ func (s *lyingHeader) Subscribe(ctx context.Context, topic string, from uint64) 
 			return seq, msg, err
 		}
 		kind, payload, _ := link.ParseFeed(msg)
-		h := new(chain.Header)
-		if kind != link.FeedHeader || h.UnmarshalBinary(payload) != nil || h.Number != s.number {
+		var sealed chain.Sealed
+		if kind != link.FeedHeader || sealed.UnmarshalBinary(payload) != nil || sealed.Header.Number != s.number {
 			return seq, msg, nil
 		}
 		s.done = true
-		h.StateRoot[0]++
-		payload, err = h.AppendBinary(nil)
+		sealed.Header.StateRoot[0]++
+		payload, err = sealed.AppendBinary(nil)
 		return seq, link.AppendFeed(nil, link.FeedHeader, payload), err
 	}, nil
 }

@@ -34,6 +34,10 @@ type owed struct {
 	header *chain.Header // nil until the state has the block for good
 	lost   bool          // it will not be in history, or is not of the chain any more
 	had    bool          // history has it already, or a gap there: there is nothing to tell
+	bare   bool          // history keeps headers only
+	whole  bool          // it came whole, not by mini-blocks; txs and receipts are complete
+	// changes is the digest of the block's, to verify it by.
+	changes common.Hash
 
 	// What the keeper has done.
 	opened   bool
@@ -71,7 +75,7 @@ func (l *backlog) add(b *owed, frame *chain.Frame, digest common.Hash, changes *
 	if frame.Index == 0 {
 		l.blocks = append(l.blocks, b)
 	}
-	if b.lost || b.had {
+	if b.lost || b.had || b.bare {
 		return
 	}
 	b.minis = append(b.minis, m)
@@ -107,9 +111,18 @@ func (l *backlog) drop() {
 // skip says that the feed goes on after block h, of which, and of blocks before it,
 // nothing came.
 func (l *backlog) skip(h *chain.Header) {
+	l.append(&owed{env: (&chain.Block{Header: h}).Env(), header: h, closed: true, lost: true})
+}
+
+// append adds a block that is sealed.
+func (l *backlog) append(b *owed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.blocks = append(l.blocks, &owed{env: (&chain.Block{Header: h}).Env(), header: h, closed: true, lost: true})
+	if n := len(l.blocks); n > 0 && b.lost && l.blocks[n-1].lost {
+		l.blocks = l.blocks[:n-1] // one gap is as good as many
+	}
+	l.blocks = append(l.blocks, b)
+	l.wake()
 }
 
 // lose gives up a block.
@@ -296,6 +309,19 @@ func (l *backlog) lookUp(id MiniID) (digest common.Hash, known bool, newest Mini
 		}
 	}
 	return digest, known, newest
+}
+
+// beyond reports that a block is here, and is to be told, and is closed, and has no such
+// mini-block: whoever sends a body for it is wrong.
+func (l *backlog) beyond(id MiniID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.blocks {
+		if b.env.Number == id.Number {
+			return b.closed && !b.lost && !b.had && !b.bare && !b.whole && int(id.Index) >= len(b.minis)
+		}
+	}
+	return false
 }
 
 // unable are the blocks that cannot be told as far as they should be, for want of

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/internal/rlp"
 	"github.com/vivace-chain/vivace/trie"
 )
 
@@ -45,11 +46,30 @@ type keeper struct {
 	node       *Follower
 
 	bodies func(context.Context) (uint64, []byte, error)
-	after  uint64          // number of the next message, to subscribe from
-	ahead  *chain.MiniBody // of a mini-block after the one that was wanted
-	newest MiniID          // of all bodies that came
-	moved  time.Time       // when that last changed, or somebody began to wait
-	gap    error           // why history does not have the block before
+	after  uint64    // number of the next message, to subscribe from
+	ahead  *delivery // of a mini-block after the one that was wanted
+	newest MiniID    // of all bodies that came
+	moved  time.Time // when that last changed, or somebody began to wait
+	gap    error     // why history does not have the block before
+}
+
+// A delivery is a body as it came.
+type delivery struct {
+	chain.MiniBody
+	bytes, receipts uint64 // of the message, and of it the receipts
+}
+
+func (d *delivery) read(msg []byte) error {
+	if err := d.UnmarshalBinary(msg); err != nil {
+		return err
+	}
+	var frame common.Hash
+	r := rlp.NewReader(msg).List()
+	_, _ = r.Uint64(), r.Uint64()
+	r.Fixed(frame[:])
+	r.Raw() // transactions
+	d.bytes, d.receipts = uint64(len(msg)), uint64(len(r.Raw()))
+	return nil
 }
 
 // keep follows the bodies until ctx ends, or history fails.
@@ -57,8 +77,10 @@ func (k *keeper) keep(ctx context.Context) error {
 	// Another writer may have left blocks that nobody checked.
 	k.history.Drop()
 	k.rewind()
-	if err := k.subscribe(ctx, link.Oldest); err != nil {
-		return err
+	if k.node.cfg.bodies() {
+		if err := k.subscribe(ctx, link.Oldest); err != nil {
+			return err
+		}
 	}
 	for {
 		t, err := k.next(ctx)
@@ -114,13 +136,8 @@ func (k *keeper) tell(t *task) error {
 // seal checks the bodies of a block against its header: they are what the sequencer
 // committed to, or do not become history.
 func (k *keeper) seal(ctx context.Context, b *owed, h *chain.Header) error {
-	if !b.had {
-		txs, receipts, _ := k.body(b)
-		if err := checkBodies(b.env, h, txs, receipts); err != nil {
-			k.refuse(err)
-			k.giveUp(err, b)
-			return nil
-		}
+	if taken, err := k.check(ctx, b, h); !taken || err != nil {
+		return err
 	}
 	if err := k.history.Seal(h); err != nil {
 		return err
@@ -134,6 +151,30 @@ func (k *keeper) seal(ctx context.Context, b *owed, h *chain.Header) error {
 	}
 	k.done()
 	return nil
+}
+
+// check compares the body of a block with its header. Of a block that did not come by
+// mini-blocks it tells history what there is.
+func (k *keeper) check(ctx context.Context, b *owed, h *chain.Header) (taken bool, err error) {
+	if b.had {
+		return true, nil
+	}
+	if b.bare {
+		return true, k.history.OpenBlock(b.env)
+	}
+	txs, receipts, _ := k.body(b)
+	if b.whole {
+		return true, errors.Join(k.history.OpenBlock(b.env), k.history.Acknowledge(h.Number, txs, receipts))
+	}
+	if err := checkBodies(b.env, h, txs, receipts); err != nil {
+		k.refuse(err)
+		k.giveUp(err, b)
+		return false, nil
+	}
+	if k.node.cfg.Reexecute != nil {
+		return true, k.verifySealed(ctx, b, txs)
+	}
+	return true, nil
 }
 
 func checkBodies(env *chain.Env, h *chain.Header, txs []*chain.Tx, receipts []*chain.Receipt) error {
@@ -186,6 +227,8 @@ func (k *keeper) find(ctx context.Context, t *task) error {
 		}
 		digest, known, newest := k.lookUp(got)
 		switch {
+		case k.beyond(got):
+			k.refuse(fmt.Errorf("%w: body of mini-block %d/%d, which block %d has not", chain.ErrOutOfStep, got.Number, got.Index, got.Number))
 		case !known && !newest.before(got):
 			continue // of a block that is lost
 		case !known && got.Number-max(want.Number, newest.Number) > aheadMax:
@@ -208,7 +251,7 @@ func (k *keeper) find(ctx context.Context, t *task) error {
 }
 
 // attach completes the block's next mini-block.
-func (k *keeper) attach(b *owed, body *chain.MiniBody) error {
+func (k *keeper) attach(b *owed, body *delivery) error {
 	var after *chain.Receipt
 	if _, receipts, _ := k.body(b); len(receipts) > 0 {
 		after = receipts[len(receipts)-1]
@@ -216,7 +259,11 @@ func (k *keeper) attach(b *owed, body *chain.MiniBody) error {
 	if err := chain.CompleteReceipts(body.Number, after, body.Txs, body.Receipts); err != nil {
 		return err
 	}
-	k.backlog.attach(b, body)
+	k.backlog.attach(b, &body.MiniBody)
+	k.node.count(func(s *Stats) {
+		s.BodyBytes += body.bytes - body.receipts
+		s.ReceiptBytes += body.receipts
+	})
 	return nil
 }
 
@@ -254,7 +301,7 @@ func (k *keeper) wait(ctx context.Context, want, newest MiniID) error {
 
 // read is the next body. Without an error it is nil when there was none for so long,
 // while the feed waits, that the blocks that want one were given up.
-func (k *keeper) read(ctx context.Context) (*chain.MiniBody, error) {
+func (k *keeper) read(ctx context.Context) (*delivery, error) {
 	if body := k.ahead; body != nil {
 		k.ahead = nil
 		return body, nil
@@ -264,8 +311,8 @@ func (k *keeper) read(ctx context.Context) (*chain.MiniBody, error) {
 		if err != nil || msg == nil {
 			return nil, err
 		}
-		body := new(chain.MiniBody)
-		if err := body.UnmarshalBinary(msg); err != nil {
+		body := new(delivery)
+		if err := body.read(msg); err != nil {
 			k.refuse(fmt.Errorf("body message %d: %w", seq, err))
 			continue
 		}

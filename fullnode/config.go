@@ -6,7 +6,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/state"
 	"github.com/vivace-chain/vivace/statediff"
 	"github.com/vivace-chain/vivace/trie"
@@ -30,8 +33,11 @@ type Config struct {
 	Genesis *chain.Genesis
 	// Subscriber gives the feed. Required.
 	Subscriber Subscriber
-	// DA is where snapshots are. Required if FromSnapshot.
+	// DA is where snapshots and published blocks are. Required if FromSnapshot or FromDA.
 	DA chain.DAClient
+	// Mirrors are other ways to the blobs of DA, under the same names. A block that DA
+	// does not have, or not as it was published, is asked for there.
+	Mirrors []chain.DAClient
 	// FromSnapshot begins at a snapshot on offer instead of genesis; at genesis when none
 	// is on offer. It is the newest, unless History has blocks: then the newest that is
 	// not after them and from which on the feed is kept, genesis too, so that no block is
@@ -48,13 +54,53 @@ type Config struct {
 	// not begin anew: Run ends with chain.ErrOutOfStep. Default 1 s.
 	RejoinDelay time.Duration
 
+	// FromDA lets a node that is further behind than the feed is kept, or to which the
+	// feed is silent for FeedPatience while blocks are published, take blocks from the
+	// data-availability layer: their diffs, whose roots it checks as those of the feed. It
+	// goes over to the feed as soon as that keeps what is next. A snapshot is tried first
+	// (see FromSnapshot), unless in this way History has no gap. Receipts are not in the
+	// layer, so an archive has a gap, unless Reexecute makes them.
+	FromDA bool
+	// FeedPatience: see FromDA. Default 5 s.
+	FeedPatience time.Duration
+	// Index, if set, gives publications that the topic does not keep any more: those of
+	// blocks from number on, ascending, at most most of them, and none if there is none
+	// (yet). What is given is not believed: see FromDA.
+	Index func(ctx context.Context, number uint64, most int) ([]chain.Publication, error)
+	// BlockDiff makes a decoder for the diffs of whole blocks. Default: statediff,
+	// stateless.
+	BlockDiff func() chain.DiffEncoder
+	// DAFetches is how many blocks are fetched at once; twice as many may be in memory.
+	// DAAttempts is how often a block is asked for, of DA and Mirrors in turn, before
+	// that counts as a failure to come back (see RejoinDelay), and DATimeout how long one
+	// attempt may take. Defaults 8, 8 and 1 minute.
+	DAFetches, DAAttempts int
+	DATimeout             time.Duration
+
+	// Provers are those whose attestations count. Heads.Proven moves to a block when
+	// ProverThreshold (default 1) of them say the same of it, under one of Programs (any,
+	// if empty), and what they say is what this node knows of its block. Without Provers
+	// it does not move. Recoverer tells who signed, by default in pure Go.
+	Provers         []common.Address
+	ProverThreshold int
+	Programs        []common.Hash
+	Recoverer       attest.Recoverer
+	// Reexecute, if set, executes each block once more that is sealed, behind the head, on
+	// the state before it. Changes or receipts that are not those of the sequencer are
+	// Evidence and end Run with a VerifyError. It needs a History that keeps bodies.
+	Reexecute Reexecute
+
 	// Store must be empty. Committer and Diff must be new. The defaults are those
 	// of packages state (in memory), trie and statediff.
 	Store     chain.StateStore
 	Committer chain.Committer
 	Diff      chain.DiffEncoder
 
-	// History, if set, gets the bodies and receipts of the blocks that are followed from
+	// History, if set, makes the node an archive, unless it says of itself that it keeps
+	// headers only (history.Config.HeadersOnly): then, as without one, the node is one of
+	// state, does not subscribe to bodies, and knows no transactions and no receipts.
+	//
+	// An archive's History gets the bodies and receipts of the blocks that are followed from
 	// now on, checked against each header. It must be this chain's, and is not closed;
 	// what it has unsealed is dropped when Run begins. A block whose bodies are lost, or
 	// are not what its header commits to, becomes a gap of the history: the state goes
@@ -81,25 +127,46 @@ func (c Config) withDefaults() (*Config, error) {
 	switch {
 	case c.Genesis == nil || c.Subscriber == nil:
 		return nil, errors.New("fullnode: Config.Genesis and Subscriber are required")
-	case c.FromSnapshot && c.DA == nil:
-		return nil, errors.New("fullnode: Config.DA is required to begin from a snapshot")
+	case (c.FromSnapshot || c.FromDA) && c.DA == nil:
+		return nil, errors.New("fullnode: Config.DA is required to begin from a snapshot or to take blocks from it")
+	case c.Reexecute != nil && !c.bodies():
+		return nil, errors.New("fullnode: Config.Reexecute needs a History that keeps bodies")
 	}
-	if c.RejoinDelay <= 0 {
-		c.RejoinDelay = time.Second
+	for _, d := range []struct {
+		value   *time.Duration
+		initial time.Duration
+	}{{&c.RejoinDelay, time.Second}, {&c.FeedPatience, 5 * time.Second}, {&c.DATimeout, time.Minute}, {&c.BacklogPatience, 5 * time.Second}} {
+		if *d.value <= 0 {
+			*d.value = d.initial
+		}
+	}
+	for _, d := range []struct {
+		value   *int
+		initial int
+	}{{&c.DAFetches, 8}, {&c.DAAttempts, 8}, {&c.BacklogBytes, 256 << 20}} {
+		if *d.value <= 0 {
+			*d.value = d.initial
+		}
+	}
+	if c.BlockDiff == nil {
+		c.BlockDiff = func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) }
 	}
 	if c.FramesMax == 0 {
 		c.FramesMax = 4096
-	}
-	if c.BacklogBytes <= 0 {
-		c.BacklogBytes = 256 << 20
-	}
-	if c.BacklogPatience <= 0 {
-		c.BacklogPatience = 5 * time.Second
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	return &c, nil
+}
+
+// bodies reports whether the node is an archive.
+func (c *Config) bodies() bool {
+	if c.History == nil {
+		return false
+	}
+	h, ok := c.History.(interface{ HeadersOnly() bool })
+	return !ok || !h.HeadersOnly()
 }
 
 // renews reports whether the node can begin anew: what its state is in can be made again.

@@ -33,6 +33,51 @@
 // which is old but whole. Waiting for a snapshot it can go on from, it asks ever more
 // seldom, and at last gives up (Config.RejoinDelay).
 //
+// # From the data-availability layer
+//
+// With Config.FromDA it needs no feed and no snapshot: publications say where the blocks
+// are, and what is there, header, body and diff, is all that a state needs. Some are
+// fetched at a time and applied one after the other, each only if it hashes to what was
+// published, follows the head, and its diff leads to the root in its header. What does not
+// is refused, is Evidence where it is a lie and no accident, and is asked for again, from
+// the next of Config.Mirrors and later. So the layer can withhold and delay, and no more.
+// A node goes this way, too, when the feed is silent while blocks are published.
+//
+// Each header in the feed says what the decoder needs to go on after it (chain.Sealed). So
+// the node goes over to the feed right after the first block whose header it finds there
+// with all that follows, in the midst of the stream.
+//
+// # Two modes
+//
+// Without Config.History, or with one of headers only, a node is one of state: it reads the
+// feed alone, and knows no transactions and no receipts. With a History it is an archive.
+// Stats tells apart what the diffs, the bodies and the receipts of a transaction take on
+// the way. What a body implies is not sent: of a receipt go status, gas and logs, of a
+// transaction its envelope, and no sender. Number and index of a body follow from the
+// frame that it names; these 5 to 9 bytes let it be put aside or refused before that frame
+// has come. The gas of a mini-block's last transaction follows from the frame as well, and
+// is sent: 3 bytes for every mini-block are not worth a receipt that cannot be read alone.
+//
+// # How sure
+//
+// Heads.Published moves when a block of ours is said to be in the layer, and Heads.Proven
+// when enough of Config.Provers say of it what this node knows itself: chain, term, hash,
+// parent, both state roots, receipts root; of what it does not know, the digests of the
+// objects, they must say the same. It believes provers, not the sequencer. The proven head
+// passes over no block, because a block is only proven if those before it are; but for the
+// blocks that were there before the node was, of which the provers may have spoken when it
+// could not hear: these it takes as it takes the snapshot. If a word is lost later, the
+// head stays, and the operator sees it; to pass over a block of which nothing was heard
+// is what a sequencer would want who made a false one. (Rejected: to pass over after some
+// time; and to let the sequencer say where to go on.)
+//
+// With Config.Reexecute an archive believes nobody: it executes each block once more,
+// behind the head, on the state before it, and compares. A difference ends Run with a
+// VerifyError. Blocks from the layer it executes before they become state, and has their
+// receipts thereby, which are not in the layer.
+//
+// What cannot be true, whoever said it, is kept as Evidence.
+//
 // # Bodies
 //
 // Transactions and receipts come on a stream of their own, as bodies of mini-blocks.
@@ -58,5 +103,5 @@
 // back what is unsealed and telling it anew, so it does not matter where the one before
 // ended, or who wrote to the history before that.
 //
-// Nothing here imports an executor; a test holds that.
+// Nothing here imports an executor; a test holds that. Reexecute is a function.
 package fullnode

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
@@ -26,7 +25,12 @@ type Follower struct {
 	// dropped says that blocks without a header were given up.
 	dropped bool
 
-	backlog *backlog // what History is to have; nil without one
+	// adrift: blocks came whole since a frame did, so the place in the feed is not known.
+	adrift bool
+
+	backlog  *backlog // what History is to have; nil without one
+	confirm  *confirmer
+	evidence drawer
 
 	mu     sync.Mutex // also of a change of base
 	heads  Heads
@@ -67,6 +71,9 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 	if c.History != nil {
 		f.backlog = newBacklog(c.BacklogBytes)
 	}
+	if f.confirm, err = newConfirmer(f); err != nil {
+		return nil, fmt.Errorf("fullnode: %w", err)
+	}
 	p, err := f.join(ctx, f.choose)
 	if err != nil {
 		return nil, fmt.Errorf("fullnode: %w", err)
@@ -74,6 +81,7 @@ func New(ctx context.Context, cfg Config) (*Follower, error) {
 	if err := f.stand(p); err != nil {
 		return nil, fmt.Errorf("fullnode: %w", err)
 	}
+	f.confirm.join(ctx, f.head)
 	return f, nil
 }
 
@@ -87,66 +95,15 @@ func (f *Follower) stand(p *place) error {
 	defer f.mu.Unlock()
 	f.place = *p
 	f.view, f.env, f.open = view, (&chain.Block{Header: p.head}).Env(), nil
-	f.heads = Heads{RootChecked: p.head.ID(), Preconfirmed: MiniID{Number: p.head.Number}}
+	f.heads.RootChecked, f.heads.Preconfirmed = p.head.ID(), MiniID{Number: p.head.Number}
 	f.header = p.head
 	return nil
 }
 
-// Run follows the feed until ctx ends, and returns nil then. Another error says
-// what was refused, and why. The node stands, byte for byte, where it stood before
-// that message, or, if it was a header, at the block before, without the
-// mini-blocks that the header does not bear out. Or Config.History failed, and the
-// error says so. Run may be called again to go on from there, at any time: history is
-// told anew what it does not have sealed.
-//
-// A node that finds its next message gone from the feed begins anew at a snapshot, if
-// Config.FromSnapshot lets it. Until it has, it stands where it stood, and Refused says
-// why; then it stands at the snapshot's block, and History has a gap.
-func (f *Follower) Run(ctx context.Context) error {
-	for attempts := 0; ; {
-		f.bad.Store(nil)
-		head := f.head
-		err := f.run(ctx)
-		if gone := (*goneError)(nil); !errors.As(err, &gone) || ctx.Err() != nil {
-			return err
-		}
-		if f.head != head {
-			attempts = 0
-		}
-		f.bad.Store(&err)
-		if err := f.rejoin(ctx, &attempts, err); err != nil || ctx.Err() != nil {
-			return err
-		}
-	}
-}
-
-// run follows the feed from one place on.
-func (f *Follower) run(ctx context.Context) error {
-	if f.cfg.History == nil {
-		return f.follow(ctx)
-	}
-	g, inner := errgroup.WithContext(ctx)
-	g.Go(func() error { return f.follow(inner) })
-	g.Go(func() error {
-		k := keeper{backlog: f.backlog, history: f.cfg.History, subscriber: f.cfg.Subscriber, patience: f.cfg.BacklogPatience, node: f}
-		err := k.keep(inner)
-		if inner.Err() != nil {
-			return nil // the end of Run, or the feed's error
-		}
-		err = fmt.Errorf("fullnode: history: %w", err)
-		f.bad.Store(&err)
-		return err
-	})
-	err := g.Wait()
-	if f.dropped {
-		f.cfg.History.Drop()
-		f.dropped = false
-	}
-	return err
-}
-
 // follow takes the feed.
 func (f *Follower) follow(ctx context.Context) error {
+	ctx, stop := f.unlessSilent(ctx)
+	defer stop()
 	next, err := f.cfg.Subscriber.Subscribe(ctx, link.TopicFeed, f.feed)
 	if err != nil {
 		return feedError(err)
@@ -157,7 +114,7 @@ func (f *Follower) follow(ctx context.Context) error {
 		}
 		seq, msg, err := next(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return silence(ctx)
 		}
 		if err != nil {
 			return feedError(err)
@@ -165,7 +122,7 @@ func (f *Follower) follow(ctx context.Context) error {
 		f.count(func(s *Stats) { s.LastMessage = time.Now() })
 		if err := f.take(ctx, seq, msg); err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return silence(ctx)
 			}
 			err = fmt.Errorf("fullnode: feed message %d refused: %w", seq, err)
 			f.bad.Store(&err)
@@ -191,11 +148,11 @@ func (f *Follower) take(ctx context.Context, seq uint64, msg []byte) error {
 		return err
 	}
 	if kind == link.FeedHeader {
-		header := new(chain.Header)
-		if err := header.UnmarshalBinary(body); err != nil {
+		sealed := new(chain.Sealed)
+		if err := sealed.UnmarshalBinary(body); err != nil {
 			return err
 		}
-		return f.takeHeader(ctx, header)
+		return f.takeHeader(ctx, sealed)
 	}
 	frame := new(chain.Frame)
 	if err := frame.UnmarshalBinary(body); err != nil {
@@ -282,15 +239,15 @@ func (f *Follower) expect(frame *chain.Frame) (*block, error) {
 		return nil, fmt.Errorf("%w: mini-block %d/%d ends with %d gas used, began with %d", chain.ErrOutOfStep, frame.Number, frame.Index, frame.GasUsed, b.gasUsed)
 	}
 	if b == nil {
-		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending, owed: f.owe(frame)}
+		b = &block{env: frame.Env, before: f.frame, hashPending: frame.ParentHashPending, owed: f.owe(frame.Env)}
 	}
 	return b, nil
 }
 
-// owe is what history is to have of the block that begins with frame.
-func (f *Follower) owe(frame *chain.Frame) *owed {
-	had := f.cfg.History != nil && frame.Number <= f.cfg.History.Head().Number
-	return &owed{env: frame.Env, had: had}
+// owe is what history is to have of a block.
+func (f *Follower) owe(env *chain.Env) *owed {
+	had := f.cfg.History != nil && env.Number <= f.cfg.History.Head().Number
+	return &owed{env: env, had: had, bare: !f.cfg.bodies()}
 }
 
 // checkTerm refuses a frame of another term than its block's, and a block, of which

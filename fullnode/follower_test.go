@@ -42,8 +42,12 @@ var errEnd = errors.New("end of the feed")
 // scripted is a Subscriber whose feed is under the test's control.
 type scripted struct{ feed [][]byte }
 
-func (s *scripted) Subscribe(_ context.Context, _ string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
-	return func(context.Context) (uint64, []byte, error) {
+func (s *scripted) Subscribe(_ context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+	return func(ctx context.Context) (uint64, []byte, error) {
+		if topic != link.TopicFeed {
+			<-ctx.Done()
+			return 0, nil, ctx.Err()
+		}
 		if from >= uint64(len(s.feed)) {
 			return 0, nil, errEnd
 		}
@@ -112,13 +116,13 @@ func TestRefusesDamage(t *testing.T) {
 		require.ErrorIs(t, n.Run(context.Background()), errEnd)
 	}
 	t.Logf("%d damaged messages refused", tried)
-	last := new(chain.Header)
+	last := new(chain.Sealed)
 	for _, msg := range feed {
 		if kind, body, err := link.ParseFeed(msg); err == nil && kind == link.FeedHeader {
 			require.NoError(t, last.UnmarshalBinary(body))
 		}
 	}
-	require.Equal(t, last.ID(), n.Heads().RootChecked)
+	require.Equal(t, last.Header.ID(), n.Heads().RootChecked)
 	require.NoError(t, n.Close())
 }
 
@@ -139,17 +143,20 @@ func damage(rng *rand.Rand, msg []byte) []byte {
 // whose claims do not hold.
 func TestRefusesLies(t *testing.T) {
 	spec, feed := record(t)
-	header := func(change func(*chain.Header)) func([]byte) []byte {
+	sealed := func(change func(*chain.Sealed)) func([]byte) []byte {
 		return func(msg []byte) []byte {
 			kind, body, _ := link.ParseFeed(msg)
-			h := new(chain.Header)
-			if kind != link.FeedHeader || h.UnmarshalBinary(body) != nil {
+			var sealed chain.Sealed
+			if kind != link.FeedHeader || sealed.UnmarshalBinary(body) != nil {
 				return nil
 			}
-			change(h)
-			body, _ = h.AppendBinary(nil)
+			change(&sealed)
+			body, _ = sealed.AppendBinary(nil)
 			return link.AppendFeed(nil, kind, body)
 		}
+	}
+	header := func(change func(*chain.Header)) func([]byte) []byte {
+		return sealed(func(s *chain.Sealed) { change(s.Header) })
 	}
 	frame := func(change func(*chain.Frame)) func([]byte) []byte {
 		return func(msg []byte) []byte {
@@ -174,6 +181,7 @@ func TestRefusesLies(t *testing.T) {
 		"coinbase":           {header(func(h *chain.Header) { h.Coinbase[0] ^= 1 }), chain.ErrMismatch},
 		"base fee":           {header(func(h *chain.Header) { h.BaseFee = uint256.NewInt(1) }), chain.ErrMismatch},
 		"header from ahead":  {header(func(h *chain.Header) { h.Number += 2 }), chain.ErrOutOfStep},
+		"frame before":       {sealed(func(s *chain.Sealed) { s.Frame[0] ^= 1 }), chain.ErrMismatch},
 		"skipped mini-block": {frame(func(f *chain.Frame) { f.Number, f.Index, f.Env = f.Number+1, 1, nil; f.ParentHashPending = false }), chain.ErrOutOfStep},
 		"another parent":     {frame(func(f *chain.Frame) { f.Parent[0] ^= 1 }), chain.ErrOutOfStep},
 		"older term":         {frame(func(f *chain.Frame) { f.Term = 0 }), chain.ErrOutOfStep},

@@ -104,6 +104,7 @@ func TestBodiesAreChecked(t *testing.T) {
 		"omission":   func(b *chain.MiniBody) { b.Txs, b.Receipts = b.Txs[1:], b.Receipts[1:] },
 		"digest":     func(b *chain.MiniBody) { b.Frame[0]++ },
 		"place":      func(b *chain.MiniBody) { b.Index++ },
+		"no place":   func(b *chain.MiniBody) { b.Index += 1 << 20 },
 		"far future": func(b *chain.MiniBody) { b.Number += 1 << 60 },
 	} {
 		t.Run(name, func(t *testing.T) {

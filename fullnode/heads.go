@@ -13,6 +13,11 @@ import (
 type Heads struct {
 	Preconfirmed MiniID        // newest mini-block that is applied
 	RootChecked  chain.BlockID // newest block whose header's root our state has
+	// Published is the newest block of ours that is said to be in the data-availability
+	// layer, and Proven the newest of which, as of all from where this node joined the
+	// chain, enough of Config.Provers say that it is right. Zero: none yet. They never
+	// move back.
+	Published, Proven chain.BlockID
 }
 
 // A MiniID names a mini-block.
@@ -27,7 +32,20 @@ func (m MiniID) before(other MiniID) bool {
 
 // Stats is what the node counted since New.
 type Stats struct {
-	MiniBlocks, Blocks, Transactions, DiffBytes uint64
+	MiniBlocks, Blocks, Transactions uint64
+	// Bytes as they came: diffs of the feed, and of bodies that were taken what is receipts
+	// and what is all the rest. Each divided by Transactions is what one costs; the
+	// transactions of BlocksFromDA are in none.
+	DiffBytes, BodyBytes, ReceiptBytes uint64
+	// BlocksFromDA are those that came whole, and are counted in Blocks too; DARefused is how often
+	// an object was not there or not what it should be.
+	BlocksFromDA, DARefused uint64
+	// Verified are the blocks that Config.Reexecute confirmed; Unverified those for which
+	// the state before them was gone by then.
+	Verified, Unverified uint64
+	// WordsRefused are publications and attestations that were not taken; Evidence is how
+	// many things were said that cannot be true, see Follower.Evidence.
+	WordsRefused, Evidence uint64
 
 	// LastMessage is when the last message of the feed came, whether it was taken or
 	// refused; zero before the first. It says since when the publisher is silent,
@@ -85,11 +103,19 @@ func (f *Follower) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.stats
+	s.Evidence = f.evidence.total()
 	if f.backlog != nil {
 		s.Backlog, s.BacklogBytes = f.backlog.waiting()
 		s.BacklogMax = f.cfg.BacklogBytes
 	}
 	return s
+}
+
+// show changes the heads.
+func (f *Follower) show(change func(*Heads)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.heads)
 }
 
 func (f *Follower) count(add func(*Stats)) {

@@ -20,6 +20,7 @@ type base struct {
 	store     chain.StateStore
 	committer chain.Committer
 	diff      chain.DiffEncoder
+	ancestry  *ancestry
 
 	// committing orders Begin and Commit: of blocks, proofs and simulations. What is
 	// between the two needs no lock (chain.Committer).
@@ -67,7 +68,9 @@ func (b *base) atGenesis(ctx context.Context, g *chain.Genesis) (*place, error) 
 	if err := checkpoint.LoadGenesis(ctx, g, b.store, b.committer); err != nil {
 		return nil, err
 	}
-	return &place{base: b, head: g.Header, frame: g.Header.Hash()}, nil
+	var err error
+	b.ancestry, err = newAncestry(g.Header, nil)
+	return &place{base: b, head: g.Header, frame: g.Header.Hash()}, err
 }
 
 func (b *base) atSnapshot(ctx context.Context, cfg *Config, offer *chain.SnapshotOffer) (*place, error) {
@@ -90,6 +93,9 @@ func (b *base) atSnapshot(ctx context.Context, cfg *Config, offer *chain.Snapsho
 		return nil, &chain.MismatchError{Block: offer.Block.Number, Field: "hash of the snapshot's block", Got: got.Hash.Hex(), Want: offer.Block.Hash.Hex()}
 	}
 	if err := checkpoint.SetModel(b.diff, point.Model); err != nil {
+		return nil, err
+	}
+	if b.ancestry, err = newAncestry(head, point); err != nil {
 		return nil, err
 	}
 	return &place{base: b, head: head, frame: point.Frame, feed: offer.Feed}, nil

@@ -1,8 +1,11 @@
 package fullnode
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -20,14 +23,18 @@ const (
 	rejoinDoublings = 5
 )
 
-// rejoin begins anew at a snapshot, because of why. It counts attempts, of which there
-// may have been some since the last block, and returns why, with what failed then, after
-// the last. It ends with ctx. Neither half of a run is going on.
+// errInVain: whenever the node came back, it was as before.
+var errInVain = errors.New("each brought no block")
+
+// rejoin takes another way to where the feed is kept, because of why. It counts attempts,
+// of which there may have been some since the last block, and returns why, with what
+// failed then, after the last. It ends with ctx. Neither half of a run is going on.
 func (f *Follower) rejoin(ctx context.Context, attempts *int, why error) error {
-	if !f.cfg.renews() {
+	ways := f.ways(why)
+	if len(ways) == 0 {
 		return why
 	}
-	f.cfg.Logger.Warn("this node is so far behind that it begins anew at a snapshot", "head", f.head.ID(), "err", why)
+	f.cfg.Logger.Warn("the feed does not keep what this node needs", "head", f.head.ID(), "err", why)
 	for failed := error(nil); ; {
 		if *attempts > 0 {
 			pause(ctx, f.cfg.RejoinDelay<<min(*attempts-1, rejoinDoublings))
@@ -36,15 +43,60 @@ func (f *Follower) rejoin(ctx context.Context, attempts *int, why error) error {
 			return nil
 		}
 		if *attempts++; *attempts > rejoinAttempts {
-			return fmt.Errorf("%w; to begin anew failed %d times, at last: %w", why, rejoinAttempts, failed)
+			return fmt.Errorf("%w; after %d attempts to come back: %w", why, rejoinAttempts, cmp.Or(failed, errInVain))
 		}
-		if failed = f.beginAnew(ctx); failed == nil {
-			return nil
+		head := f.head
+		if failed = f.comeBack(ctx, ways); failed == nil || final(failed) {
+			return failed
+		}
+		if f.head != head {
+			*attempts = 0
 		}
 		if ctx.Err() == nil {
-			f.cfg.Logger.Warn("cannot begin anew yet", "attempt", *attempts, "err", failed)
+			f.cfg.Logger.Warn("cannot come back yet", "attempt", *attempts, "err", failed)
 		}
 	}
+}
+
+// ways are those that Config allows, in the order in which they are tried: a snapshot,
+// which is quick, and then the data-availability layer. The latter is first if by it
+// history gets all blocks, and is the only one when the feed does not speak, which a
+// snapshot does not change.
+func (f *Follower) ways(why error) (ways []func(context.Context) error) {
+	if f.cfg.renews() && !errors.Is(why, errSilent) {
+		ways = append(ways, f.beginAnew)
+	}
+	if f.cfg.FromDA {
+		ways = append(ways, func(ctx context.Context) error { return f.run(ctx, f.catchUp) })
+		if f.cfg.History != nil && (f.cfg.Reexecute != nil || !f.cfg.bodies()) {
+			slices.Reverse(ways)
+		}
+	}
+	return ways
+}
+
+// comeBack tries one way after the other. Without an error it has come back, or ctx has
+// ended.
+func (f *Follower) comeBack(ctx context.Context, ways []func(context.Context) error) error {
+	var failed []error
+	for _, way := range ways {
+		err := way(ctx)
+		if err == nil || final(err) {
+			return err
+		}
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+// final reports an error after which no other way is taken: what is wrong is the block
+// itself, or our own history.
+func final(err error) bool {
+	var (
+		wrong *VerifyError
+		own   *historyError
+	)
+	return errors.As(err, &wrong) || errors.As(err, &own)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -86,7 +138,8 @@ func (f *Follower) beginAnew(ctx context.Context) error {
 	if err := f.stand(p); err != nil {
 		return err
 	}
-	f.blocks = nil
+	f.blocks, f.adrift = nil, false
+	f.confirm.join(ctx, p.head)
 	if f.backlog != nil {
 		f.backlog.drop()
 		f.backlog.skip(p.head)

@@ -14,7 +14,8 @@ import (
 
 // takeHeader is step 7 for a block: compute the root, compare, and only then
 // commit.
-func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
+func (f *Follower) takeHeader(ctx context.Context, sealed *chain.Sealed) error {
+	h := sealed.Header
 	if h.Number == f.head.Number && h.Hash() != f.head.Hash() {
 		return &chain.MismatchError{Block: h.Number, Field: "hash", Got: h.Hash().Hex(), Want: f.head.Hash().Hex()}
 	}
@@ -25,30 +26,40 @@ func (f *Follower) takeHeader(ctx context.Context, h *chain.Header) error {
 		return fmt.Errorf("%w: header of block %d, of which the mini-blocks have not all come", chain.ErrOutOfStep, h.Number)
 	}
 	b := f.blocks[0]
-	commitment, err := f.check(ctx, b, h)
+	commitment, err := f.check(ctx, b, sealed)
 	if ctx.Err() != nil && err != nil {
 		return err // says nothing about the mini-blocks
 	}
 	if err != nil {
 		return errors.Join(err, f.drop())
 	}
+	if err := f.commit(ctx, h, commitment, b.staged); err != nil {
+		return err
+	}
+	f.blocks = f.blocks[1:]
+	f.confirm.sealed(h)
+	if f.backlog != nil {
+		f.backlog.seal(b.owed, h)
+	}
+	return nil
+}
+
+// commit makes state with a checked root the block's, and the block the head.
+func (f *Follower) commit(ctx context.Context, h *chain.Header, commitment chain.Commitment, staged chain.Staged) error {
 	// From here on ctx does not count: the two must move together.
 	ctx = context.WithoutCancel(ctx)
 	f.committing.Lock()
-	err = commitment.Commit(ctx)
+	err := commitment.Commit(ctx)
 	f.committing.Unlock()
 	if err != nil {
 		return err
 	}
-	if err := b.staged.Commit(ctx, h.ID()); err != nil {
+	if err := staged.Commit(ctx, h.ID()); err != nil {
 		return err
 	}
 	f.head = h
-	f.blocks = f.blocks[1:]
+	f.ancestry.add(h)
 	f.showHeader(h)
-	if f.backlog != nil {
-		f.backlog.seal(b.owed, h)
-	}
 	return nil
 }
 
@@ -61,9 +72,13 @@ func (f *Follower) showHeader(h *chain.Header) {
 
 // check compares everything that a node without execution can compare, and
 // computes the root.
-func (f *Follower) check(ctx context.Context, b *block, h *chain.Header) (chain.Commitment, error) {
+func (f *Follower) check(ctx context.Context, b *block, sealed *chain.Sealed) (chain.Commitment, error) {
+	h := sealed.Header
 	if err := h.CheckParent(f.head); err != nil {
 		return nil, err
+	}
+	if last := b.digests[len(b.digests)-1]; sealed.Frame != last {
+		return nil, &chain.MismatchError{Block: h.Number, Field: "digest of the last frame", Got: sealed.Frame.Hex(), Want: last.Hex()}
 	}
 	if err := checkEnv(b, h); err != nil {
 		return nil, err
@@ -72,6 +87,15 @@ func (f *Follower) check(ctx context.Context, b *block, h *chain.Header) (chain.
 	if err != nil {
 		return nil, err
 	}
+	if f.cfg.Reexecute != nil {
+		b.owed.changes = changes.Digest()
+	}
+	return f.rooted(ctx, h, changes)
+}
+
+// rooted is the commitment of changes to the state at the head, if its root is the
+// header's.
+func (f *Follower) rooted(ctx context.Context, h *chain.Header, changes *chain.Changes) (chain.Commitment, error) {
 	commitment, err := f.Begin(ctx, f.head.StateRoot)
 	if err != nil {
 		return nil, err

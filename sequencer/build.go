@@ -35,11 +35,18 @@ type block struct {
 	witness []byte             // encoded
 	logged  chan struct{}      // closed when the header is in the log
 	point   chan snapshotPoint // gets one when the last frame is in the feed
+	end     snapshotPoint      // after the last frame; the journal's
 
 	blobs       []storedBlob // of its objects, that the log of an earlier run has
 	publication chain.Publication
 	stored      chan struct{} // closed when publication is whole
 	published   chan struct{} // closed when it is in the log
+}
+
+// sealed is what followers are told of a block when it has its header and its frames
+// are encoded. It is logged as it is told: a sequencer that starts again says the same.
+func (b *block) sealed() ([]byte, error) {
+	return (&chain.Sealed{Header: b.header, Frame: b.end.frame, Model: b.end.model}).AppendBinary(nil)
 }
 
 func (b *block) view() chain.StateView {

@@ -37,13 +37,9 @@ func (s *Sequencer) seal(ctx context.Context, b *block) error {
 	if err != nil {
 		return err
 	}
-	raw, err := b.header.AppendBinary(nil)
-	if err != nil {
-		return err
-	}
 	// First the header into the journal, then its hash to whoever waits for it: so
 	// it is logged and in the feed before the end of the next block.
-	if err := s.enter(ctx, entry{kind: recordHeader, number: b.env.Number, payload: raw, block: b}); err != nil {
+	if err := s.enter(ctx, entry{kind: recordHeader, number: b.env.Number, block: b}); err != nil {
 		return err
 	}
 	s.ancestors.sealed(b.header)

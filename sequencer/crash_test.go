@@ -397,11 +397,11 @@ func (t *told) message(msg []byte) error {
 		return err
 	}
 	if kind == link.FeedHeader {
-		h := new(chain.Header)
-		if err := h.UnmarshalBinary(body); err != nil {
+		var sealed chain.Sealed
+		if err := sealed.UnmarshalBinary(body); err != nil {
 			return err
 		}
-		return remember(t.headers, h.Number, h.ID())
+		return remember(t.headers, sealed.Header.Number, sealed.Header.ID())
 	}
 	f := new(chain.Frame)
 	if err := f.UnmarshalBinary(body); err != nil {

@@ -124,6 +124,12 @@ func (s *Sequencer) write(e *entry) error {
 			return err
 		}
 		payload = e.encoded
+	case recordHeader:
+		var err error
+		if payload, err = e.block.sealed(); err != nil {
+			return err
+		}
+		e.payload = payload
 	}
 	lsn, err := s.log.Append(e.kind, payload)
 	if err != nil {
@@ -159,6 +165,7 @@ func (s *Sequencer) encodeFrame(e *entry) error {
 	if e.last {
 		e.point.frame = s.frame
 		e.point.model = checkpoint.AppendModel(s.cfg.Diff)
+		e.block.end = e.point
 	}
 	return err
 }

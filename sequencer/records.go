@@ -18,7 +18,7 @@ const (
 	recordOpen      = 1 // chain.Env: a block opens
 	recordGroup     = 2 // group: what one fsync acknowledges
 	recordFrame     = 3 // chain.Frame: a mini-block is sealed; with Last, the block is closed
-	recordHeader    = 4 // chain.Header: the block is sealed
+	recordHeader    = 4 // chain.Sealed: the block is sealed
 	recordClaim     = 5 // chain.Attestation, unsigned: what provers must say of the block
 	recordPublished = 6 // chain.Publication: the block is in the data-availability layer
 	recordProven    = 7 // number and hash: the proven head moved

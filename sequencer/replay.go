@@ -41,11 +41,11 @@ func newReplay(s *Sequencer, head *chain.Header) *replay {
 func (r *replay) scan(_ state.LSN, kind byte, payload []byte) error {
 	switch kind {
 	case recordHeader:
-		h := new(chain.Header)
-		if err := h.UnmarshalBinary(payload); err != nil {
+		var sealed chain.Sealed
+		if err := sealed.UnmarshalBinary(payload); err != nil {
 			return err
 		}
-		r.headers[h.Number] = h
+		r.headers[sealed.Header.Number] = sealed.Header
 	case recordPublished:
 		p := new(chain.Publication)
 		if err := p.UnmarshalBinary(payload); err != nil {
@@ -88,11 +88,11 @@ func (r *replay) apply(ctx context.Context, lsn state.LSN, kind byte, payload []
 	case recordFrame:
 		return r.frame(ctx, payload)
 	case recordHeader:
-		h := new(chain.Header)
-		if err := h.UnmarshalBinary(payload); err != nil {
+		var sealed chain.Sealed
+		if err := sealed.UnmarshalBinary(payload); err != nil {
 			return err
 		}
-		if !r.isOpen(h.Number) {
+		if !r.isOpen(sealed.Header.Number) {
 			return r.backfill(ctx, link.TopicFeed, link.AppendFeed(nil, link.FeedHeader, payload))
 		}
 	case recordClaim:
@@ -307,7 +307,7 @@ func (r *replay) resealBlock(ctx context.Context, b *block) error {
 	if err != nil {
 		return err
 	}
-	raw, err := b.header.AppendBinary(nil)
+	raw, err := b.sealed()
 	if err != nil {
 		return err
 	}

@@ -275,11 +275,11 @@ func TestFollowerRefusesDamage(t *testing.T) {
 			return msg
 		},
 		"wrong root": func(n int, msg []byte) []byte {
-			h := new(chain.Header)
+			var sealed chain.Sealed
 			kind, body, _ := link.ParseFeed(msg)
-			if kind == link.FeedHeader && h.UnmarshalBinary(body) == nil && h.Number == 2 {
-				h.StateRoot[3] ^= 1
-				body, _ = h.AppendBinary(nil)
+			if kind == link.FeedHeader && sealed.UnmarshalBinary(body) == nil && sealed.Header.Number == 2 {
+				sealed.Header.StateRoot[3] ^= 1
+				body, _ = sealed.AppendBinary(nil)
 				return link.AppendFeed(nil, link.FeedHeader, body)
 			}
 			return msg

@@ -120,9 +120,9 @@ func nameOf(t *testing.T, topic string, msg []byte) string {
 	kind, body, err := link.ParseFeed(msg)
 	require.NoError(t, err)
 	if kind == link.FeedHeader {
-		h := new(chain.Header)
-		require.NoError(t, h.UnmarshalBinary(body))
-		return fmt.Sprintf("header %d %x", h.Number, sum[:4])
+		var sealed chain.Sealed
+		require.NoError(t, sealed.UnmarshalBinary(body))
+		return fmt.Sprintf("header %d %x", sealed.Header.Number, sum[:4])
 	}
 	f := new(chain.Frame)
 	require.NoError(t, f.UnmarshalBinary(body))

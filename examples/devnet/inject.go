@@ -77,12 +77,12 @@ func (s *saboteur) flipDiffBit(frame []byte) []byte {
 }
 
 func (s *saboteur) alterRoot(header []byte) []byte {
-	var h chain.Header
-	if h.UnmarshalBinary(header) != nil || h.Number < injectFrom || !s.first() {
+	var sealed chain.Sealed
+	if sealed.UnmarshalBinary(header) != nil || sealed.Header.Number < injectFrom || !s.first() {
 		return header
 	}
-	h.StateRoot[31] ^= 1
-	out, err := h.AppendBinary(nil)
+	sealed.Header.StateRoot[31] ^= 1
+	out, err := sealed.AppendBinary(nil)
 	if err != nil {
 		return header
 	}

@@ -52,8 +52,8 @@ func TestDiffBit(t *testing.T) {
 }
 
 func headerMessage(t *testing.T, number uint64) []byte {
-	h := chain.Header{Number: number, StateRoot: common.Hash{1, 2, 3}}
-	payload, err := h.AppendBinary(nil)
+	s := chain.Sealed{Header: &chain.Header{Number: number, StateRoot: common.Hash{1, 2, 3}}}
+	payload, err := s.AppendBinary(nil)
 	require.NoError(t, err)
 	return link.AppendFeed(nil, link.FeedHeader, payload)
 }
@@ -62,11 +62,11 @@ func TestWrongRoot(t *testing.T) {
 	s := &saboteur{injection: injectWrongRoot}
 	require.Equal(t, headerMessage(t, 1), s.tap(link.TopicFeed, headerMessage(t, 1)))
 	require.Equal(t, frameMessage(t, 2, 5), s.tap(link.TopicFeed, frameMessage(t, 2, 5)))
-	var h chain.Header
+	var got chain.Sealed
 	_, payload, err := link.ParseFeed(s.tap(link.TopicFeed, headerMessage(t, 2)))
 	require.NoError(t, err)
-	require.NoError(t, h.UnmarshalBinary(payload))
-	require.Equal(t, common.Hash{0: 1, 1: 2, 2: 3, 31: 1}, h.StateRoot)
+	require.NoError(t, got.UnmarshalBinary(payload))
+	require.Equal(t, common.Hash{0: 1, 1: 2, 2: 3, 31: 1}, got.Header.StateRoot)
 	require.Equal(t, headerMessage(t, 3), s.tap(link.TopicFeed, headerMessage(t, 3)), "once")
 }
 

@@ -4,13 +4,14 @@ package history
 // whole, and what is unsealed follows it without a gap. Then a hash for which Tx found
 // nothing, asked before, is of no transaction of these blocks; if not, it may be of one
 // that was pruned or never came. Ask after the lookup, not before. It says nothing of
-// blocks that the writer has yet to bring: a full node's state may be ahead of Head.
+// blocks that the writer has yet to bring: a full node's state may be ahead of Head. A store of
+// headers only never is.
 func (s *Store) Complete() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	// A Persist that runs may have pruned in the file what spans still has.
 	pruned := s.cfg.KeepBlocks > 0 && s.head.Number > s.cfg.KeepBlocks
-	return !pruned && s.gapless(s.spans)
+	return !pruned && !s.cfg.HeadersOnly && s.gapless(s.spans)
 }
 
 // CompleteHeaders is Complete for headers, which are kept where blocks are pruned: then

@@ -23,6 +23,11 @@ type Config struct {
 	// KeepBlocks is how many sealed blocks are kept; older ones are pruned. 0 keeps
 	// all.
 	KeepBlocks uint64
+	// HeadersOnly: the store keeps headers, by number and hash, and nothing of what blocks
+	// held or did. What it is told of transactions, receipts and mini-blocks it drops;
+	// blocks, transactions and logs match ErrNotKept, but for those of blocks that were
+	// kept whole when the store was opened without HeadersOnly. KeepBlocks is of those.
+	HeadersOnly bool
 	// FeedBytes is about how much of the feed is kept in memory for subscribers that
 	// lag or resume. Default 64 MiB.
 	FeedBytes int

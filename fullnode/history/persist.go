@@ -28,7 +28,7 @@ func (s *Store) Persist(ctx context.Context, number uint64) error {
 		if len(blocks) == 0 || err != nil {
 			return err
 		}
-		kept, err := s.disk.save(blocks, s.cfg.KeepBlocks)
+		kept, err := s.disk.save(blocks, s.cfg.KeepBlocks, !s.cfg.HeadersOnly)
 		if err != nil {
 			return err
 		}
@@ -136,9 +136,9 @@ func (s *Store) Rewind(number uint64) error {
 	return nil
 }
 
-// save writes blocks, which are above all there are, prunes what is more than keep,
-// and returns what is kept.
-func (d *disk) save(blocks []*Block, keep uint64) (kept []span, err error) {
+// save writes blocks, which are above all there are, whole or as far as their headers go,
+// prunes what is more than keep, and returns what is kept whole.
+func (d *disk) save(blocks []*Block, keep uint64, whole bool) (kept []span, err error) {
 	records := make([]*record, len(blocks))
 	for i, b := range blocks {
 		records[i] = d.codec.encode(b)
@@ -153,7 +153,7 @@ func (d *disk) save(blocks []*Block, keep uint64) (kept []span, err error) {
 			if err := records[i].put(tx); err != nil {
 				return nil, err
 			}
-			st.include(b)
+			st.include(b, whole)
 		}
 		if keep > 0 {
 			if err := d.prune(tx, st, keep, 2*len(blocks)+16); err != nil {
@@ -167,9 +167,13 @@ func (d *disk) save(blocks []*Block, keep uint64) (kept []span, err error) {
 }
 
 // include takes a block into the sums.
-func (st *state) include(b *Block) {
+func (st *state) include(b *Block, whole bool) {
 	st.head = chain.BlockID{Number: b.Number(), Hash: b.Hash}
-	st.heads, st.spans = extend(st.heads, b.Number()), extend(st.spans, b.Number())
+	st.heads = extend(st.heads, b.Number())
+	if !whole {
+		return
+	}
+	st.spans = extend(st.spans, b.Number())
 	st.counts.blocks++
 	st.counts.txs += uint64(len(b.Txs))
 	for _, r := range b.Receipts {
@@ -189,7 +193,7 @@ func (st *state) exclude(h *head) {
 // indexBlocks adds blocks to the indexes, and keeps them in order.
 func (st *state) indexBlocks(tx *bbolt.Tx, blocks []*Block, keep uint64) error {
 	var oldest, span uint64 = 0, math.MaxUint64
-	if keep > 0 {
+	if keep > 0 && len(st.spans) > 0 {
 		oldest, span = st.spans[0].first, max(keep/4, 1)
 	}
 	first, last := blocks[0].Number(), blocks[len(blocks)-1].Number()
@@ -225,6 +229,9 @@ func (st *state) indexBlocks(tx *bbolt.Tx, blocks []*Block, keep uint64) error {
 // Their heads stay.
 func (d *disk) prune(tx *bbolt.Tx, st *state, keep uint64, most int) error {
 	for range most {
+		if len(st.spans) == 0 {
+			break
+		}
 		number := st.spans[0].first
 		if number+keep > st.head.Number {
 			break

@@ -28,6 +28,9 @@ func (s *Store) Oldest() uint64 {
 	return s.head.Number + 1
 }
 
+// HeadersOnly is Config.HeadersOnly.
+func (s *Store) HeadersOnly() bool { return s.cfg.HeadersOnly }
+
 // KeepBlocks is Config.KeepBlocks.
 func (s *Store) KeepBlocks() uint64 { return s.cfg.KeepBlocks }
 
@@ -35,6 +38,9 @@ func (s *Store) KeepBlocks() uint64 { return s.cfg.KeepBlocks }
 // does not match ErrNotFound: it was pruned, or never came.
 func (s *Store) Block(number uint64) (*Block, error) {
 	b, err := s.sealedInMemory(number)
+	if err == nil && s.isHeaderOnly(number) {
+		return nil, notKept(number)
+	}
 	if b != nil || err != nil {
 		return b, err
 	}
@@ -57,6 +63,16 @@ func (s *Store) Body(number uint64) ([]*chain.Tx, []*chain.Receipt, error) {
 		return nil, nil, err
 	}
 	return b.Txs, b.Receipts, nil
+}
+
+// isHeaderOnly reports whether there is only a header of a sealed block.
+func (s *Store) isHeaderOnly(number uint64) bool {
+	if !s.cfg.HeadersOnly || number == 0 {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !keeps(s.spans, number)
 }
 
 // sealedInMemory is a sealed block that is not on disk; nil without an error if it

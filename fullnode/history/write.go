@@ -87,7 +87,7 @@ func (s *Store) Acknowledge(number uint64, txs []*chain.Tx, receipts []*chain.Re
 		return outOfStep(number, "%d transactions with %d receipts", len(txs), len(receipts))
 	}
 	b, err := s.toWrite(number)
-	if b == nil {
+	if b == nil || s.cfg.HeadersOnly {
 		return err
 	}
 	known := b.txs[b.repeated:]
@@ -162,7 +162,7 @@ func (b *memBlock) complete(txs []*chain.Tx, receipts []*chain.Receipt) error {
 // changes may be nil; they are kept.
 func (s *Store) SealMini(frame *chain.Frame, digest common.Hash, changes *chain.Changes) error {
 	b, err := s.toWrite(frame.Number)
-	if b == nil {
+	if b == nil || s.cfg.HeadersOnly {
 		return err
 	}
 	if int(frame.Index) < len(b.minis) {
@@ -233,7 +233,10 @@ func (s *Store) Seal(h *chain.Header) error {
 	}
 	b.sealed, b.closed = block, true
 	s.head = chain.BlockID{Number: h.Number, Hash: hash}
-	s.heads, s.spans = extend(s.heads, h.Number), extend(s.spans, h.Number)
+	s.heads = extend(s.heads, h.Number)
+	if !s.cfg.HeadersOnly {
+		s.spans = extend(s.spans, h.Number)
+	}
 	close(b.settled)
 	s.mu.Unlock()
 	s.feed.post(entry{event: Event{Sealed: block}, bytes: blockOverhead})

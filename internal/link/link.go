@@ -34,7 +34,7 @@ const (
 // The kinds of messages of TopicFeed.
 const (
 	FeedFrame  = 'f' // chain.Frame
-	FeedHeader = 'h' // chain.Header
+	FeedHeader = 'h' // chain.Sealed
 )
 
 // feedCheck is the length of the checksum that ends a message of TopicFeed.

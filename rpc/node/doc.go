@@ -25,8 +25,10 @@
 //
 // What it does not keep, because its history has a gap or was pruned, it asks the
 // sequencer for, each time anew, and gives back what that says, on its word; so are
-// transactions that it has not executed (they may wait there), and how far the chain is
-// published and proven. It never says of what it cannot know that it does not exist: if
+// transactions that it has not executed (they may wait there). How far the chain is
+// published and proven it knows itself, if it hears publications and provers; a head of
+// which it has heard nothing it asks the sequencer for. safe is the published head, and
+// finalized the proven one. It never says of what it cannot know that it does not exist: if
 // the sequencer is of no help, that is an error. Such reads are bounded in number and
 // time, and no error says where the sequencer is: that is in the log. (Rejected: to
 // remember that something does not exist, which is true for moments only; and to fall

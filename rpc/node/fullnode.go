@@ -18,6 +18,7 @@ import (
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/rpc/internal/wire"
 )
 
 // Fullnode is a backend.Backend over a full node whose Config.History is the store.
@@ -46,7 +47,10 @@ type FullnodeOptions struct {
 	Logger *slog.Logger
 }
 
-// OfFullnode makes the Backend of a full node whose Config.History is store.
+// OfFullnode makes the Backend of a full node whose Config.History is store. If that keeps
+// headers only, so does the door: what blocks held and did it asks the sequencer for, and
+// without one, or with subscriptions, says that it is not kept. Nobody can wait for a
+// receipt there (eth_sendRawTransactionSync): such a transaction is not passed on.
 func OfFullnode(f *fullnode.Follower, store *history.Store, config *params.ChainConfig, o FullnodeOptions) *Fullnode {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -93,12 +97,18 @@ func (f *Fullnode) Send(ctx context.Context, raw []byte) (common.Hash, error) {
 	return hash, err
 }
 
+// errNoReceipts is for who wants to wait for a receipt that will not come.
+var errNoReceipts = &wire.Error{Code: wire.CodeServer, Message: "this node keeps no receipts: eth_sendRawTransaction passes the transaction on"}
+
 // Submit implements backend.Backend: the sequencer has acknowledged the transaction,
 // and this node has it. It asks by realtime_sendRawTransaction, which as Submit does
 // takes a nonce that is too high, where eth_sendRawTransactionSync does not.
 func (f *Fullnode) Submit(ctx context.Context, raw []byte) (common.Hash, error) {
 	var receipt struct {
 		TransactionHash common.Hash `json:"transactionHash"`
+	}
+	if f.store.HeadersOnly() {
+		return common.Hash{}, errNoReceipts
 	}
 	sched.Rest(ctx)
 	for {

@@ -77,13 +77,45 @@ func (f *Fullnode) named(answer json.RawMessage) chain.BlockID {
 	return id
 }
 
-// Heads implements backend.Backend. A full node does not collect attestations: what is
-// published and proven it knows from the sequencer. Of that it shows as much as it has
-// itself: the ancestors of a proven block are proven.
+// Heads implements backend.Backend. What the node itself has heard, of whoever published
+// and proved, goes before what the sequencer tells, which it asks only for a head of which
+// it has heard nothing; what that told before remains. Of either it shows as much as it
+// has itself: the ancestors of a proven block are proven.
 func (f *Fullnode) Heads() backend.Heads {
-	_, published, proven, err := f.heads()
+	published, proven := f.heard()
+	var err error
+	if none := (chain.BlockID{}); published == none || proven == none {
+		_, _, _, err = f.heads()
+	}
+	told, toldProven := f.told.last()
+	published, proven = higher(published, told), higher(proven, toldProven)
+	published = higher(published, proven) // it was there for provers to see
 	sealed := f.store.Head()
 	return backend.Heads{Sealed: sealed, Published: lower(published, sealed), Proven: lower(proven, sealed), Unknown: err}
+}
+
+// last are the heads of which the sequencer told when it was asked last; zero if never.
+func (t *told) last() (published, proven chain.BlockID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.published, t.proven
+}
+
+// higher is the head that is further.
+func higher(a, b chain.BlockID) chain.BlockID {
+	if a.Number > b.Number || b == (chain.BlockID{}) {
+		return a
+	}
+	return b
+}
+
+// heard are the heads that the node knows of itself; zero where it does not.
+func (f *Fullnode) heard() (published, proven chain.BlockID) {
+	if f.follower == nil {
+		return published, proven
+	}
+	own := f.follower.Heads()
+	return own.Published, own.Proven
 }
 
 // lower is head, or sealed if that is lower.

@@ -40,14 +40,17 @@ type gappy struct {
 	fails     atomic.Pointer[http.HandlerFunc]
 }
 
-func newGappy(t *testing.T) *gappy {
+func newGappy(t *testing.T) *gappy { return newGappyOf(t, history.Config{}) }
+
+func newGappyOf(t *testing.T, cfg history.Config) *gappy {
 	g := &gappy{t: t, node: rpctest.Dev(t, rpctest.Options{Hold: true})}
 	for range 6 {
 		g.node.Seal(g.node.Transfer(0, common.Address{1}, 1), g.node.Transfer(1, common.Address{2}, 1))
 	}
 	genesis, err := g.node.History().Header(0)
 	require.NoError(t, err)
-	g.store, err = history.Open(history.Config{Dir: t.TempDir(), Genesis: genesis})
+	cfg.Dir, cfg.Genesis = t.TempDir(), genesis
+	g.store, err = history.Open(cfg)
 	require.NoError(t, err)
 	g.take(4)
 	g.take(5)

@@ -89,6 +89,10 @@ func (s *Service) start(ctx context.Context, resume *Resume, st *stream) (*rpc.S
 		return nil, err
 	}
 	st.service = s
+	if st.minis && s.backend.History().HeadersOnly() {
+		release()
+		return nil, wire.NotKept(fmt.Errorf("mini-blocks: %w", history.ErrNotKept))
+	}
 	if err := st.open(resume); err != nil {
 		release()
 		return nil, err

@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -37,6 +38,9 @@ func (e *Eth) Logs(ctx context.Context, filter wire.LogFilter, resume *Resume) (
 	}
 	if err := checkFuture(from, to); err != nil {
 		return nil, err
+	}
+	if s.backend.History().HeadersOnly() {
+		return nil, wire.NotKept(fmt.Errorf("logs: %w", history.ErrNotKept))
 	}
 	events := func(ev history.Event, out send) error {
 		if ev.Sealed == nil || !within(ev.Sealed.Number(), from, to) {

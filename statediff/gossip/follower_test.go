@@ -126,8 +126,12 @@ type wire struct {
 	pumps  int
 }
 
-func (w *wire) Subscribe(_ context.Context, _ string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+func (w *wire) Subscribe(_ context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
 	return func(ctx context.Context) (uint64, []byte, error) {
+		if topic != link.TopicFeed {
+			<-ctx.Done()
+			return 0, nil, ctx.Err()
+		}
 		for {
 			m, err := w.At(from)
 			if err != nil || ctx.Err() != nil {
@@ -175,9 +179,7 @@ func feedMessage(t testing.TB, m *Message) []byte {
 	if m.Frame != nil {
 		return link.AppendFeed(nil, link.FeedFrame, m.Body)
 	}
-	header, err := m.Sealed.Header.AppendBinary(nil)
-	require.NoError(t, err)
-	return link.AppendFeed(nil, link.FeedHeader, header)
+	return link.AppendFeed(nil, link.FeedHeader, m.Body)
 }
 
 // A full node takes whatever an Assembler gives out, and ends where the sequencer is.

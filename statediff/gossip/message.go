@@ -4,65 +4,15 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
-	"github.com/vivace-chain/vivace/internal/rlp"
 )
 
-// A Sealed is the body of a header's envelope: the header, and what it takes to
-// follow the feed from the next block on.
-type Sealed struct {
-	Header *chain.Header
-	Frame  common.Hash // digest of the block's last frame
-	Model  []byte      // of the DiffEncoder after that frame; at most ModelMax bytes
-}
+// A Sealed is the body of a header's envelope.
+type Sealed = chain.Sealed
 
-// ModelMax is the longest model of a DiffEncoder that travels with a header, in
-// bytes.
-const ModelMax = 64
-
-// AppendBinary appends the RLP of s.
-func (s *Sealed) AppendBinary(dst []byte) ([]byte, error) {
-	if len(s.Model) > ModelMax {
-		return dst, fmt.Errorf("%w: model of %d bytes, limit %d", chain.ErrTooLarge, len(s.Model), ModelMax)
-	}
-	start := len(dst)
-	dst, err := s.Header.AppendBinary(dst)
-	if err != nil {
-		return dst, err
-	}
-	dst = rlp.AppendBytes(dst, s.Frame[:])
-	dst = rlp.AppendBytes(dst, s.Model)
-	return rlp.WrapList(dst, start), nil
-}
-
-// UnmarshalBinary reads what AppendBinary wrote and copies what it keeps. On an error,
-// which matches chain.ErrCorrupt, s is unchanged.
-func (s *Sealed) UnmarshalBinary(src []byte) error {
-	var (
-		out = Sealed{Header: new(chain.Header)}
-		in  = rlp.NewReader(src)
-		r   = in.List()
-	)
-	header := r.Raw()
-	r.Fixed(out.Frame[:])
-	model := r.Bytes()
-	if len(model) > ModelMax {
-		r.Fail(rlp.ErrSize)
-	}
-	in.Close(r)
-	if err := in.End(); err != nil {
-		return &chain.CorruptError{What: "sealed header", Offset: -1, Err: err}
-	}
-	if err := out.Header.UnmarshalBinary(header); err != nil {
-		return err
-	}
-	out.Model = append(out.Model, model...)
-	*s = out
-	return nil
-}
+// ModelMax is chain.ModelMax.
+const ModelMax = chain.ModelMax
 
 // A Message is a message of the feed: an opened envelope, and what is in it. Exactly
 // one of Frame and Sealed is set. It is not altered any more.

@@ -198,19 +198,22 @@ func (s *speaker) frame(f *chain.Frame, payload []byte) {
 	}
 }
 
-// header makes of a header what travels: with the digest of the block's last frame.
+// header is a header whose block's last frame was said here; else nobody needs it.
 func (s *speaker) header(h envelope.Header, payload []byte) (envelope.Header, []byte, error) {
-	sealed := Sealed{Header: new(chain.Header)}
-	if err := sealed.Header.UnmarshalBinary(payload); err != nil {
+	var sealed Sealed
+	if err := sealed.UnmarshalBinary(payload); err != nil {
 		return h, nil, err
 	}
-	h.Place, h.Term = chain.HeaderPlace(sealed.Header.Number), sealed.Header.Term()
-	var known bool
-	if sealed.Frame, known = s.ends[sealed.Header.Number]; !known {
+	number := sealed.Header.Number
+	h.Place, h.Term = chain.HeaderPlace(number), sealed.Header.Term()
+	end, known := s.ends[number]
+	switch {
+	case !known:
 		return h, nil, nil
+	case end != sealed.Frame:
+		return h, nil, &chain.MismatchError{Block: number, Field: "digest of the last frame", Got: sealed.Frame.Hex(), Want: end.Hex()}
 	}
-	body, err := sealed.AppendBinary(nil)
-	return h, body, err
+	return h, payload, nil
 }
 
 // enqueue leaves a message to those who send. If they are so far behind that the queue

@@ -148,11 +148,7 @@ func feedBytes(m *Message) []byte {
 	if m.Frame != nil {
 		return link.AppendFeed(make([]byte, 0, len(m.Body)+16), link.FeedFrame, m.Body)
 	}
-	header, err := m.Sealed.Header.AppendBinary(nil)
-	if err != nil {
-		panic("gossip: a header that was read cannot be written: " + err.Error())
-	}
-	return link.AppendFeed(nil, link.FeedHeader, header)
+	return link.AppendFeed(nil, link.FeedHeader, m.Body)
 }
 
 // Await returns when this node has met a peer, and knows what that peer has: who wants

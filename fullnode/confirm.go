@@ -1,0 +1,263 @@
+package fullnode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/prover/attest"
+)
+
+// A confirmer hears what is said of blocks after they are sealed, compares it with the
+// node's own headers, and moves the heads Published and Proven.
+type confirmer struct {
+	node   *Follower
+	quorum *attest.Quorum // nil: nobody's attestations count
+
+	mu        sync.Mutex
+	published map[uint64]chain.BlockID // of blocks that the node does not have yet
+	newest    uint64                   // block of which a publication came
+	proven    chain.BlockID            // from where on each block must be attested
+	joined    uint64                   // blocks up to here were there before this node was
+}
+
+func newConfirmer(f *Follower) (*confirmer, error) {
+	c := &confirmer{node: f, published: make(map[uint64]chain.BlockID)}
+	if len(f.cfg.Provers) == 0 {
+		return c, nil
+	}
+	var err error
+	c.quorum, err = attest.NewQuorum(attest.Rules{
+		ChainID: f.cfg.Genesis.ChainID, Provers: f.cfg.Provers, Threshold: f.cfg.ProverThreshold,
+		Programs: f.cfg.Programs, Blocks: headersKept, Recoverer: f.cfg.Recoverer,
+	})
+	return c, err
+}
+
+// join says that the node joins the chain at a block, on whose header all rests that it
+// says. It looks how far the chain is: what provers said of blocks up to there may have
+// been said before this node could hear it.
+func (c *confirmer) join(ctx context.Context, head *chain.Header) {
+	number := max(head.Number, c.newestSaid(ctx, link.TopicFeed, feedNumber), c.newestSaid(ctx, link.TopicPublications, publicationNumber))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joined = number
+	if head.Number > c.proven.Number {
+		c.proven = head.ID()
+	}
+	if c.quorum != nil {
+		c.quorum.Forget(max(c.proven.Number, number-min(number, headersKept/2)))
+	}
+}
+
+// newestSaid is the block that the newest message of a topic is about; 0 if there is none.
+func (c *confirmer) newestSaid(ctx context.Context, topic string, numberOf func([]byte) (uint64, error)) (number uint64) {
+	_, msg, err := c.node.cfg.Subscriber.Latest(ctx, topic)
+	if err == nil {
+		number, err = numberOf(msg)
+	}
+	if err != nil && !errors.Is(err, chain.ErrNotFound) {
+		c.node.cfg.Logger.Warn("cannot tell how far the chain is", "topic", topic, "err", err)
+	}
+	return number
+}
+
+func publicationNumber(msg []byte) (uint64, error) {
+	var p chain.Publication
+	err := p.UnmarshalBinary(msg)
+	return p.Block.Number, err
+}
+
+// feedNumber is the block that a message of the feed is about.
+func feedNumber(msg []byte) (uint64, error) {
+	kind, payload, err := link.ParseFeed(msg)
+	if err != nil {
+		return 0, err
+	}
+	if kind == link.FeedHeader {
+		var sealed chain.Sealed
+		if err := sealed.UnmarshalBinary(payload); err != nil {
+			return 0, err
+		}
+		return sealed.Header.Number, nil
+	}
+	var frame chain.Frame
+	err = frame.UnmarshalBinary(payload)
+	return frame.Number, err
+}
+
+// hearPublications takes publications until ctx ends.
+func (c *confirmer) hearPublications(ctx context.Context) {
+	c.hear(ctx, link.TopicPublications, func(msg []byte) error {
+		var p chain.Publication
+		if err := p.UnmarshalBinary(msg); err != nil {
+			return err
+		}
+		return c.publish(p.Block)
+	})
+}
+
+// hearAttestations takes attestations until ctx ends.
+func (c *confirmer) hearAttestations(ctx context.Context) {
+	if c.quorum == nil {
+		return
+	}
+	c.hear(ctx, link.TopicAttestations, func(msg []byte) error {
+		var a chain.Attestation
+		if err := a.UnmarshalBinary(msg); err != nil {
+			return err
+		}
+		return c.attest(&a)
+	})
+}
+
+// hearPause is the time after which a topic that failed is read again.
+const hearPause = time.Second
+
+// hear gives all messages of a topic that are kept to take, and what comes, until ctx ends.
+// Neither what it refuses nor that the topic fails stops the node: nothing of the state
+// rests on it.
+func (c *confirmer) hear(ctx context.Context, topic string, take func([]byte) error) {
+	for ; ctx.Err() == nil; pause(ctx, hearPause) {
+		err := c.hearFrom(ctx, topic, take)
+		if ctx.Err() != nil {
+			return
+		}
+		c.node.cfg.Logger.Warn("a topic failed and is read again; what it lost is not known here", "topic", topic, "err", err)
+	}
+}
+
+// hearFrom reads the topic until that fails.
+func (c *confirmer) hearFrom(ctx context.Context, topic string, take func([]byte) error) error {
+	next, err := c.node.cfg.Subscriber.Subscribe(ctx, topic, link.Oldest)
+	for err == nil {
+		var msg []byte
+		if _, msg, err = next(ctx); err != nil {
+			break
+		}
+		if refused := take(msg); refused != nil {
+			c.node.count(func(s *Stats) { s.WordsRefused++ })
+			c.node.cfg.Logger.Debug("a message is refused", "topic", topic, "err", refused)
+		}
+	}
+	return err
+}
+
+// publish takes the word that a block is in the data-availability layer.
+func (c *confirmer) publish(id chain.BlockID) error {
+	head := c.node.Header().Number
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newest = max(c.newest, id.Number)
+	if id.Number > head {
+		if id.Number-head <= headersKept {
+			c.published[id.Number] = id
+		}
+		return nil
+	}
+	return c.showPublished(id)
+}
+
+// showPublished compares a publication with the own block. The caller has the lock.
+func (c *confirmer) showPublished(id chain.BlockID) error {
+	own := c.node.current().ancestry.header(id.Number)
+	if own == nil {
+		return nil // from before this node's time
+	}
+	if own.ID() != id {
+		err := &chain.MismatchError{Block: id.Number, Field: "hash of the published block", Got: id.Hash.Hex(), Want: own.Hash().Hex()}
+		c.node.charge(Evidence{Block: own.ID(), Err: err})
+		return err
+	}
+	c.node.show(func(h *Heads) {
+		if id.Number > h.Published.Number {
+			h.Published = id
+		}
+	})
+	return nil
+}
+
+// attest takes a prover's word.
+func (c *confirmer) attest(a *chain.Attestation) error {
+	signer, against, err := c.quorum.Take(a)
+	switch {
+	case errors.Is(err, attest.ErrRange):
+		return nil // of a block that is proven, or from before this node's time
+	case err != nil:
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if against != nil {
+		c.node.charge(Evidence{
+			Block: a.Block, Err: fmt.Errorf("%w: prover %s says two things of block %s", chain.ErrMismatch, signer, a.Block),
+			Attestations: []chain.Attestation{against.First, against.Second},
+		})
+	}
+	if own := c.node.current().ancestry.header(a.Block.Number); own != nil && !c.fits(a) {
+		err := fmt.Errorf("%w: prover %s contradicts block %s", chain.ErrMismatch, signer, own.ID())
+		c.node.charge(Evidence{Block: own.ID(), Err: err, Attestations: []chain.Attestation{*a}})
+		return err
+	}
+	c.advance()
+	return nil
+}
+
+// fits compares with our own headers all of an attestation that they say. What is in the
+// data-availability layer they do not say: of that, a quorum must say the same.
+func (c *confirmer) fits(a *chain.Attestation) bool {
+	ancestry := c.node.current().ancestry
+	own, parent := ancestry.header(a.Block.Number), ancestry.header(a.Block.Number-1)
+	return own != nil && parent != nil && a.Block == own.ID() && a.Term == own.Term() && a.ParentHash == own.ParentHash &&
+		a.PreRoot == parent.StateRoot && a.PostRoot == own.StateRoot && a.ReceiptsRoot == own.ReceiptsRoot
+}
+
+// sealed says that the node has one more block.
+func (c *confirmer) sealed(h *chain.Header) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id, ok := c.published[h.Number]; ok {
+		_ = c.showPublished(id) // who sent it cannot be told any more
+	}
+	for number := range c.published {
+		if number <= h.Number {
+			delete(c.published, number)
+		}
+	}
+	if c.quorum != nil {
+		c.advance()
+	}
+}
+
+// advance moves the proven head, block by block, as far as provers agree with our own
+// headers. It passes over no block but those that were there before this node was. The
+// caller has the lock.
+func (c *confirmer) advance() {
+	head := c.node.Header().Number
+	first := max(c.proven.Number+1, head-min(head, headersKept))
+	if first > c.proven.Number+1 && first > c.joined+1 {
+		return // the header of the next block is not kept any more
+	}
+	for number := first; number <= head; number++ {
+		a, _ := c.quorum.Agreed(number, c.fits)
+		if a == nil && number > c.joined {
+			break
+		}
+		if a != nil {
+			c.proven = a.Block
+			c.quorum.Forget(number)
+			c.node.show(func(h *Heads) { h.Proven = a.Block })
+		}
+	}
+}
+
+// after reports whether a block after number was published.
+func (c *confirmer) after(number uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newest > number
+}

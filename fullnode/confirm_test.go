@@ -1,0 +1,201 @@
+package fullnode_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/prover/attest"
+)
+
+var testProgram = common.Hash{7}
+
+// provers are keys, and what they say of a recording.
+type provers struct {
+	t    *testing.T
+	r    *recording
+	keys []*attest.Key
+}
+
+func newProvers(t *testing.T, r *recording, n int) *provers {
+	p := &provers{t: t, r: r}
+	for i := range n {
+		key, err := attest.NewKey(common.Hash{31: byte(i + 1)}.Bytes())
+		require.NoError(t, err)
+		p.keys = append(p.keys, key)
+	}
+	return p
+}
+
+func (p *provers) addresses() (out []common.Address) {
+	for _, key := range p.keys {
+		out = append(out, key.Address())
+	}
+	return out
+}
+
+// say is what a prover says of a block, after alter.
+func (p *provers) say(key int, number uint64, alter func(*chain.Attestation)) []byte {
+	h, parent := p.r.headers[number], p.r.headers[number-1]
+	a := &chain.Attestation{
+		ChainID: p.r.spec.Genesis.ChainID, Term: h.Term(), Block: h.ID(), ParentHash: h.ParentHash,
+		PreRoot: parent.StateRoot, PostRoot: h.StateRoot, ReceiptsRoot: h.ReceiptsRoot,
+		WitnessDigest: common.Hash{1}, DiffDigest: common.Hash{2}, Program: testProgram,
+	}
+	if alter != nil {
+		alter(a)
+	}
+	require.NoError(p.t, attest.Sign(a, p.keys[key]))
+	msg, err := a.AppendBinary(nil)
+	require.NoError(p.t, err)
+	return msg
+}
+
+// A listener is a node that hears provers, while it runs.
+type listener struct {
+	*provers
+	*keeping
+	out *outlet
+}
+
+// listen runs a node over the whole feed, with two of three provers.
+func listen(t *testing.T, r *recording, o *outlet, change ...func(*fullnode.Config)) *listener {
+	l := &listener{provers: newProvers(t, r, 4), out: o}
+	l.keeping = o.node(t, append(change, func(c *fullnode.Config) {
+		c.Provers, c.ProverThreshold, c.Programs = l.addresses()[:3], 2, []common.Hash{testProgram}
+	})...)
+	done := make(chan error, 1)
+	stop := make(chan struct{})
+	go func() {
+		done <- l.runTo(func() bool {
+			select {
+			case <-stop:
+				return true
+			default:
+				return false
+			}
+		})
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		require.NoError(t, <-done)
+	})
+	return l
+}
+
+// hear lets the node hear something, and returns when it has taken or refused all.
+func (l *listener) hear(words ...[]byte) {
+	l.out.set(func() { l.out.said = append(l.out.said, words...) })
+}
+
+func (l *listener) proven(number uint64) {
+	l.provers.t.Helper()
+	require.Eventually(l.provers.t, func() bool { return l.Heads().Proven.Number == number }, 5*time.Second, time.Millisecond, "block %d", number)
+	if number > 0 {
+		require.Equal(l.provers.t, l.provers.r.headers[number].ID(), l.Heads().Proven)
+	}
+}
+
+// stays waits until the node has refused n words, or has had the time to take those that
+// count, and the head is where it was.
+func (l *listener) stays(number, refused, evidence uint64) {
+	l.provers.t.Helper()
+	require.Eventually(l.provers.t, func() bool { return l.Stats().WordsRefused == refused && l.Stats().Evidence == evidence }, 5*time.Second, time.Millisecond)
+	require.Never(l.provers.t, func() bool { return l.Heads().Proven.Number != number }, 20*time.Millisecond, time.Millisecond)
+}
+
+// The proven head moves when enough of the allowed provers say the same, and what this
+// node knows itself, of each block from the first on.
+func TestProven(t *testing.T) {
+	r := recordBlocks(t, 8)
+	o := newOutlet(r)
+	o.known = 0
+	l := listen(t, r, o, func(c *fullnode.Config) { c.FromDA = false })
+	o.set(func() { o.until = uint64(len(r.feed)) }) // it was there first
+	require.Eventually(t, l.stands(r, r.last()), 5*time.Second, time.Millisecond)
+
+	l.hear(l.say(0, 1, nil), l.say(0, 1, nil), l.say(3, 1, nil))
+	l.stays(0, 1, 0) // one voice, twice, and a stranger's
+	l.hear(l.say(1, 1, nil))
+	l.proven(1)
+	l.hear(l.say(2, 2, nil), l.say(0, 2, nil), l.say(0, 4, nil), l.say(1, 4, nil))
+	l.proven(2)
+	l.stays(2, 1, 0)
+	l.hear(l.say(0, 3, nil), l.say(1, 3, nil))
+	l.proven(4)
+
+	l.hear(l.say(0, 5, nil), l.say(1, 5, func(a *chain.Attestation) { a.WitnessDigest[5]++ }))
+	l.stays(4, 1, 0) // two provers who checked different objects
+	l.hear(l.say(1, 5, func(a *chain.Attestation) { a.Program[0]++ }))
+	l.stays(4, 2, 0)
+	l.hear(l.say(1, 5, func(a *chain.Attestation) { a.ChainID++ }))
+	l.stays(4, 3, 0)
+	l.hear(l.say(1, 5, nil)[1:])
+	l.stays(4, 4, 0)
+	l.hear(l.say(2, 5, nil))
+	l.proven(5)
+
+	// What contradicts this node's own block is evidence, and never counts.
+	for i, lie := range []func(*chain.Attestation){
+		func(a *chain.Attestation) { a.PostRoot[0]++ },
+		func(a *chain.Attestation) { a.PreRoot[0]++ },
+		func(a *chain.Attestation) { a.ReceiptsRoot[0]++ },
+		func(a *chain.Attestation) { a.ParentHash[0]++ },
+		func(a *chain.Attestation) { a.Block.Hash[0]++ },
+		func(a *chain.Attestation) { a.Term++ },
+	} {
+		before := l.Stats().Evidence
+		l.hear(l.say(i%3, 6, lie), l.say((i+1)%3, 6, lie))
+		require.Eventually(t, func() bool { return l.Stats().Evidence >= before+2 }, 5*time.Second, time.Millisecond)
+		require.EqualValues(t, 5, l.Heads().Proven.Number)
+	}
+	for _, e := range l.Evidence() {
+		require.ErrorIs(t, e.Err, chain.ErrMismatch)
+		require.NotEmpty(t, e.Attestations)
+	}
+	l.hear(l.say(0, 6, nil), l.say(1, 6, nil)) // repaired
+	l.proven(6)
+}
+
+// A node that joins late begins with the first block of which it hears enough; what was
+// there before, it takes as it takes the snapshot. After that it passes over no block.
+func TestProvenAfterJoining(t *testing.T) {
+	r := recordBlocks(t, 12)
+	o := newOutlet(r)
+	o.oldest, o.until, o.offers, o.known = r.ends[4], r.ends[8], 1, 8
+	l := listen(t, r, o, func(c *fullnode.Config) { c.FromSnapshot, c.FromDA = true, false })
+	o.set(func() { o.until = uint64(len(r.feed)) })
+	require.Eventually(t, l.stands(r, 12), 5*time.Second, time.Millisecond)
+	l.hear(l.say(0, 3, nil), l.say(1, 3, nil), l.say(0, 7, nil))
+	l.stays(0, 0, 0)
+	l.hear(l.say(1, 7, nil), l.say(0, 10, nil), l.say(1, 10, nil))
+	l.proven(7)
+	l.stays(7, 0, 0)
+	l.hear(l.say(0, 8, nil), l.say(1, 8, nil), l.say(0, 9, nil), l.say(1, 9, nil))
+	l.proven(10)
+}
+
+// The published head is the newest of our own blocks that is said to be published.
+func TestPublished(t *testing.T) {
+	r := recordBlocks(t, 8)
+	o := newOutlet(r)
+	o.known = 5
+	o.alter = func(p *chain.Publication) {
+		if p.Block.Number == 7 {
+			p.Block.Hash[0]++
+		}
+	}
+	l := listen(t, r, o, func(c *fullnode.Config) { c.FromDA = false })
+	require.Never(t, func() bool { return l.Heads().Published.Number > 0 }, 20*time.Millisecond, time.Millisecond, "it has no such block")
+	o.set(func() { o.until = uint64(len(r.feed)) })
+	require.Eventually(t, func() bool { return l.Heads().Published == r.headers[5].ID() }, 5*time.Second, time.Millisecond)
+	o.set(func() { o.known = 7 })
+	require.Eventually(t, func() bool { return l.Stats().Evidence == 1 }, 5*time.Second, time.Millisecond)
+	require.Equal(t, r.headers[6].ID(), l.Heads().Published)
+	o.set(func() { o.known = 8 })
+	require.Eventually(t, func() bool { return l.Heads().Published == r.headers[8].ID() }, 5*time.Second, time.Millisecond)
+}

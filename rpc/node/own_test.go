@@ -1,0 +1,159 @@
+package node_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/stretchr/testify/require"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da/inprocess"
+	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/prover/attest"
+	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
+	"github.com/vivace-chain/vivace/rpc/node"
+	"github.com/vivace-chain/vivace/rpc/realtime"
+	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/state"
+)
+
+// A chained is a sequencer without a door, and a full node that follows it over a bus.
+type chained struct {
+	bus   *link.Bus
+	f     *fullnode.Follower
+	store *history.Store
+	key   *attest.Key
+}
+
+func newChained(t *testing.T, headersOnly bool) *chained {
+	spec := rpctest.DevSpec(t, nil)
+	key, err := attest.NewKey(common.Hash{31: 1}.Bytes())
+	require.NoError(t, err)
+	c := &chained{bus: link.NewBus(1 << 26), key: key}
+	s, err := sequencer.New(t.Context(), sequencer.Config{
+		Genesis: spec.Genesis, ChainConfig: spec.Config, Dir: t.TempDir(), Durability: state.DurabilityNone,
+		DA: inprocess.New(), Publisher: c.bus, Subscriber: c.bus, BlockInterval: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	c.store, err = history.Open(history.Config{Dir: t.TempDir(), Genesis: spec.Genesis.Header, HeadersOnly: headersOnly})
+	require.NoError(t, err)
+	c.f, err = fullnode.New(t.Context(), fullnode.Config{
+		Genesis: spec.Genesis, Subscriber: c.bus, History: c.store, Provers: []common.Address{key.Address()}, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 2)
+	go func() { done <- s.Run(ctx) }()
+	go func() { done <- c.f.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-done)
+		require.NoError(t, <-done)
+		require.NoError(t, s.Close())
+		require.NoError(t, c.f.Close())
+		require.NoError(t, c.store.Close())
+	})
+	return c
+}
+
+// attest publishes a prover's word for each block up to number.
+func (c *chained) attest(t *testing.T, spec *chain.Genesis, number uint64) {
+	parent := spec.Header
+	for n := uint64(1); n <= number; n++ {
+		h, err := c.store.Header(n)
+		require.NoError(t, err)
+		a := &chain.Attestation{
+			ChainID: spec.ChainID, Term: h.Term(), Block: h.ID(), ParentHash: h.ParentHash,
+			PreRoot: parent.StateRoot, PostRoot: h.StateRoot, ReceiptsRoot: h.ReceiptsRoot,
+		}
+		require.NoError(t, attest.Sign(a, c.key))
+		msg, err := a.AppendBinary(nil)
+		require.NoError(t, err)
+		_, err = c.bus.Publish(t.Context(), link.TopicAttestations, msg)
+		require.NoError(t, err)
+		parent = h
+	}
+}
+
+// safe and finalized are what the node heard itself, and no sequencer is asked.
+func TestHeadsAreOwn(t *testing.T) {
+	for _, headersOnly := range []bool{false, true} {
+		c := newChained(t, headersOnly)
+		spec := rpctest.DevSpec(t, nil)
+		full := node.OfFullnode(c.f, c.store, spec.Config, node.FullnodeOptions{Logger: slog.New(slog.DiscardHandler)})
+		require.Eventually(t, func() bool { return full.Heads().Published.Number >= 3 }, 10*time.Second, time.Millisecond)
+		heads := full.Heads()
+		require.Error(t, heads.Unknown, "of the provers it has heard nothing, and nobody tells")
+		require.Equal(t, chain.BlockID{}, heads.Proven)
+		c.attest(t, spec.Genesis, 2)
+		require.Eventually(t, func() bool { return full.Heads().Proven.Number == 2 }, 10*time.Second, time.Millisecond)
+		heads = full.Heads()
+		require.NoError(t, heads.Unknown)
+		header, err := c.store.Header(2)
+		require.NoError(t, err)
+		require.Equal(t, header.ID(), heads.Proven)
+		require.GreaterOrEqual(t, heads.Published.Number, uint64(3))
+	}
+}
+
+// A node of state has headers, and of the rest says that it is not kept.
+func TestStateNode(t *testing.T) {
+	c := newChained(t, true)
+	spec := rpctest.DevSpec(t, nil)
+	full := node.OfFullnode(c.f, c.store, spec.Config, node.FullnodeOptions{Logger: slog.New(slog.DiscardHandler)})
+	require.Eventually(t, func() bool { return c.store.Head().Number >= 2 }, 10*time.Second, time.Millisecond)
+	g := &gappy{t: t, node: rpctest.Dev(t, rpctest.Options{}), fullnode: full}
+	g.client, _ = g.serve(full, func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
+	g.refused(4444, "pruned history unavailable", "eth_getBlockByNumber", "0x1", false)
+	g.refused(4444, "pruned history unavailable", "eth_getBlockReceipts", "0x1")
+	g.refused(4444, "pruned history unavailable", "eth_getLogs", map[string]any{"fromBlock": "0x1", "toBlock": "0x2"})
+	require.Contains(t, g.result("eth_getHeaderByNumber", "0x1"), `"number":"0x1"`)
+	require.Contains(t, g.result("eth_getBalance", rpctest.AccountAt(0).Address, "latest"), "0x")
+	_, err := full.Submit(t.Context(), []byte{1})
+	require.ErrorContains(t, err, "keeps no receipts")
+	require.Zero(t, c.f.Stats().BodyBytes, "it does not even read them")
+}
+
+// What it does not keep, it asks the sequencer for, if there is one.
+func TestStateNodeAsks(t *testing.T) {
+	g := newGappyOf(t, history.Config{HeadersOnly: true})
+	for _, c := range []request{
+		{"eth_getBlockByNumber", []any{"0x4", true}}, {"eth_getBlockReceipts", []any{"0x5"}},
+		{"eth_getTransactionReceipt", []any{g.block(4).Txs[0].Hash()}}, {"eth_getTransactionByHash", []any{g.block(4).Txs[1].Hash()}},
+	} {
+		want, err := ask(t, g.sequencer, c.method, c.args...)
+		require.NoError(t, err)
+		require.JSONEq(t, want, g.result(c.method, c.args...), c.method)
+	}
+}
+
+// Who subscribes to what it does not hear of is told so, and who subscribes to headers
+// gets them.
+func TestStateNodeSubscriptions(t *testing.T) {
+	c := newChained(t, true)
+	full := node.OfFullnode(c.f, c.store, rpctest.DevSpec(t, nil).Config, node.FullnodeOptions{})
+	server := rpc.NewServer()
+	defer server.Stop()
+	require.NoError(t, server.RegisterName("eth", realtime.New(full, realtime.Config{}).Eth(false)))
+	client := rpc.DialInProc(server)
+	defer client.Close()
+	for _, what := range [][]any{{"logs", map[string]any{}}, {"newPendingTransactions"}, {"miniBlocks"}, {"stateChanges"}} {
+		_, err := client.EthSubscribe(t.Context(), make(chan json.RawMessage), what...)
+		require.Error(t, err)
+		requireCode(t, 4444, err)
+	}
+	heads := make(chan *struct{ Number hexutil.Uint64 })
+	sub, err := client.EthSubscribe(t.Context(), heads, "newHeads")
+	require.NoError(t, err)
+	require.Positive(t, (<-heads).Number)
+	sub.Unsubscribe()
+}
