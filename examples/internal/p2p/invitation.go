@@ -24,6 +24,9 @@ type Invitation struct {
 	Sequencer common.Address `json:"sequencer"` // whose signature counts
 	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
 	Layer     string         `json:"da"`        // as -da.layer has it
+	// Provers are those whose attestations count, if Threshold of them agree.
+	Provers   []common.Address `json:"provers"`
+	Threshold int              `json:"proverThreshold"`
 }
 
 // ServeHTTP answers with the invitation.
@@ -129,12 +132,19 @@ func (i *Invitation) Signer(door string, known common.Address) (common.Address, 
 	if known != (common.Address{}) {
 		return known, nil
 	}
-	u, err := url.Parse(door)
-	if err != nil {
-		return common.Address{}, err
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !OnThisMachine(door) {
 		return common.Address{}, fmt.Errorf("%w; it says that it is %s", ErrStranger, i.Sequencer)
 	}
 	return i.Sequencer, nil
+}
+
+// OnThisMachine reports whether a door is on the loopback interface: what it says of whom
+// to believe is its owner's word.
+func OnThisMachine(door string) bool {
+	u, err := url.Parse(door)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

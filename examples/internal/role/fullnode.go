@@ -21,6 +21,7 @@ import (
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/statediff/gossip"
@@ -35,9 +36,19 @@ type fullnodeOptions struct {
 	signer    string
 	layer     string
 	snapshot  bool
+	mode      string
+	verify    bool
+	provers   string
+	threshold int
 	kept      cli.Kept
 	every     time.Duration
 }
+
+// The modes of a full node.
+const (
+	modeArchive = "archive"
+	modeState   = "state"
+)
 
 // Fullnode is the program fullnode: it returns the exit code.
 func Fullnode(args []string) int {
@@ -50,6 +61,10 @@ func Fullnode(args []string) int {
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door: for transactions, and to find its network")
 		f.StringVar(&o.signer, "signer", "", "`address` of the key whose word counts; of a sequencer on this machine, it may say so itself")
 		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.StringVar(&o.mode, "mode", modeArchive, "`what` to keep beside the state: archive (blocks, receipts and logs) or state (headers); what a node does not keep it asks the sequencer for")
+		f.BoolVar(&o.verify, "verify", false, "execute each block again, and end if the sequencer's changes or receipts are others")
+		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers who are believed; of a sequencer on this machine, those that it names")
+		f.IntVar(&o.threshold, "prover-threshold", 1, "how `many` of -provers must agree on a block")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
 	})
 	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9546) })
@@ -88,28 +103,35 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	if o.layer == "" {
 		o.layer = invitation.Layer
 	}
+	believed, err := proverAddresses(o.provers, false)
+	if err != nil {
+		return err
+	}
+	if len(believed) == 0 && p2p.OnThisMachine(o.sequencer) {
+		believed, o.threshold = invitation.Provers, invitation.Threshold
+	}
 	layer, err := p2p.Layer(o.layer)
 	if err != nil {
 		return err
 	}
 	peers, err := o.p2p.Open(gossip.Config{
 		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
-		Signers: map[common.Address]gossip.Grant{signer: {}}, Logger: c.Log,
+		Signers: map[common.Address]gossip.Grant{signer: {}}, WithoutBodies: o.mode == modeState, Logger: c.Log,
 	}, o.dir, invitation.Peers)
 	if err != nil {
 		return err
 	}
 	defer peers.Close()
-	return serve.Under(func(ctx context.Context) error { return o.follow(ctx, c, spec, door, peers, layer) }, peers.Run)(ctx)
+	return serve.Under(func(ctx context.Context) error { return o.follow(ctx, c, spec, door, peers, layer, believed) }, peers.Run)(ctx)
 }
 
 // follow runs the node when there are peers.
-func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *genesis.Spec, door *serve.Door, peers *gossip.Node, layer chain.DAClient) error {
+func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *genesis.Spec, door *serve.Door, peers *gossip.Node, layer chain.DAClient, believed []common.Address) error {
 	if err := peers.Await(ctx); err != nil {
 		return nil // asked to end
 	}
 	store, err := history.Open(history.Config{
-		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept.Blocks, Logger: c.Log,
+		Dir: filepath.Join(o.dir, "history"), Genesis: spec.Genesis.Header, KeepBlocks: o.kept.Blocks, HeadersOnly: o.mode == modeState, Logger: c.Log,
 	})
 	if err != nil {
 		return err
@@ -119,10 +141,19 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 	if err != nil {
 		return err
 	}
-	f, err := fullnode.New(ctx, fullnode.Config{
+	engine, err := execution.New(execution.Config{Chain: spec.Config})
+	if err != nil {
+		return err
+	}
+	cfg := fullnode.Config{
 		Store: states, Committer: roots,
-		Genesis: spec.Genesis, Subscriber: peers, DA: layer, FromSnapshot: o.snapshot, History: store, Logger: c.Log,
-	})
+		Genesis: spec.Genesis, Subscriber: peers, DA: layer, FromSnapshot: o.snapshot, FromDA: true, History: store, Logger: c.Log,
+		Provers: believed, ProverThreshold: o.threshold, Recoverer: p2p.Recover,
+	}
+	if o.verify {
+		cfg.Reexecute = prover.Reexecute(engine)
+	}
+	f, err := fullnode.New(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -132,10 +163,6 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 		return fmt.Errorf("-sequencer: %w", err)
 	}
 	defer upstream.Close()
-	engine, err := execution.New(execution.Config{Chain: spec.Config})
-	if err != nil {
-		return err
-	}
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	service := &serve.Service{
@@ -159,6 +186,15 @@ func (o *fullnodeOptions) check() error {
 	}
 	if o.signer != "" && !common.IsHexAddress(o.signer) {
 		return fmt.Errorf("%w: -signer: %q is not an address", cli.ErrUsage, o.signer)
+	}
+	switch {
+	case o.mode != modeArchive && o.mode != modeState:
+		return fmt.Errorf("%w: -mode: %q is neither archive nor state", cli.ErrUsage, o.mode)
+	case o.mode == modeState && o.verify:
+		return fmt.Errorf("%w: -verify needs the blocks of -mode archive", cli.ErrUsage)
+	}
+	if named, err := proverAddresses(o.provers, false); err != nil || len(named) > 0 && (o.threshold < 1 || o.threshold > len(named)) {
+		return errors.Join(err, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, len(named)))
 	}
 	return errors.Join(o.kept.Check(), o.p2p.Check(), p2p.CheckLayer(o.layer))
 }

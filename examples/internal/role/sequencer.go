@@ -23,6 +23,7 @@ import (
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/rpc/work"
@@ -144,7 +145,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	desk := sequencer.NewDesk(s, sequencer.DeskConfig{})
-	extra, err := provers(desk, spec.Genesis.ChainID)
+	extra, err := provers(&tellingDesk{desk, peers}, spec.Genesis.ChainID)
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 		Invitation: &p2p.Invitation{
 			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
-			Peers: peers.Addrs(), Layer: layer.spec,
+			Peers: peers.Addrs(), Layer: layer.spec, Provers: cfg.Provers, Threshold: cfg.ProverThreshold,
 		},
 	}
 	if layer.own != nil {
@@ -217,8 +218,27 @@ func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*open
 	return l, nil
 }
 
+// A tellingDesk tells the network of the attestations that provers hand in at the door:
+// full nodes believe provers, not the sequencer.
+type tellingDesk struct {
+	*sequencer.Desk
+	peers *gossip.Node
+}
+
+// Submit implements work.Desk.
+func (d *tellingDesk) Submit(ctx context.Context, a *chain.Attestation) error {
+	if err := d.Desk.Submit(ctx, a); err != nil {
+		return err
+	}
+	msg, err := a.AppendBinary(nil)
+	if err == nil {
+		_, err = d.peers.Publish(ctx, link.TopicAttestations, msg)
+	}
+	return err
+}
+
 // provers is the namespace in which provers get work.
-func provers(desk *sequencer.Desk, chainID uint64) (map[string]any, error) {
+func provers(desk work.Desk, chainID uint64) (map[string]any, error) {
 	api, err := work.New(work.Config{Desk: desk, ChainID: chainID, Recover: attest.Recoverer(p2p.Recover)})
 	return map[string]any{"prover": api}, err
 }
@@ -256,30 +276,38 @@ func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	if o.baseFee > 0 {
 		cfg.BaseFee = uint256.NewInt(o.baseFee)
 	}
-	if o.provers == "" && o.chain.Genesis == "" {
-		o.provers = devProver
+	var err error
+	if cfg.Provers, err = proverAddresses(o.provers, o.chain.Genesis == ""); err != nil {
+		return nil, err
 	}
-	for a := range strings.SplitSeq(o.provers, ",") {
+	if n := len(cfg.Provers); n > 0 && (o.threshold < 1 || o.threshold > n) {
+		return nil, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, n)
+	}
+	return &cfg, nil
+}
+
+// proverAddresses are those that -provers names; on the development chain, if it names
+// none, the one whose key everybody knows.
+func proverAddresses(flag string, dev bool) (out []common.Address, err error) {
+	if flag == "" && dev {
+		flag = devProver
+	}
+	for a := range strings.SplitSeq(flag, ",") {
 		switch a = strings.TrimSpace(a); {
 		case a == "":
-			continue
-		case a == devProver && o.chain.Genesis != "":
+		case a == devProver && !dev:
 			return nil, fmt.Errorf("%w: -provers: everybody knows the key of dev, and -genesis is not of the development chain", cli.ErrUsage)
 		case a == devProver:
 			key, err := cli.DevProver()
 			if err != nil {
 				return nil, err
 			}
-			cfg.Provers = append(cfg.Provers, crypto.PubkeyToAddress(key.PublicKey))
-			continue
-		}
-		if !common.IsHexAddress(a) {
+			out = append(out, crypto.PubkeyToAddress(key.PublicKey))
+		case !common.IsHexAddress(a):
 			return nil, fmt.Errorf("%w: -provers: %q is not an address", cli.ErrUsage, a)
+		default:
+			out = append(out, common.HexToAddress(a))
 		}
-		cfg.Provers = append(cfg.Provers, common.HexToAddress(a))
 	}
-	if n := len(cfg.Provers); n > 0 && (o.threshold < 1 || o.threshold > n) {
-		return nil, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, n)
-	}
-	return &cfg, nil
+	return out, nil
 }
