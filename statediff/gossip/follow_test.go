@@ -149,6 +149,39 @@ func TestGone(t *testing.T) {
 	require.Greater(t, first, link.SeqOf(chain.Place{Number: 2}))
 }
 
+// The oldest is not gone only because there was none when somebody asked for it, and
+// the feed was elsewhere when it came.
+func TestOldest(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	n := x.node(seq.Node)
+	x.meshed(seq, n)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	feed := sampleFeed(t, 1, 1, 1, 2)
+	for _, topic := range []string{link.TopicFeed, link.TopicBodies, link.TopicPublications} {
+		next, err := n.Subscribe(ctx, topic, link.Oldest)
+		require.NoError(t, err)
+		waiting, stop := context.WithTimeout(ctx, 50*time.Millisecond)
+		_, _, err = next(waiting)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		stop()
+		defer func() {
+			_, _, err := next(ctx)
+			require.NoError(t, err, topic)
+		}()
+	}
+	for _, m := range feed[6:] {
+		x.publish(seq, m)
+		if m.Frame != nil {
+			_, err := seq.Publish(ctx, link.TopicBodies, sampleBody(t, m))
+			require.NoError(t, err)
+		}
+	}
+	_, err := seq.Publish(ctx, link.TopicPublications, encode(t, &chain.Publication{Block: chain.BlockID{Number: 4}}))
+	require.NoError(t, err)
+}
+
 // A reader that waits ends with its context, and with the node.
 func TestEnd(t *testing.T) {
 	x := newWorld(t)

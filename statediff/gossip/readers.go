@@ -17,7 +17,6 @@ type bodyReader struct {
 	from  uint64
 	set   bool
 	place chain.Place // what is wanted next
-	given bool        // something was
 	came  []*body
 }
 
@@ -68,9 +67,8 @@ func (r *bodyReader) fetch(ctx context.Context) error {
 		r.came = holed // it is lost, and what is after it is not
 		return nil
 	}
-	if errors.Is(err, chain.ErrOutOfStep) && r.from == link.Oldest && !r.given {
-		// Nobody promised what we took for the oldest: there may have been none at all.
-		r.failing, r.set = time.Time{}, false
+	if r.guessed(err, r.from) {
+		r.set = false
 		return nil
 	}
 	return err
@@ -111,12 +109,12 @@ func (r *seriesReader) poll() (uint64, []byte, bool, error) {
 		o := r.came[0]
 		r.came = r.came[1:]
 		if o.Place.Number == r.next {
-			r.next++
+			r.next, r.given = r.next+1, true
 			return o.Place.Number, clone(o.Body), false, nil
 		}
 	}
 	if o := p.at(r.next); o != nil {
-		r.next++
+		r.next, r.given = r.next+1, true
 		return o.Place.Number, clone(o.Body), false, nil
 	}
 	return 0, nil, r.next < p.last(), nil
@@ -136,7 +134,7 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 	has := func(st *status) coverage {
 		return covering(chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}, chain.Place{Number: r.next})
 	}
-	return r.around(ctx, request{question: askPublications, from: chain.Place{Number: r.next}, most: fetchMost}, has, func(items []envelope.Opened) bool {
+	err := r.around(ctx, request{question: askPublications, from: chain.Place{Number: r.next}, most: fetchMost}, has, func(items []envelope.Opened) bool {
 		for _, o := range items {
 			err := checkNumbered(&o, new(chain.Publication), func(p *chain.Publication) uint64 { return p.Block.Number })
 			if err != nil {
@@ -147,6 +145,11 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 		}
 		return len(r.came) > 0 && r.came[0].Place.Number == r.next
 	})
+	if r.guessed(err, r.from) {
+		r.set = false
+		return nil
+	}
+	return err
 }
 
 // An arrivalReader reads arrivals in their order.

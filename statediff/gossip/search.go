@@ -17,6 +17,17 @@ import (
 type search struct {
 	*Node
 	failing time.Time // since when nobody has it; zero if that is not so
+	given   bool      // something was
+}
+
+// guessed reports whether err says that link.Oldest is gone: nobody promised what we
+// took for it, for there may have been none at all. Then we look again.
+func (s *search) guessed(err error, from uint64) bool {
+	if s.given || from != link.Oldest || !errors.Is(err, chain.ErrOutOfStep) {
+		return false
+	}
+	s.failing = time.Time{}
+	return true
 }
 
 // around asks peers once, until use can go on with what one sent. Without that it
@@ -139,6 +150,7 @@ func (r *feedReader) poll() (uint64, []byte, bool, error) {
 
 // give gives out a message, and says what is wanted after it.
 func (r *feedReader) give(m *Message) (uint64, []byte, bool, error) {
+	r.given = true
 	// A header is wanted once, wherever it comes; frames say where we are.
 	if m.Frame != nil || r.place.Before(m.Place) {
 		r.place = m.after()
@@ -223,6 +235,10 @@ func (r *feedReader) fetch(ctx context.Context) error {
 	err := r.around(ctx, request{question: askFeed, from: from, most: fetchMost}, has, r.assemble)
 	if r.own.Stats().Given == 0 {
 		r.own = nil // what peers keep has changed, perhaps
+	}
+	if r.guessed(err, r.from) {
+		r.set = false
+		return nil
 	}
 	return err
 }
