@@ -34,8 +34,31 @@ type recording struct {
 	snapshots    [][]byte // offers of every fourth block's
 }
 
-// recordBlocks runs a sequencer until so many blocks are published.
+// recordBlocks runs a sequencer until so many blocks are published. A snapshot is taken
+// of each fourth block; one that cannot keep up leaves some out, and is run again.
 func recordBlocks(t *testing.T, blocks uint64) *recording {
+	for range 10 {
+		if r := tryRecord(t, blocks); r.snapshotsUpTo(t, min(blocks/4, 2)) {
+			return r
+		}
+	}
+	t.Fatal("no sequencer took all snapshots")
+	return nil
+}
+
+// snapshotsUpTo reports whether the first n snapshots are those of blocks 4, 8 and so on.
+func (r *recording) snapshotsUpTo(t *testing.T, n uint64) bool {
+	for i := range n {
+		var offer chain.SnapshotOffer
+		require.NoError(t, offer.UnmarshalBinary(r.snapshots[i]))
+		if offer.Block.Number != 4*(i+1) {
+			return false
+		}
+	}
+	return true
+}
+
+func tryRecord(t *testing.T, blocks uint64) *recording {
 	load, err := datagen.New(datagen.Config{Seed: 5, Accounts: 10, ChainID: genesis.DevChainID})
 	require.NoError(t, err)
 	spec, err := genesis.Dev(genesis.DevOptions{State: load.State()})
@@ -53,7 +76,7 @@ func recordBlocks(t *testing.T, blocks uint64) *recording {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	lane, began := load.Lanes(1)[0], time.Now()
-	for s.Heads().Published.Number < blocks {
+	for s.Heads().Published.Number < blocks || r.offered(t) < min(blocks/4, 2) {
 		require.Less(t, time.Since(began), 30*time.Second)
 		tx := lane.Batch(1)[0]
 		_, err := s.Submit(ctx, tx.Raw)
@@ -67,6 +90,16 @@ func recordBlocks(t *testing.T, blocks uint64) *recording {
 	require.NoError(t, s.Close())
 	r.read(t)
 	return r
+}
+
+// offered is how many snapshots are on offer.
+func (r *recording) offered(t *testing.T) uint64 {
+	last, _, err := r.bus.Latest(t.Context(), link.TopicSnapshots)
+	if errors.Is(err, chain.ErrNotFound) {
+		return 0
+	}
+	require.NoError(t, err)
+	return last + 1
 }
 
 func (r *recording) read(t *testing.T) {
