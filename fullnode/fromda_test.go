@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -154,7 +153,6 @@ type liar struct {
 	chain.DAClient
 	lie func(blob []byte) ([]byte, error)
 
-	mu    sync.Mutex
 	about [][]byte // the names that it lies about
 }
 

@@ -48,9 +48,9 @@ func TestProcesses(t *testing.T) {
 func TestProcessesGoOn(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"-processes", "-duration=2s", "-rate=50", "-datadir=" + dir}
-	code, stdout, stderr := runDevnet(t, args...)
+	code, _, stderr := runDevnet(t, args...)
 	require.Zero(t, code, stderr)
-	code, stdout, stderr = runDevnet(t, append(args, "-duration=1s")...)
+	code, stdout, stderr := runDevnet(t, append(args, "-duration=1s")...)
 	require.Zero(t, code, stderr)
 	require.Contains(t, stdout, "\nall roots equal: yes\n")
 
