@@ -66,5 +66,10 @@ guest:
 	GOOS=linux GOARCH=riscv64 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/guest.elf ./prover/zkvm/guest
 	VIVACE_GUEST=1 go test -count=1 -v -run 'TestGuest$$|Instructions' ./prover/zkvm
 
+# Five hundred nodes of the p2p network, simulated: modelled delay and loss, and
+# processors that cost nothing.
+simulate-links:
+	VIVACE_SIMULATED_NODES=500 go test -count=1 -v ./statediff/gossip -run TestSimulated -timeout 0
+
 devnet:
 	go run ./examples/devnet
