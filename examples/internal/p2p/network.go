@@ -76,6 +76,9 @@ func (o *Options) Open(cfg gossip.Config, dir string, boot []string) (*gossip.No
 
 // identity reads an ed25519 key from a file, and makes one if there is none.
 func identity(path string) (ed25519.PrivateKey, error) {
+	if err := cli.CheckOwner(path); err != nil {
+		return nil, err
+	}
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
