@@ -12,7 +12,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/internal/netlab"
@@ -70,15 +69,6 @@ const url = "http://127.0.0.1:8545"
 func (m *machine) door(path string) *rpc.Client {
 	m.Helper()
 	client, err := rpc.DialOptions(context.Background(), url+path, rpc.WithHTTPClient(m.http))
-	require.NoError(m, err)
-	return client
-}
-
-// stream is door by WebSocket.
-func (m *machine) stream(ctx context.Context) *rpc.Client {
-	m.Helper()
-	dialer := websocket.Dialer{NetDialContext: m.node.Dial}
-	client, err := rpc.DialOptions(ctx, strings.Replace(url, "http", "ws", 1), rpc.WithWebsocketDialer(dialer))
 	require.NoError(m, err)
 	return client
 }
