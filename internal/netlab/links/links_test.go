@@ -59,11 +59,23 @@ func TestSlowLink(t *testing.T) {
 	w := newWorld(t, o)
 	slow, other := w.nodes[0], w.nodes[1]
 	w.conditions(slow.index, netlab.Conditions{Rate: netlab.Mbit})
-	before := other.head("latest")
+	before, began, received := other.head("latest"), time.Now(), slow.received()
 	w.rest(sized(4*time.Second, 30*time.Second))
-	require.Greater(t, other.head("latest"), before, "the other full node waits for the slow one")
+	bits := 8 * float64(slow.received()-received) / time.Since(began).Seconds()
+	head := other.head("latest")
+	require.Greater(t, head, before, "the other full node waits for the slow one")
+	// Each of the other nodes has a link of its own to the slow one.
+	t.Logf("the slow node got %.2f Mbit/s from all, and is %d blocks behind", bits/netlab.Mbit, int64(head)-int64(slow.head("latest")))
 	w.conditions(slow.index, netlab.Conditions{})
 	w.settle()
+}
+
+// received is how many bytes have come to a node.
+func (m *machine) received() uint64 {
+	m.Helper()
+	traffic, err := m.node.Traffic()
+	require.NoError(m, err)
+	return traffic.BytesIn
 }
 
 // The data-availability layer cannot be reached for a while. The chain goes on until as

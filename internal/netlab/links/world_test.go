@@ -75,7 +75,7 @@ func newWorld(t testing.TB, o options) *world {
 	w.startSequencer(flags...)
 	w.startObserver()
 	w.prover = w.machine("prover", atProver, netlab.Command{Args: []string{
-		program(t, "prover"), "-sequencer", w.sequencerURL(), "-workers", "1",
+		program(t, "prover"), "-sequencer", w.sequencerURL(), "-workers", "4",
 	}})
 	for range o.full {
 		w.join()
