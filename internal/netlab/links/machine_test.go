@@ -165,21 +165,21 @@ func (m *machine) restart() {
 	require.NoError(m, err)
 }
 
-// said waits for a line of the process's output that begins so, and returns its rest.
-func (m *machine) said(begin string) (rest string) {
+// said waits for a line of the process's output that contains text, and returns its rest.
+func (m *machine) said(text string) (rest string) {
 	m.Helper()
-	m.await(fmt.Sprintf("line %q", begin), func() error {
-		text, err := os.ReadFile(m.process.Stdout)
+	m.await(fmt.Sprintf("line with %q", text), func() error {
+		output, err := os.ReadFile(m.process.Stdout)
 		if err != nil {
 			return err
 		}
-		for line := range strings.Lines(string(text)) {
-			if after, ok := strings.CutPrefix(line, begin); ok && strings.HasSuffix(after, "\n") {
+		for line := range strings.Lines(string(output)) {
+			if _, after, ok := strings.Cut(line, text); ok && strings.HasSuffix(after, "\n") {
 				rest = strings.TrimSpace(after)
 				return nil
 			}
 		}
-		return fmt.Errorf("not among %d bytes", len(text))
+		return fmt.Errorf("not among %d bytes", len(output))
 	})
 	return rest
 }
