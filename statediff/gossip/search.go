@@ -62,10 +62,21 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 	case s.failing.IsZero():
 		s.failing = time.Now()
 	case time.Since(s.failing) > goneAfter:
+		if !stuck && !errors.Is(err, errNotKept) && s.somebody(ctx, has) {
+			s.failing = time.Time{}
+			return nil
+		}
 		return fmt.Errorf("%w: %s from %s on: no peer keeps it", chain.ErrOutOfStep, r.question, r.from)
 	}
 	pause(ctx, mendAgain)
 	return ctx.Err()
+}
+
+// somebody reports whether a peer has it, by what all say when they are asked now. Each is
+// asked seldom otherwise: one that had nothing yet when we met may have it for long.
+func (s *search) somebody(ctx context.Context, has func(*status) coverage) bool {
+	s.refresh(ctx, s.peers.count())
+	return slices.ContainsFunc(s.peers.statuses(), func(st status) bool { return has(&st) == hasIt })
 }
 
 // coverage is what a peer's status says about a place.
@@ -181,7 +192,7 @@ func (r *feedReader) wanted() chain.Place {
 func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) chain.Place, ours func(*shelf) chain.Place) chain.Place {
 	p := link.PlaceOf(from)
 	if from == link.Oldest {
-		s.refresh(ctx)
+		s.refresh(ctx, askedPeers)
 		s.shelf.mu.Lock()
 		p = ours(s.shelf)
 		s.shelf.mu.Unlock()
@@ -197,11 +208,11 @@ func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) ch
 	return p
 }
 
-// refresh asks some peers what they have.
-func (s *search) refresh(ctx context.Context) {
+// refresh asks peers what they have, at most so many.
+func (s *search) refresh(ctx context.Context, most int) {
 	ids := s.peers.best(func(*status) bool { return true })
 	var group sync.WaitGroup
-	for _, id := range ids[:min(len(ids), askedPeers)] {
+	for _, id := range ids[:min(len(ids), most)] {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 			defer cancel()
