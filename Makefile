@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door guest simulate-links
+.PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door guest links measure-links simulate-links
 
 check:
 	.ci/run
@@ -65,6 +65,15 @@ kill:
 guest:
 	GOOS=linux GOARCH=riscv64 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/guest.elf ./prover/zkvm/guest
 	VIVACE_GUEST=1 go test -count=1 -v -run 'TestGuest$$|Instructions' ./prover/zkvm
+
+# The programs in network namespaces: killed, cut off, slowed down, without their
+# data-availability layer. Needs Linux and root.
+links:
+	VIVACE_LINKS=full go test -count=1 -v ./internal/netlab/links -timeout 0
+
+# What 5 and 20 full nodes make of a mini-block every 10 ms.
+measure-links:
+	VIVACE_MEASURE=1 go test -count=1 -v ./internal/netlab/links -run TestMeasureLinks -timeout 0
 
 # Five hundred nodes of the p2p network, simulated: modelled delay and loss, and
 # processors that cost nothing.
