@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +16,11 @@ func (r *replay) backfill(ctx context.Context, topic string, msg []byte) error {
 	if r.s.cfg.Backfill == nil {
 		return nil
 	}
-	if err := r.s.cfg.Backfill(ctx, topic, msg); err != nil {
+	err := r.s.cfg.Backfill(ctx, topic, msg)
+	if errors.Is(err, chain.ErrTooLarge) { // and was not told before, for that
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("backfill of %s: %w", topic, err)
 	}
 	return nil

@@ -86,7 +86,8 @@ func (c *collector) published(p *chain.Publication) bool {
 	if cl == nil || p.Block.Number <= c.proven.Number {
 		return false
 	}
-	cl.publication = p
+	own := *p // p is part of a block, which would live as long
+	cl.publication = &own
 	return true
 }
 

@@ -128,6 +128,8 @@ func (s *Sequencer) Attest(ctx context.Context, a *chain.Attestation) error {
 		return fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
 	default:
 	}
+	// What is taken is logged, whether or not the caller waits for it.
+	ctx = context.WithoutCancel(ctx)
 	v, err := s.collector.take(a)
 	if v.evidence != nil {
 		e := entry{kind: recordEvidence, number: a.Block.Number, payload: v.evidence.encode()}

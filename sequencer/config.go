@@ -29,7 +29,8 @@ import (
 // down. An error that matches chain.ErrBusy says that this message was not taken and
 // later ones may be. The chain goes on: a publication or an offer of a snapshot is
 // tried again, of the feed and the bodies the message is left out and counted in
-// Stats.Untold, and who follows takes the block from elsewhere. Any other error says
+// Stats.Untold, and who follows takes the block from elsewhere; so is one that matches
+// chain.ErrTooLarge, for good. Any other error says
 // that no message will ever be taken any more, as with a full disk, and ends Run; what
 // the log has is told again after a restart.
 //

@@ -64,6 +64,39 @@ func TestBusyTransportDoesNotStopTheChain(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// A narrowPublisher takes no bodies: they are too large for it.
+type narrowPublisher struct{ sequencer.Publisher }
+
+func (p narrowPublisher) Publish(ctx context.Context, topic string, msg []byte) (uint64, error) {
+	if topic == link.TopicBodies {
+		return 0, fmt.Errorf("%w: %d bytes", chain.ErrTooLarge, len(msg))
+	}
+	return p.Publisher.Publish(ctx, topic, msg)
+}
+
+// What the transport never takes does not stop the chain, nor the next one.
+func TestTooLargeDoesNotStopTheChain(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, 2)
+	change := func(c *sequencer.Config) {
+		c.Publisher, c.BlockInterval = narrowPublisher{w.bus}, 5*time.Millisecond
+		c.Backfill = func(_ context.Context, topic string, msg []byte) error {
+			return fmt.Errorf("%w: %d bytes of %s", chain.ErrTooLarge, len(msg), topic)
+		}
+	}
+	lane := w.load.Lanes(1)[0]
+	for range 2 {
+		s := w.open(change)
+		stop := running(s.Run)
+		w.submit(s, lane.Batch(5))
+		from := s.Heads().Published.Number
+		w.eventually("blocks are published", func() bool { return s.Heads().Published.Number > from+2 })
+		require.Positive(t, s.Stats().Untold)
+		require.NoError(t, stop())
+		require.NoError(t, s.Close())
+	}
+}
+
 // A shelf is a transport without a memory beyond its process: what it has is what came
 // by Backfill and by Publish.
 type shelf struct {

@@ -45,7 +45,7 @@ var kinds = map[Kind]struct {
 	KindFrame:       {name: "frame", limit: Limit{4 * mib, DecodedMax}, mini: true, once: true},
 	KindHeader:      {name: "header", limit: Limit{2 * kib, 2 * kib}, once: true, pack: true},
 	KindBodies:      {name: "bodies", limit: Limit{8 * mib, 32 * mib}, mini: true, once: true, pack: true},
-	KindPublication: {name: "publication", limit: Limit{8 * kib, 8 * kib}, once: true},
+	KindPublication: {name: "publication", limit: Limit{256 * kib, 256 * kib}, once: true},
 	KindSnapshot:    {name: "snapshot manifest", limit: Limit{256 * kib, 256 * kib}},
 	KindHeartbeat:   {name: "heartbeat", limit: Limit{kib, kib}},
 	KindAttestation: {name: "attestation", limit: Limit{kib, kib}},

@@ -241,10 +241,22 @@ func (n *Node) write(ctx context.Context, w io.Writer, b []byte) error {
 	return nil
 }
 
+// unpackedMax is how many bytes of bodies an answer becomes, but for its first item.
+const unpackedMax = 64 << 20
+
 // readSigned opens the items of an answer, which must be of the kinds that were asked
 // for. The error is the peer's fault. What is merely of no use here is left out.
+//
+// What an answer may be was said as sent; unpacked it may be a thousand times as much, and
+// so no more of it is opened than unpackedMax.
 func (n *Node) readSigned(q question, items [][]byte) (list []envelope.Opened, err error) {
+	unpacked := 0
 	for _, item := range items {
+		if h, err := n.checker.Peek(item); err == nil {
+			if unpacked += int(h.Decoded); unpacked > unpackedMax && len(list) > 0 {
+				return list, nil
+			}
+		}
 		o, err := n.openAnswer(q, item)
 		if err != nil {
 			return list, err
