@@ -28,7 +28,7 @@ func TestDoorLimits(t *testing.T) {
 	}
 	limits, runs, perSender, lasting := anyDoor, 1, 40, 2*time.Second
 	if os.Getenv("VIVACE_QUIET") != "" {
-		limits, runs, perSender, lasting = quietDoor, 3, 100, 5*time.Second
+		limits, runs, perSender, lasting = quietDoor, 5, 100, 5*time.Second
 	}
 	rate, ceiling := make(map[string]float64), 0.0
 	for range runs {

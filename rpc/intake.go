@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 )
 
 const (
@@ -83,7 +80,7 @@ func (in *intake) read(ctx context.Context, r io.Reader, limit int) error {
 		return err
 	}
 	if in.bulk() {
-		turn, err := in.door.turns.take(ctx, in.door.cfg.Limits.Timeout)
+		turn, err := in.door.turns.takeHeavy(ctx, in.door.cfg.Limits.Timeout)
 		if err != nil {
 			return err
 		}
@@ -151,102 +148,9 @@ func (in *intake) begin(ctx context.Context) (err error) {
 		}
 	}
 	if in.bulk() || in.batch || in.calls[0].subscribes() {
-		in.turn, err = in.door.turns.take(ctx, in.door.cfg.Limits.Timeout)
+		in.turn, err = in.door.turns.takeHeavy(ctx, in.door.cfg.Limits.Timeout)
 		return err
 	}
 	in.door.turns.seeSmall()
 	return nil
 }
-
-// turns let bulk requests, which are batches and large ones, have only a part of the
-// cores, so that small requests find one that is free: the Go scheduler does not look
-// at the network while there is something else to run, and lets that run for 10 ms.
-// While no small request comes, there is one more: nobody needs the core that is kept.
-type turns struct {
-	slots   chan struct{}
-	extra   chan struct{}
-	small   atomic.Int64 // when the newest small request came, Unix time in ns
-	lasts   time.Duration
-	pausing sync.Mutex
-}
-
-func newTurns(n int) *turns {
-	return &turns{slots: make(chan struct{}, n), extra: make(chan struct{}, 1), lasts: turnTime}
-}
-
-// seeSmall notes that a small request came.
-func (t *turns) seeSmall() { t.small.Store(time.Now().UnixNano()) }
-
-// spare is the slot that small requests do not need, or nil if they do.
-func (t *turns) spare() chan struct{} {
-	if time.Since(time.Unix(0, t.small.Load())) < turnTime {
-		return nil
-	}
-	return t.extra
-}
-
-// pause lets small requests come, if there are some these days, before more of a large
-// body is read: how long that takes is its client's to say, so it has no turn for it. Who
-// pauses waits for those who do: together they read 128 KiB in 200 us.
-func (t *turns) pause() {
-	if t.spare() != nil {
-		return
-	}
-	t.pausing.Lock()
-	defer t.pausing.Unlock()
-	time.Sleep(pauseTime)
-}
-
-const (
-	// pauseBytes is how much of a body is read before a pause.
-	pauseBytes = 128 << 10
-	pauseTime  = 200 * time.Microsecond
-)
-
-// turnTime is how long a turn lasts. A bulk request that takes longer goes on, but no
-// longer keeps others waiting: it may be asleep, until a transaction of it is
-// executed.
-const turnTime = 100 * time.Millisecond
-
-// A turn is had by one request, until it ends, which may be said more than once and
-// concurrently, or its time is over.
-type turn struct {
-	slots chan struct{} // where it has its place
-	timer *time.Timer
-	once  sync.Once
-}
-
-// take waits for a turn, until ctx ends or for at most timeout; then the error is
-// errTurn.
-func (t *turns) take(ctx context.Context, timeout time.Duration) (*turn, error) {
-	one, spare := &turn{slots: t.slots}, t.spare()
-	select {
-	case t.slots <- struct{}{}:
-	case spare <- struct{}{}:
-		one.slots = spare
-	default:
-		timer := time.NewTimer(timeout)
-		defer timer.Stop()
-		select {
-		case t.slots <- struct{}{}:
-		case spare <- struct{}{}:
-			one.slots = spare
-		case <-ctx.Done():
-			return nil, errTurn
-		case <-timer.C:
-			return nil, errTurn
-		}
-	}
-	one.timer = time.AfterFunc(t.lasts, one.free)
-	return one, nil
-}
-
-// end gives the turn to the next. A request that had none has no turn to end.
-func (t *turn) end() {
-	if t != nil {
-		t.timer.Stop()
-		t.free()
-	}
-}
-
-func (t *turn) free() { t.once.Do(func() { <-t.slots }) }

@@ -123,7 +123,11 @@ func (e *endpoint) servePiece(p *pieces, r *http.Request, left time.Duration) {
 	if place != nil {
 		defer func() { <-place }()
 	}
-	turn, err := e.door.turns.take(r.Context(), max(1, left-time.Since(began)))
+	take := e.door.turns.take
+	if p.calls[0].volume() > small {
+		take = e.door.turns.takeHeavy
+	}
+	turn, err := take(r.Context(), max(1, left-time.Since(began)))
 	if err != nil {
 		return
 	}

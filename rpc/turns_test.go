@@ -1,8 +1,10 @@
 package rpc
 
 import (
+	"context"
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ func requireNoTurn(t *testing.T, door *Server) {
 	t.Helper()
 	require.Empty(t, door.turns.slots)
 	require.Empty(t, door.turns.extra)
+	require.Empty(t, door.turns.heavies)
 }
 
 // dialDoor opens a WebSocket at a door, until the test ends.
@@ -77,6 +80,51 @@ func TestTurn(t *testing.T) {
 	require.Empty(t, turns.slots)
 	var none *turn
 	none.end()
+}
+
+// Behind many who have heavy work, who has little waits for a few of them only.
+func TestHeavyTurns(t *testing.T) {
+	turns := newTurns(1)
+	turns.lasts = time.Hour
+	turns.extra <- struct{}{} // there is one turn
+	first, err := turns.take(t.Context(), time.Second)
+	require.NoError(t, err)
+	had := make(chan string, 20)
+	stand := func(name string, take func(context.Context, time.Duration) (*turn, error)) {
+		one, err := take(t.Context(), time.Minute)
+		if err != nil {
+			name = err.Error()
+		}
+		had <- name
+		one.end()
+	}
+	for range 10 {
+		go stand("heavy", turns.takeHeavy)
+	}
+	require.Eventually(t, func() bool { return len(turns.heavies) == cap(turns.heavies) }, 10*time.Second, time.Millisecond)
+	time.Sleep(50 * time.Millisecond) // they stand in line
+	go stand("light", turns.take)
+	time.Sleep(50 * time.Millisecond) // behind two of them
+	first.end()
+	var order []string
+	for range 11 {
+		order = append(order, <-had)
+	}
+	require.LessOrEqual(t, slices.Index(order, "light"), cap(turns.heavies), order)
+	require.Contains(t, order, "light")
+	require.NotContains(t, order, errTurn.Error())
+	require.Eventually(t, func() bool { return len(turns.slots)+len(turns.heavies) == 0 }, 10*time.Second, time.Millisecond)
+
+	for range cap(turns.heavies) {
+		turns.heavies <- struct{}{}
+	}
+	_, err = turns.takeHeavy(t.Context(), time.Millisecond)
+	require.ErrorIs(t, err, errTurn)
+	<-turns.heavies
+	turns.slots <- struct{}{}
+	_, err = turns.takeHeavy(t.Context(), time.Millisecond)
+	require.ErrorIs(t, err, errTurn)
+	require.Len(t, turns.heavies, cap(turns.heavies)-1, "gave its place back")
 }
 
 // Who sends half of a message has no turn, so others' batches are answered.
