@@ -20,7 +20,7 @@ type health struct {
 }
 
 // serveLive says that the process serves.
-func serveLive(w http.ResponseWriter, r *http.Request) { answerHealth(w, r, nil) }
+func serveLive(w http.ResponseWriter, r *http.Request) { AnswerHealth(w, r, nil) }
 
 // serveReady says whether the node should get traffic.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
@@ -28,12 +28,13 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	if s.draining.Load() {
 		reasons = append([]Reason{{"drain", "the node is stopping"}}, reasons...)
 	}
-	answerHealth(w, r, reasons)
+	AnswerHealth(w, r, reasons)
 }
 
-// answerHealth answers people who ask with a browser or a shell in plain text, and
-// whoever accepts JSON in JSON.
-func answerHealth(w http.ResponseWriter, r *http.Request, reasons []Reason) {
+// AnswerHealth answers as the health paths do, for programs that have no Server: 200
+// without reasons, 503 with them; in plain text to people who ask with a browser or a
+// shell, and in JSON to whoever accepts that.
+func AnswerHealth(w http.ResponseWriter, r *http.Request, reasons []Reason) {
 	status, h := http.StatusOK, health{"ok", []Reason{}}
 	if len(reasons) > 0 {
 		status, h = http.StatusServiceUnavailable, health{"unavailable", reasons}

@@ -1,6 +1,6 @@
-// Command sequencer runs a chain's sequencer as a process of its own. Clients talk to
-// it by JSON-RPC; full nodes and provers on the same machine follow it through a
-// directory that they share.
+// Command sequencer runs a chain's sequencer as a process of its own. Clients talk to it by
+// JSON-RPC; full nodes follow it over p2p; provers ask it for work, and fetch that from the
+// data-availability layer.
 package main
 
 import (

@@ -143,6 +143,18 @@ func (c *Command) parse(args []string) error {
 	return c.openLog()
 }
 
+// List splits the value of a flag at commas. It is not nil: an empty list is none, and not
+// the default.
+func List(s string) []string {
+	out := []string{}
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
 // warnOfVariables logs, in one line, which of environ look like a flag's and are none: a
 // typing error, or meant for another program.
 func (c *Command) warnOfVariables(environ []string) {

@@ -175,3 +175,11 @@ func TestDumpConfig(t *testing.T) {
 	require.Equal(t, ExitOK, code, errs)
 	require.Equal(t, settings{rate: 5, dir: `a "dir"`, last: time.Second, port: 1}, again)
 }
+
+func TestList(t *testing.T) {
+	require.Equal(t, []string{"a", "b c"}, List(" a, ,b c,"))
+	for _, none := range []string{"", " , "} {
+		require.NotNil(t, List(none))
+		require.Empty(t, List(none))
+	}
+}

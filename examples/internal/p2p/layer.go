@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
@@ -16,6 +14,7 @@ import (
 	"github.com/vivace-chain/vivace/da/directory"
 	"github.com/vivace-chain/vivace/da/eigenda"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
+	"github.com/vivace-chain/vivace/examples/internal/serve"
 )
 
 // LayerUsage says what -da.layer may be.
@@ -92,21 +91,7 @@ func (l *OwnLayer) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l.listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err = server.Shutdown(drain)
-	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
+	return serve.HTTP(ctx, l.listener, handler)
 }
 
 // Close closes what Run does not.

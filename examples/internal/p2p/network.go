@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
@@ -69,8 +68,8 @@ func (o *Options) Open(cfg gossip.Config, dir string, boot []string) (*gossip.No
 	}
 	cfg.Key, cfg.Recover = key, Recover
 	cfg.Listen = []string{fmt.Sprintf("/%s/%s/tcp/%d", family, o.Address, o.Port)}
-	cfg.Boot = append(list(o.Boot), boot...)
-	cfg.Allow, cfg.Deny, cfg.PeersMax = list(o.Allow), list(o.Deny), o.Peers
+	cfg.Boot = append(cli.List(o.Boot), boot...)
+	cfg.Allow, cfg.Deny, cfg.PeersMax = cli.List(o.Allow), cli.List(o.Deny), o.Peers
 	return gossip.New(cfg)
 }
 
@@ -104,27 +103,4 @@ func Recover(hash common.Hash, sig *[65]byte) (common.Address, error) {
 		return common.Address{}, err
 	}
 	return common.BytesToAddress(crypto.Keccak256(public[1:])[12:]), nil
-}
-
-// A Signer signs with a key that the program has at hand.
-type Signer struct{ Key *ecdsa.PrivateKey }
-
-// Sign implements gossip.Signer.
-func (s Signer) Sign(hash common.Hash) (sig [65]byte, err error) {
-	text, err := crypto.Sign(hash[:], s.Key)
-	copy(sig[:], text)
-	return sig, err
-}
-
-// Address implements gossip.Signer.
-func (s Signer) Address() common.Address { return crypto.PubkeyToAddress(s.Key.PublicKey) }
-
-// list splits at commas.
-func list(s string) (out []string) {
-	for item := range strings.SplitSeq(s, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			out = append(out, item)
-		}
-	}
-	return out
 }

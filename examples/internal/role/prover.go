@@ -5,12 +5,15 @@ import (
 	"crypto/ecdsa"
 	"flag"
 	"fmt"
+	"net/http"
 	"runtime"
 
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/examples/internal/p2p"
+	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/rpc/work"
@@ -18,6 +21,7 @@ import (
 
 type proverOptions struct {
 	chain     cli.Chain
+	watch     serve.WatchOptions
 	sequencer string
 	layer     string
 	key       string
@@ -37,6 +41,7 @@ func Prover(args []string) int {
 		f.StringVar(&o.key, "key", "", "`file` with the signing key, made if missing; by default the development chain's prover, whom everybody knows")
 		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how `many` blocks to verify at once")
 	})
+	c.Group("Watching", func(f *flag.FlagSet) { o.watch.Flags(f, 8549) })
 	return c.Run(args, func(ctx context.Context) error { return o.run(ctx, c) })
 }
 
@@ -59,11 +64,19 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 	if err := p2p.CheckLayer(o.layer); err != nil {
 		return err
 	}
-	source, err := work.NewClient(work.ClientConfig{URL: o.sequencer, ChainID: spec.Genesis.ChainID, Signer: signer, Objects: o.objects})
+	var doorPulse, layerPulse serve.Pulse
+	source, err := work.NewClient(work.ClientConfig{
+		URL: o.sequencer, ChainID: spec.Genesis.ChainID, Signer: signer, Objects: o.objects, HTTP: httpClient(&doorPulse),
+	})
 	if err != nil {
 		return fmt.Errorf("%w: -sequencer: %w", cli.ErrUsage, err)
 	}
 	defer source.Close()
+	listener, err := o.watch.Open()
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	invitation, err := p2p.Ask(ctx, o.sequencer, spec.Genesis, c.Log)
 	if ctx.Err() != nil {
 		return nil // asked to end before there was any work
@@ -79,14 +92,28 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	p, err := prover.New(prover.Config{
-		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: layer, Signer: signer, Source: source,
+		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: layerPulse.Layer(layer), Signer: signer, Source: source,
 		Workers: o.workers, Logger: c.Log,
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("prover of chain %d attests as %s\n", spec.Genesis.ChainID, signer.Address())
-	return p.Run(ctx)
+	watch := &serve.Watch{
+		Listener: listener, Metrics: []prometheus.Collector{serve.OfProver(p, &doorPulse, &layerPulse)},
+		Ready: serve.ProverReady(&doorPulse, &layerPulse),
+	}
+	fmt.Printf("prover of chain %d attests as %s, watched at http://%s\n", spec.Genesis.ChainID, signer.Address(), listener.Addr())
+	return serve.Under(p.Run, watch.Run)(ctx)
+}
+
+// httpClient asks the sequencer, as the one that work.Client has by default.
+func httpClient(pulse *serve.Pulse) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost, transport.MaxResponseHeaderBytes = 16, 64<<10
+	return &http.Client{
+		Transport:     pulse.Transport(transport),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (o *proverOptions) signingKey() (*ecdsa.PrivateKey, error) {

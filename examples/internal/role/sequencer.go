@@ -110,7 +110,10 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	signer := p2p.Signer{Key: key}
+	signer, err := attest.NewKey(crypto.FromECDSA(key))
+	if err != nil {
+		return err
+	}
 	peers, err := o.p2p.Open(gossip.Config{
 		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
 		Signers: map[common.Address]gossip.Grant{signer.Address(): {}}, Signer: signer, Term: o.cfg.Term, Logger: c.Log,
@@ -292,9 +295,8 @@ func proverAddresses(flag string, dev bool) (out []common.Address, err error) {
 	if flag == "" && dev {
 		flag = devProver
 	}
-	for a := range strings.SplitSeq(flag, ",") {
-		switch a = strings.TrimSpace(a); {
-		case a == "":
+	for _, a := range cli.List(flag) {
+		switch {
 		case a == devProver && !dev:
 			return nil, fmt.Errorf("%w: -provers: everybody knows the key of dev, and -genesis is not of the development chain", cli.ErrUsage)
 		case a == devProver:

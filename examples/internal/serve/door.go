@@ -7,7 +7,6 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
@@ -69,13 +68,7 @@ func (o *Options) Open(dir string) (*Door, error) {
 		}
 	}
 	var err error
-	d.listener, err = net.Listen("tcp", net.JoinHostPort(o.Address, strconv.Itoa(o.Port)))
-	var address *net.AddrError
-	var unresolved *net.DNSError
-	if errors.As(err, &address) || errors.As(err, &unresolved) {
-		return nil, fmt.Errorf("%w: -http.addr: %w", cli.ErrUsage, err)
-	}
-	if err != nil {
+	if d.listener, err = listen(o.Address, o.Port); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -83,10 +76,10 @@ func (o *Options) Open(dir string) (*Door, error) {
 
 // check finds values that make no sense.
 func (o *Options) check() error {
-	if o.Port < 0 || o.Port > 65535 {
-		return fmt.Errorf("%w: -http.port: %d is no port", cli.ErrUsage, o.Port)
+	if err := checkPort(o.Port); err != nil {
+		return err
 	}
-	names := list(o.API)
+	names := cli.List(o.API)
 	for _, name := range names {
 		switch {
 		case name == "admin":
@@ -110,15 +103,4 @@ func (d *Door) Close() error {
 		return err
 	}
 	return nil
-}
-
-// list splits at commas. It is not nil: an empty list is none, and not the default.
-func list(s string) []string {
-	out := []string{}
-	for item := range strings.SplitSeq(s, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			out = append(out, item)
-		}
-	}
-	return out
 }

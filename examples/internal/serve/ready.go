@@ -9,6 +9,7 @@ import (
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/sequencer"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 // SequencerReady says why a sequencer should not get traffic: something behind the head
@@ -84,6 +85,52 @@ func fullnodeReasons(now, heard time.Time, patience time.Duration, refused, refu
 			"nothing came from the sequencer for %s; the chain's blocks let it expect something within %s", quiet.Round(time.Second), patience)})
 	}
 	return out
+}
+
+// PeersReady says why a full node's place in the network is not as it should be: there is
+// nobody in it, or the sequencer's key has signed two feeds, of which this node follows the
+// one that came first.
+func PeersReady(n *gossip.Node) func() []rpc.Reason {
+	return func() []rpc.Reason { return peersReasons(n.Stats().Peers, n.Evidence()) }
+}
+
+func peersReasons(peers int, evidence []gossip.Evidence) (out []rpc.Reason) {
+	if peers == 0 {
+		out = append(out, rpc.Reason{Check: "peers", Detail: "no peer is connected"})
+	}
+	for _, e := range evidence {
+		h, err := e.First.Header()
+		if err == nil && (h.Kind == gossip.KindFrame || h.Kind == gossip.KindHeader) {
+			return append(out, rpc.Reason{Check: "signer", Detail: fmt.Sprintf("the sequencer's key has signed two different things at %s", h.Place)})
+		}
+	}
+	return out
+}
+
+// proverPatience is how long one whom a prover asks may not answer.
+const proverPatience = 30 * time.Second
+
+// ProverReady says why a prover does no work: the sequencer or the data-availability layer
+// does not answer.
+func ProverReady(door, layer *Pulse) func() []rpc.Reason {
+	return func() []rpc.Reason { return proverReasons(time.Now(), door, layer) }
+}
+
+func proverReasons(now time.Time, door, layer *Pulse) (out []rpc.Reason) {
+	for _, of := range []struct {
+		check, who string
+		pulse      *Pulse
+	}{{"sequencer", "the sequencer", door}, {"da", "the data-availability layer", layer}} {
+		if silent, why := of.pulse.silent(now); silent > proverPatience {
+			out = append(out, rpc.Reason{Check: of.check, Detail: fmt.Sprintf("%s has not answered for %s: %v", of.who, silent.Round(time.Second), why)})
+		}
+	}
+	return out
+}
+
+// Both are the reasons of two.
+func Both(a, b func() []rpc.Reason) func() []rpc.Reason {
+	return func() []rpc.Reason { return append(a(), b()...) }
 }
 
 // interval is the shortest time from one of the newest blocks to the next, by their

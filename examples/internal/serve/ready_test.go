@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,10 +18,13 @@ import (
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/sequencer"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 func TestFullnodeReasons(t *testing.T) {
@@ -41,6 +45,32 @@ func TestFullnodeReasons(t *testing.T) {
 		"clock is back": {heard: start.Add(time.Hour)},
 	} {
 		require.Equal(t, test.want, fullnodeReasons(start, test.heard, patience, test.feed, test.body), name)
+	}
+}
+
+// A key that signed two feeds is a reason; one that contradicts itself in what nobody reads
+// as the chain is not.
+func TestPeersReasons(t *testing.T) {
+	require.Empty(t, peersReasons(1, nil))
+	require.Equal(t, []rpc.Reason{{Check: "peers", Detail: "no peer is connected"}}, peersReasons(0, nil))
+	key, err := attest.NewKey(bytes.Repeat([]byte{1}, 32))
+	require.NoError(t, err)
+	evidence := func(kind gossip.Kind, at chain.Place) (e gossip.Evidence) {
+		for i, word := range []*envelope.Word{&e.First, &e.Second} {
+			msg, err := envelope.Seal(nil, envelope.Header{Kind: kind, ChainID: 1, Term: 1, Place: at}, []byte{byte(i)}, key)
+			require.NoError(t, err)
+			*word = envelope.WordOf(msg)
+		}
+		return e
+	}
+	other := evidence(gossip.KindPublication, chain.HeaderPlace(7))
+	require.Empty(t, peersReasons(1, []gossip.Evidence{other}))
+	for kind, at := range map[gossip.Kind]chain.Place{gossip.KindFrame: {Number: 7, Index: 3}, gossip.KindHeader: chain.HeaderPlace(7)} {
+		e := evidence(kind, at)
+		reasons := peersReasons(1, []gossip.Evidence{other, e, e})
+		require.Len(t, reasons, 1)
+		require.Equal(t, "signer", reasons[0].Check)
+		require.Contains(t, reasons[0].Detail, at.String())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/rpc/backend"
@@ -79,8 +80,8 @@ func (s *Service) open() (*rpc.Server, error) {
 	}
 	pages.Handle("GET /", s.Page)
 	cfg := rpc.Config{
-		Backend: s.Backend, Engine: s.Engine, Namespaces: list(o.API), Extra: s.Extra,
-		Hosts: list(o.Hosts), Origins: list(o.Origins),
+		Backend: s.Backend, Engine: s.Engine, Namespaces: cli.List(o.API), Extra: s.Extra,
+		Hosts: cli.List(o.Hosts), Origins: cli.List(o.Origins),
 		Pages: pages, Ready: s.Ready, Logger: s.Log, Version: "vivace/" + Version(),
 	}
 	if o.Admin {
@@ -98,7 +99,7 @@ func (s *Service) open() (*rpc.Server, error) {
 func (s *Service) index() http.Handler {
 	o := &s.Door.options
 	rows := [][2]string{
-		{"/", "JSON-RPC by POST, or a WebSocket: " + strings.Join(list(o.API), ", ")},
+		{"/", "JSON-RPC by POST, or a WebSocket: " + strings.Join(cli.List(o.API), ", ")},
 		{"/realtime", "the same, answered from the newest mini-block"},
 	}
 	if o.Admin {
