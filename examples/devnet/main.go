@@ -16,11 +16,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 {
-		if role := roles[os.Args[1]]; role != nil {
-			os.Exit(role(os.Args[2:]))
-		}
-	}
+	becomeRole()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
