@@ -20,7 +20,7 @@ func TestPrograms(t *testing.T) {
 	require.NoError(t, err, string(out))
 	programs, err := os.ReadDir(bin)
 	require.NoError(t, err)
-	require.Len(t, programs, 5)
+	require.Len(t, programs, 7)
 	for _, p := range programs {
 		t.Run(p.Name(), func(t *testing.T) {
 			cmd, tmp := exec.Command(filepath.Join(bin, p.Name())), t.TempDir()
@@ -40,4 +40,12 @@ func section(text, name string) string {
 	_, after, _ := strings.Cut(text, "    $ go run ./examples/embed/"+name+"\n")
 	before, _, _ := strings.Cut(after, "\n\n")
 	return strings.ReplaceAll(strings.TrimRight("\n"+before, "\n"), "\n    ", "\n")[1:] + "\n"
+}
+
+// Whoever copies a program can compile it: it needs nothing that is internal.
+func TestNothingInternal(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, "./...").CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "vivace/sequencer\n")
+	require.NotContains(t, string(out), "/internal/")
 }
