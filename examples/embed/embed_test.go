@@ -2,11 +2,13 @@
 package embed
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -23,7 +25,9 @@ func TestPrograms(t *testing.T) {
 	require.Len(t, programs, 7)
 	for _, p := range programs {
 		t.Run(p.Name(), func(t *testing.T) {
-			cmd, tmp := exec.Command(filepath.Join(bin, p.Name())), t.TempDir()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			cmd, tmp := exec.CommandContext(ctx, filepath.Join(bin, p.Name())), t.TempDir()
 			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
