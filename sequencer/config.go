@@ -114,9 +114,8 @@ type Config struct {
 	// Executor, Store, Committer and the two codecs default to those of packages
 	// execution, state (in memory: the sequencer has a log of its own), trie and
 	// statediff. Store and Committer must be empty; the Sequencer closes the Store.
-	// Store must reach back to blocks that are not published yet. Diff is used for
-	// the frames of mini-blocks; BlockDiff makes the self-contained diffs of whole
-	// blocks.
+	// Store must reach back Retain blocks. Diff is used for the frames of mini-blocks;
+	// BlockDiff makes the self-contained diffs of whole blocks.
 	Executor  Executor
 	Store     Store
 	Committer chain.Committer
@@ -227,6 +226,19 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Retain is how many blocks before the newest Config.Store must reach back to: a snapshot
+// is made of a block that is published, behind all that are not, and takes its time.
+func (c *Config) Retain() int {
+	unpublished := c.UnpublishedBlocks
+	orDefault(&unpublished, unpublishedBlocks)
+	return max(retainMin, 2*(unpublished+unsettledBlocks))
+}
+
+const (
+	unpublishedBlocks = 64  // default of Config.UnpublishedBlocks
+	retainMin         = 128 // for those who read
+)
+
 // unprovenBlocksMost and evidenceBlocksMost keep the claims in a snapshot, of at most
 // 430 bytes each, below what a reader takes: 16 MiB.
 const (
@@ -310,7 +322,7 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.PoolTxsPerSender, 1024)
 	orDefault(&c.PoolLifetime, 10*time.Second)
 	orDefault(&c.TxBytes, 128<<10)
-	orDefault(&c.UnpublishedBlocks, 64)
+	orDefault(&c.UnpublishedBlocks, unpublishedBlocks)
 	orDefault(&c.DAConcurrency, 32)
 	orDefault(&c.UnprovenBlocks, 4096)
 	orDefault(&c.EvidenceBlocks, 256)

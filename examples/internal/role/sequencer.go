@@ -133,6 +133,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
 	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer.client, peers, peers, store
 	cfg.Backfill = peers.Backfill
+	o.kept.States = max(o.kept.States, cfg.Retain())
 	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {
 		return err
 	}
