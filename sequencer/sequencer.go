@@ -53,6 +53,7 @@ type Sequencer struct {
 	sealedState atomic.Pointer[sealedState]
 	env         atomic.Pointer[chain.Env] // of the open block
 	collector   *collector
+	attesting   sync.Mutex // orders what attestations move and its entries
 
 	heads       headsHolder
 	stats       counters
