@@ -41,6 +41,7 @@ type block struct {
 	publication chain.Publication
 	stored      chan struct{} // closed when publication is whole
 	published   chan struct{} // closed when it is in the log
+	told        chan struct{} // closed when it was told
 }
 
 // sealed is what followers are told of a block when it has its header and its frames
@@ -57,8 +58,8 @@ func (b *block) view() chain.StateView {
 }
 
 // build is steps 2 and 3: it takes transactions by priority, executes them, and
-// ends mini-blocks and blocks on their timers. It is the only goroutine that
-// touches the open block.
+// ends mini-blocks and blocks on their timers, until Drain. It is the only goroutine
+// that touches the open block.
 func (s *Sequencer) build(ctx context.Context) error {
 	ticker := time.NewTicker(s.cfg.MiniBlockInterval)
 	defer ticker.Stop()
@@ -69,6 +70,8 @@ func (s *Sequencer) build(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.draining:
+			return s.endLast(ctx)
 		case <-ticker.C:
 			if err := s.sealMini(ctx); err != nil {
 				return err
@@ -96,18 +99,27 @@ func (s *Sequencer) endOnTime(ctx context.Context) error {
 
 func (s *Sequencer) nextBlock(ctx context.Context) error {
 	closed := s.current
-	if err := s.closeBlock(ctx, closed); err != nil {
+	if err := s.endBlock(ctx, closed); err != nil {
 		return err
-	}
-	s.unrooted.Add(1)
-	select {
-	case s.sealing <- closed:
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 	s.pool.evict(s.cfg.Now())
 	facts := factsOf(closed.env, closed.result.GasUsed, closed.result.BlobGasUsed)
 	return s.openNext(ctx, facts, closed.view(), closed)
+}
+
+// endBlock closes a block and hands it on to the committer.
+func (s *Sequencer) endBlock(ctx context.Context, b *block) error {
+	if err := s.closeBlock(ctx, b); err != nil {
+		return err
+	}
+	s.closed = b
+	s.unrooted.Add(1)
+	select {
+	case s.sealing <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // openNext opens the block after that of head, a header or its facts, whose state is
@@ -136,7 +148,7 @@ func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.S
 		env: env, prior: prior, open: open, parent: parent,
 		running: newRunningHash(env), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
 		logged: make(chan struct{}), point: make(chan snapshotPoint, 1),
-		stored: make(chan struct{}), published: make(chan struct{}),
+		stored: make(chan struct{}), published: make(chan struct{}), told: make(chan struct{}),
 	}
 	s.env.Store(env)
 	return nil

@@ -76,6 +76,12 @@
 // operator may. The bound is UnpublishedBlocks: beyond it admission answers ErrBusy, and
 // blocks close no more. Stats has how many wait, since when, and what the errors are.
 //
+// # The end
+//
+// Run may be ended at any moment, as by a kill: nothing that was acknowledged is lost, and
+// the next run goes on with the open block. Drain makes a clean end of it before: admission
+// ends, the open block is sealed, logged, told and published.
+//
 // # Evidence
 //
 // A word of an allowed prover that contradicts a block never counts, is kept for ever,

@@ -366,6 +366,7 @@ func (r *replay) fillWindow() {
 		s.window.slots <- struct{}{}
 		s.window.entered(s.cfg.Now())
 		s.publishes <- b
+		s.closed = b
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -170,7 +171,32 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if o.chain.Genesis == "" {
 		cli.PrintDevAccounts(os.Stdout)
 	}
-	return serve.Together(ctx, serve.Under(s.Run, peers.Run), service.Run)
+	run := func(ctx context.Context) error { return runAndDrain(ctx, s, c.Log) }
+	return serve.Together(ctx, serve.Under(run, peers.Run), service.Run)
+}
+
+// drainTime is how long the end of the program waits for the open block to be sealed and
+// published: with a data-availability layer that is away that would never be.
+const drainTime = 5 * time.Second
+
+// runAndDrain runs a sequencer until ctx ends, and then leaves no open block.
+func runAndDrain(ctx context.Context, s *sequencer.Sequencer, log *slog.Logger) error {
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(running) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	draining, stop := context.WithTimeout(running, drainTime)
+	defer stop()
+	if err := s.Drain(draining); err != nil {
+		log.Warn("the next start will finish what this one did not", "err", err)
+	}
+	end()
+	return <-ended
 }
 
 // An openLayer is the data-availability layer at work.
