@@ -24,7 +24,7 @@ type block struct {
 	opened      bool   // recordOpen is on its way to the log
 	hashPending bool   // MiniBlock.ParentHashPending of its first mini-block
 	index       uint32 // of the open mini-block
-	unsealedTxs int    // executed since the last mini-block
+	room        room   // what is left of it
 	deadline    time.Time
 	txs         []*chain.Tx
 
@@ -146,7 +146,7 @@ func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.S
 	s.ancestors.expect(env.Number)
 	s.current = &block{
 		env: env, prior: prior, open: open, parent: parent,
-		running: newRunningHash(env), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
+		running: newRunningHash(env), room: s.cfg.emptyRoom(), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
 		logged: make(chan struct{}), point: make(chan snapshotPoint, 1),
 		stored: make(chan struct{}), published: make(chan struct{}), told: make(chan struct{}),
 	}
@@ -154,11 +154,26 @@ func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.S
 	return nil
 }
 
+// nextBatch takes what is executed next. If not even its first transaction fits into the
+// open mini-block, that ends before its time.
+func (s *Sequencer) nextBatch(ctx context.Context) ([]*pending, error) {
+	most := min(s.cfg.BatchTxs, s.cfg.GroupTxs)
+	batch, full := s.pool.take(most, s.current.room)
+	if len(batch) > 0 || !full {
+		return batch, nil
+	}
+	if err := s.sealMini(ctx); err != nil {
+		return nil, err
+	}
+	batch, _ = s.pool.take(most, s.current.room)
+	return batch, nil
+}
+
 // execute runs one batch and hands what was included on to its commit group.
 func (s *Sequencer) execute(ctx context.Context) error {
-	batch := s.pool.take(min(s.cfg.BatchTxs, s.cfg.GroupTxs))
-	if len(batch) == 0 {
-		return nil
+	batch, err := s.nextBatch(ctx)
+	if len(batch) == 0 || err != nil {
+		return err
 	}
 	if err := s.waiting.Acquire(ctx, int64(len(batch))); err != nil {
 		return err
@@ -208,12 +223,6 @@ func (s *Sequencer) execute(ctx context.Context) error {
 	return nil
 }
 
-func (b *block) include(tx *chain.Tx, r *chain.TxResult) {
-	b.txs = append(b.txs, tx)
-	b.running.add(r)
-	b.unsealedTxs++
-}
-
 // enterOpen logs the environment, once, before anything else of the block.
 func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
 	if b.opened {
@@ -226,7 +235,7 @@ func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
 // sealMini ends the mini-block if anything executed in it.
 func (s *Sequencer) sealMini(ctx context.Context) error {
 	b := s.current
-	if b.unsealedTxs == 0 {
+	if b.room.empty {
 		return nil
 	}
 	mini, err := b.open.SealMini(ctx)
@@ -246,7 +255,7 @@ func (s *Sequencer) endMini(ctx context.Context, b *block, mini *chain.MiniBlock
 	if mini.Index == 0 {
 		b.hashPending = mini.ParentHashPending
 	}
-	b.index, b.unsealedTxs = mini.Index+1, 0
+	s.nextMini(b, mini.Index)
 	if err := s.enterOpen(ctx, b); err != nil {
 		return err
 	}

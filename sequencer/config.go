@@ -172,6 +172,14 @@ type Config struct {
 	// stay open. Defaults 10 ms and 1 s.
 	MiniBlockInterval time.Duration
 	BlockInterval     time.Duration
+	// MiniBlockBytes and MiniBlockGas bound a mini-block, which ends early when its
+	// transactions have as many bytes, or used as much gas, or the next one may. One that
+	// may take more alone has a mini-block of its own. By default frame and body are within
+	// the limits of package statediff/gossip whatever contracts do: a byte of a log costs 8
+	// gas and one of a receipt or change more, of which refunds give back a fifth. Defaults
+	// 1 MiB and 40 million.
+	MiniBlockBytes int
+	MiniBlockGas   uint64
 	// TimestampAhead is how far, in whole seconds, the timestamps of blocks, which
 	// grow by at least one from block to block, may run ahead of the clock before
 	// admission refuses with ErrBusy. Default 2 s; negative for no bound, which is
@@ -267,6 +275,8 @@ func (c Config) withDefaults() (*Config, error) {
 		return nil, fmt.Errorf("sequencer: Config.UnprovenBlocks is %d, at most %d fit into a snapshot", c.UnprovenBlocks, unprovenBlocksMost)
 	case c.EvidenceBlocks > evidenceBlocksMost || c.EvidenceBlocks < 0:
 		return nil, fmt.Errorf("sequencer: Config.EvidenceBlocks is %d, not from 1 to %d", c.EvidenceBlocks, evidenceBlocksMost)
+	case c.MiniBlockBytes < 0:
+		return nil, fmt.Errorf("sequencer: Config.MiniBlockBytes is %d", c.MiniBlockBytes)
 	case c.DAConcurrency < 0:
 		return nil, fmt.Errorf("sequencer: Config.DAConcurrency is %d", c.DAConcurrency)
 	case len(c.Provers) > 0 && c.ProverThreshold > len(c.Provers):
@@ -322,6 +332,8 @@ func (c Config) withDefaults() (*Config, error) {
 		orDefault(&c.TimestampAhead, -1)
 	}
 	orDefault(&c.TimestampAhead, 2*time.Second)
+	orDefault(&c.MiniBlockBytes, 1<<20)
+	orDefault(&c.MiniBlockGas, 40_000_000)
 	orDefault(&c.BatchTxs, 256)
 	orDefault(&c.GroupTxs, 8192)
 	orDefault(&c.PoolTxs, 65_536)

@@ -191,7 +191,7 @@ func (r *replay) end(ctx context.Context) error {
 		if err := s.openNext(ctx, r.head, prior, nil); err != nil {
 			return err
 		}
-	} else if s.current.unsealedTxs > 0 {
+	} else if !s.current.room.empty {
 		// The pool must know the accounts that were changed since the last
 		// mini-block: a view shows them once this one is sealed.
 		if err := s.sealMini(ctx); err != nil {

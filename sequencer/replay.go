@@ -294,7 +294,7 @@ func (r *replay) reseal(ctx context.Context, f *chain.Frame, raw []byte) error {
 	if mini.Index == 0 {
 		b.hashPending = mini.ParentHashPending
 	}
-	b.index, b.unsealedTxs = mini.Index+1, 0
+	s.nextMini(b, mini.Index)
 	e := &entry{kind: recordFrame, number: f.Number, env: b.env, mini: mini, last: f.Last, before: before, after: b.view(), block: b}
 	if err := s.encodeFrame(e); err != nil {
 		return err

@@ -292,7 +292,7 @@ func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pen
 		return nil, err
 	}
 	return &pending{
-		tx: tx, sender: sender, nonce: bid.Nonce,
+		tx: tx, sender: sender, nonce: bid.Nonce, gas: bid.Gas,
 		cost: bid.Cost, tip: tipAt(&bid, baseFee),
 		executed: make(chan outcome, 1),
 	}, nil
