@@ -107,6 +107,8 @@ func TestDrainAfterTheEnd(t *testing.T) {
 	stop := running(s.Run)
 	w.submit(s, w.load.Lanes(1)[0].Batch(1))
 	require.NoError(t, stop())
-	require.ErrorIs(t, s.Drain(t.Context()), chain.ErrClosed)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	require.ErrorIs(t, s.Drain(ctx), chain.ErrClosed)
 	require.NoError(t, s.Close())
 }
