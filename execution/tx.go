@@ -68,7 +68,7 @@ func undecodable(raw []byte, err error) error {
 
 // A Bid is what a transaction says about its place among others.
 type Bid struct {
-	Nonce          uint64
+	Nonce, Gas     uint64      // Gas is the limit
 	FeeCap, TipCap uint256.Int // wei per gas
 	Cost           uint256.Int // the most that its sender can pay, with value and blobs, wei
 }
@@ -80,7 +80,7 @@ func BidOf(tx *chain.Tx) (Bid, error) {
 	if err != nil {
 		return Bid{}, err
 	}
-	b := Bid{Nonce: m.nonce, FeeCap: m.feeCap, TipCap: m.tipCap}
+	b := Bid{Nonce: m.nonce, Gas: m.gas, FeeCap: m.feeCap, TipCap: m.tipCap}
 	gas, over1 := m.gasCostMax()
 	_, over2 := b.Cost.AddOverflow(&gas, &m.value)
 	if over1 || over2 {

@@ -1,6 +1,8 @@
 package sequencer
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,9 +28,9 @@ func (r *replay) backfill(ctx context.Context, topic string, msg []byte) error {
 	return nil
 }
 
-// backfillNumbered hands on the publications, in order, and the newest offer of a
-// snapshot. A publication is in the log twice, and not in its place, if a snapshot was
-// taken before its block was proven.
+// backfillNumbered hands on the publications and the attestations, each by the numbers of
+// their blocks, and the newest offer of a snapshot. They are in the log twice, and not in
+// their place, if a snapshot cut it.
 func (r *replay) backfillNumbered(ctx context.Context) error {
 	for _, number := range slices.Sorted(maps.Keys(r.publications)) {
 		payload, err := r.publications[number].AppendBinary(nil)
@@ -39,10 +41,25 @@ func (r *replay) backfillNumbered(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, a := range slices.SortedFunc(maps.Keys(r.words), byBlock) {
+		payload, err := a.AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		if err := r.backfill(ctx, link.TopicAttestations, payload); err != nil {
+			return err
+		}
+	}
 	if r.offer == nil {
 		return nil
 	}
 	return r.backfill(ctx, link.TopicSnapshots, r.offer)
+}
+
+// byBlock orders attestations by their blocks, and those of one in some way that is always
+// the same.
+func byBlock(a, b chain.Attestation) int {
+	return cmp.Or(cmp.Compare(a.Block.Number, b.Block.Number), bytes.Compare(a.Signature[:], b.Signature[:]))
 }
 
 // A bodyKeeper is the optional ability of a History: see Config.Backfill.

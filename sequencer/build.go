@@ -24,7 +24,7 @@ type block struct {
 	opened      bool   // recordOpen is on its way to the log
 	hashPending bool   // MiniBlock.ParentHashPending of its first mini-block
 	index       uint32 // of the open mini-block
-	unsealedTxs int    // executed since the last mini-block
+	room        room   // what is left of it
 	deadline    time.Time
 	txs         []*chain.Tx
 
@@ -41,6 +41,7 @@ type block struct {
 	publication chain.Publication
 	stored      chan struct{} // closed when publication is whole
 	published   chan struct{} // closed when it is in the log
+	told        chan struct{} // closed when it was told
 }
 
 // sealed is what followers are told of a block when it has its header and its frames
@@ -57,8 +58,8 @@ func (b *block) view() chain.StateView {
 }
 
 // build is steps 2 and 3: it takes transactions by priority, executes them, and
-// ends mini-blocks and blocks on their timers. It is the only goroutine that
-// touches the open block.
+// ends mini-blocks and blocks on their timers, until Drain. It is the only goroutine
+// that touches the open block.
 func (s *Sequencer) build(ctx context.Context) error {
 	ticker := time.NewTicker(s.cfg.MiniBlockInterval)
 	defer ticker.Stop()
@@ -69,6 +70,8 @@ func (s *Sequencer) build(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.draining:
+			return s.endLast(ctx)
 		case <-ticker.C:
 			if err := s.sealMini(ctx); err != nil {
 				return err
@@ -96,18 +99,27 @@ func (s *Sequencer) endOnTime(ctx context.Context) error {
 
 func (s *Sequencer) nextBlock(ctx context.Context) error {
 	closed := s.current
-	if err := s.closeBlock(ctx, closed); err != nil {
+	if err := s.endBlock(ctx, closed); err != nil {
 		return err
-	}
-	s.unrooted.Add(1)
-	select {
-	case s.sealing <- closed:
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 	s.pool.evict(s.cfg.Now())
 	facts := factsOf(closed.env, closed.result.GasUsed, closed.result.BlobGasUsed)
 	return s.openNext(ctx, facts, closed.view(), closed)
+}
+
+// endBlock closes a block and hands it on to the committer.
+func (s *Sequencer) endBlock(ctx context.Context, b *block) error {
+	if err := s.closeBlock(ctx, b); err != nil {
+		return err
+	}
+	s.closed = b
+	s.unrooted.Add(1)
+	select {
+	case s.sealing <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // openNext opens the block after that of head, a header or its facts, whose state is
@@ -134,19 +146,34 @@ func (s *Sequencer) openBlock(ctx context.Context, env *chain.Env, prior chain.S
 	s.ancestors.expect(env.Number)
 	s.current = &block{
 		env: env, prior: prior, open: open, parent: parent,
-		running: newRunningHash(env), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
+		running: newRunningHash(env), room: s.cfg.emptyRoom(), deadline: s.cfg.Now().Add(s.cfg.BlockInterval),
 		logged: make(chan struct{}), point: make(chan snapshotPoint, 1),
-		stored: make(chan struct{}), published: make(chan struct{}),
+		stored: make(chan struct{}), published: make(chan struct{}), told: make(chan struct{}),
 	}
 	s.env.Store(env)
 	return nil
 }
 
+// nextBatch takes what is executed next. If not even its first transaction fits into the
+// open mini-block, that ends before its time.
+func (s *Sequencer) nextBatch(ctx context.Context) ([]*pending, error) {
+	most := min(s.cfg.BatchTxs, s.cfg.GroupTxs)
+	batch, full := s.pool.take(most, s.current.room)
+	if len(batch) > 0 || !full {
+		return batch, nil
+	}
+	if err := s.sealMini(ctx); err != nil {
+		return nil, err
+	}
+	batch, _ = s.pool.take(most, s.current.room)
+	return batch, nil
+}
+
 // execute runs one batch and hands what was included on to its commit group.
 func (s *Sequencer) execute(ctx context.Context) error {
-	batch := s.pool.take(min(s.cfg.BatchTxs, s.cfg.GroupTxs))
-	if len(batch) == 0 {
-		return nil
+	batch, err := s.nextBatch(ctx)
+	if len(batch) == 0 || err != nil {
+		return err
 	}
 	if err := s.waiting.Acquire(ctx, int64(len(batch))); err != nil {
 		return err
@@ -196,12 +223,6 @@ func (s *Sequencer) execute(ctx context.Context) error {
 	return nil
 }
 
-func (b *block) include(tx *chain.Tx, r *chain.TxResult) {
-	b.txs = append(b.txs, tx)
-	b.running.add(r)
-	b.unsealedTxs++
-}
-
 // enterOpen logs the environment, once, before anything else of the block.
 func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
 	if b.opened {
@@ -214,7 +235,7 @@ func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
 // sealMini ends the mini-block if anything executed in it.
 func (s *Sequencer) sealMini(ctx context.Context) error {
 	b := s.current
-	if b.unsealedTxs == 0 {
+	if b.room.empty {
 		return nil
 	}
 	mini, err := b.open.SealMini(ctx)
@@ -234,7 +255,7 @@ func (s *Sequencer) endMini(ctx context.Context, b *block, mini *chain.MiniBlock
 	if mini.Index == 0 {
 		b.hashPending = mini.ParentHashPending
 	}
-	b.index, b.unsealedTxs = mini.Index+1, 0
+	s.nextMini(b, mini.Index)
 	if err := s.enterOpen(ctx, b); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -61,6 +62,28 @@ func (c *claim) said(signer common.Address) *chain.Attestation {
 	a := c.want
 	a.Program, a.Signature = w.program, w.signature
 	return &a
+}
+
+// heard reports whether an attestation agrees and was heard before.
+func (c *claim) heard(a *chain.Attestation) bool {
+	if !c.matches(a) {
+		return false
+	}
+	for _, w := range c.words {
+		if w == (word{a.Program, a.Signature}) {
+			return true
+		}
+	}
+	return false
+}
+
+// hear enters an attestation that agrees, and reports whether it is the signer's first.
+func (c *claim) hear(a *chain.Attestation, signer common.Address) bool {
+	if _, again := c.words[signer]; again {
+		return false
+	}
+	c.words[signer] = word{a.Program, a.Signature}
+	return true
 }
 
 // expect adds the claim of a block that will be published.
@@ -140,16 +163,41 @@ func (c *collector) outstanding() (proven chain.BlockID, claims [][]byte) {
 	return c.proven, claims
 }
 
-// carried is the evidence, and the publications of unproven blocks up to number.
-func (c *collector) carried(number uint64) (evidence []Evidence, publications []*chain.Publication) {
+// recallWord is for recovery: a word that counted, and still does, unless the claim of its
+// block is not kept any more, or prover or program are none of ours any more. It returns
+// the proven head.
+func (c *collector) recallWord(a *chain.Attestation) (chain.BlockID, error) {
+	signer, news, err := c.check(a)
+	if news {
+		_, err = c.judge(a, signer)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if errors.Is(err, chain.ErrCorrupt) || errors.Is(err, chain.ErrMismatch) {
+		return c.proven, err
+	}
+	return c.proven, nil
+}
+
+// carried is what a snapshot after the block of that number does not have, and the log
+// has before it: the evidence, the publications of blocks that are not proven, and the
+// words of those whose claims are kept.
+func (c *collector) carried(number uint64) (evidence []Evidence, publications []*chain.Publication, words []chain.Attestation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n, cl := range c.claims {
+		for signer := range cl.words {
+			if n <= number {
+				words = append(words, *cl.said(signer))
+			}
+		}
+	}
 	for n := c.proven.Number + 1; n <= number; n++ {
 		if cl := c.claims[n]; cl != nil && cl.publication != nil {
 			publications = append(publications, cl.publication)
 		}
 	}
-	return slices.Clone(c.evidence), publications
+	return slices.Clone(c.evidence), publications, words
 }
 
 // An Unproven is a block that is published and not proven.

@@ -67,6 +67,15 @@ func (c *court) say(key int, number uint64, change func(*chain.Attestation)) (ve
 	return c.take(&a)
 }
 
+// take is what Attest does.
+func (c *court) take(a *chain.Attestation) (verdict, error) {
+	signer, news, err := c.check(a)
+	if !news {
+		return verdict{}, err
+	}
+	return c.judge(a, signer)
+}
+
 func lie(a *chain.Attestation)                 { a.PostRoot[0] = 1 }
 func anotherLie(a *chain.Attestation)          { a.PostRoot[0] = 2 }
 func otherBlock(a *chain.Attestation)          { a.Block.Hash[0] = 1 }
@@ -232,7 +241,7 @@ func TestEvidenceRoundTrip(t *testing.T) {
 	}
 	require.Len(t, c.evidence, 3)
 	require.Equal(t, c.evidence, again.evidence)
-	evidence, _ := c.carried(0)
+	evidence, _, _ := c.carried(0)
 	for _, e := range evidence {
 		require.NoError(t, again.recallEvidence(e.encode()), "a record that is there twice")
 	}
@@ -264,7 +273,7 @@ func TestUnproven(t *testing.T) {
 	require.Equal(t, []common.Address{c.signer(0)}, blocks[1].Signers)
 	require.Empty(t, blocks[0].Signers)
 	require.Len(t, s.Unproven(2), 2)
-	_, publications := c.carried(4)
+	_, publications, _ := c.carried(4)
 	require.Len(t, publications, 3)
 	require.Equal(t, uint64(2), publications[0].Block.Number)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/internal/vfs"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/state"
 	"github.com/vivace-chain/vivace/statediff"
 	"github.com/vivace-chain/vivace/trie"
@@ -114,9 +115,8 @@ type Config struct {
 	// Executor, Store, Committer and the two codecs default to those of packages
 	// execution, state (in memory: the sequencer has a log of its own), trie and
 	// statediff. Store and Committer must be empty; the Sequencer closes the Store.
-	// Store must reach back to blocks that are not published yet. Diff is used for
-	// the frames of mini-blocks; BlockDiff makes the self-contained diffs of whole
-	// blocks.
+	// Store must reach back Retain blocks. Diff is used for the frames of mini-blocks;
+	// BlockDiff makes the self-contained diffs of whole blocks.
 	Executor  Executor
 	Store     Store
 	Committer chain.Committer
@@ -124,13 +124,16 @@ type Config struct {
 	BlockDiff chain.DiffEncoder
 	// DA takes blocks, witnesses and diffs. Required.
 	DA chain.DAClient
-	// Publisher gets frames, bodies, headers, publications and snapshots; Subscriber
-	// gives attestations. A Bus is both. nil: nobody follows, nobody proves.
+	// Publisher gets frames, bodies, headers, publications, snapshots, and the attestations
+	// that came by Attest; Subscriber gives attestations. A Bus is both. nil: nobody follows,
+	// nobody proves.
 	Publisher  Publisher
 	Subscriber Subscriber
 	// Backfill, if set, gets from New what an earlier run published and the log still has,
-	// by topic and as Publisher got it: publications, the newest offer of a snapshot, and
-	// then frames, headers and bodies, each topic in its order. It is for a transport that keeps
+	// by topic and as Publisher got it: publications, the attestations of the blocks that
+	// are not proven and of EvidenceBlocks before, whoever brought them, the newest offer of
+	// a snapshot, and then frames, headers and bodies, each topic in its order, which for
+	// attestations is that of their blocks. It is for a transport that keeps
 	// no messages beyond its process and serves those who lag; nothing of it is to be sent
 	// unasked. msg is valid during the call. The log begins at about the newest snapshot,
 	// within a block. Bodies, which it does not have, come each after its frame if History
@@ -169,6 +172,14 @@ type Config struct {
 	// stay open. Defaults 10 ms and 1 s.
 	MiniBlockInterval time.Duration
 	BlockInterval     time.Duration
+	// MiniBlockBytes and MiniBlockGas bound a mini-block, which ends early when its
+	// transactions have as many bytes, or used as much gas, or the next one may. One that
+	// may take more alone has a mini-block of its own. By default frame and body are within
+	// the limits of package statediff/gossip whatever contracts do: a byte of a log costs 8
+	// gas and one of a receipt or change more, of which refunds give back a fifth. Defaults
+	// 1 MiB and 40 million.
+	MiniBlockBytes int
+	MiniBlockGas   uint64
 	// TimestampAhead is how far, in whole seconds, the timestamps of blocks, which
 	// grow by at least one from block to block, may run ahead of the clock before
 	// admission refuses with ErrBusy. Default 2 s; negative for no bound, which is
@@ -212,9 +223,12 @@ type Config struct {
 	// Programs are the provers' programs whose attestations count: chain.Attestation's
 	// Program. Default: any.
 	Programs []common.Hash
-	// EvidenceBlocks is for how many blocks behind the proven head attestations are still
-	// compared with the block, to be kept as Evidence if they are wrong. Default 256, at
-	// most 1,024.
+	// Recoverer returns who signed an attestation. Default: in pure Go. A binary that has
+	// libsecp256k1 gives that: it takes a fifth of the time.
+	Recoverer attest.Recoverer
+	// EvidenceBlocks is for how many blocks behind the proven head attestations are kept,
+	// for Backfill, and those that come still compared with the block, to be kept as
+	// Evidence if they are wrong. Default 256, at most 1,024.
 	EvidenceBlocks int
 
 	// SnapshotBlocks is the number of blocks from one snapshot to the next. A
@@ -226,6 +240,19 @@ type Config struct {
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
+
+// Retain is how many blocks before the newest Config.Store must reach back to: a snapshot
+// is made of a block that is published, behind all that are not, and takes its time.
+func (c *Config) Retain() int {
+	unpublished := c.UnpublishedBlocks
+	orDefault(&unpublished, unpublishedBlocks)
+	return max(retainMin, 2*(unpublished+unsettledBlocks))
+}
+
+const (
+	unpublishedBlocks = 64  // default of Config.UnpublishedBlocks
+	retainMin         = 128 // for those who read
+)
 
 // unprovenBlocksMost and evidenceBlocksMost keep the claims in a snapshot, of at most
 // 430 bytes each, below what a reader takes: 16 MiB.
@@ -248,6 +275,8 @@ func (c Config) withDefaults() (*Config, error) {
 		return nil, fmt.Errorf("sequencer: Config.UnprovenBlocks is %d, at most %d fit into a snapshot", c.UnprovenBlocks, unprovenBlocksMost)
 	case c.EvidenceBlocks > evidenceBlocksMost || c.EvidenceBlocks < 0:
 		return nil, fmt.Errorf("sequencer: Config.EvidenceBlocks is %d, not from 1 to %d", c.EvidenceBlocks, evidenceBlocksMost)
+	case c.MiniBlockBytes < 0:
+		return nil, fmt.Errorf("sequencer: Config.MiniBlockBytes is %d", c.MiniBlockBytes)
 	case c.DAConcurrency < 0:
 		return nil, fmt.Errorf("sequencer: Config.DAConcurrency is %d", c.DAConcurrency)
 	case len(c.Provers) > 0 && c.ProverThreshold > len(c.Provers):
@@ -303,6 +332,8 @@ func (c Config) withDefaults() (*Config, error) {
 		orDefault(&c.TimestampAhead, -1)
 	}
 	orDefault(&c.TimestampAhead, 2*time.Second)
+	orDefault(&c.MiniBlockBytes, 1<<20)
+	orDefault(&c.MiniBlockGas, 40_000_000)
 	orDefault(&c.BatchTxs, 256)
 	orDefault(&c.GroupTxs, 8192)
 	orDefault(&c.PoolTxs, 65_536)
@@ -310,7 +341,7 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.PoolTxsPerSender, 1024)
 	orDefault(&c.PoolLifetime, 10*time.Second)
 	orDefault(&c.TxBytes, 128<<10)
-	orDefault(&c.UnpublishedBlocks, 64)
+	orDefault(&c.UnpublishedBlocks, unpublishedBlocks)
 	orDefault(&c.DAConcurrency, 32)
 	orDefault(&c.UnprovenBlocks, 4096)
 	orDefault(&c.EvidenceBlocks, 256)

@@ -53,11 +53,11 @@
 // Records, by kind: a block opens (its environment); a commit group (raw
 // transactions, running hash over receipts and changes); a frame (a mini-block was
 // sealed, with its diff); a header; a claim (what provers must say of the block); a
-// publication; the proven head; an object that is in the data-availability layer; the
-// offer of a snapshot; evidence against a prover. See recover for how they are read. A
-// snapshot every SnapshotBlocks cuts the log short and lets followers join. What was in
-// the part that is cut off and is not in the snapshot, such as evidence and the
-// publications that provers still need, is first written again behind.
+// publication; a prover's word; the proven head; an object that is in the
+// data-availability layer; the offer of a snapshot; evidence against a prover. See recover
+// for how they are read. A snapshot every SnapshotBlocks cuts the log short and lets
+// followers join. What was in the part that is cut off and is not in the snapshot, such as
+// evidence and the publications that provers still need, is first written again behind.
 //
 // # Publication
 //
@@ -76,11 +76,17 @@
 // operator may. The bound is UnpublishedBlocks: beyond it admission answers ErrBusy, and
 // blocks close no more. Stats has how many wait, since when, and what the errors are.
 //
+// # The end
+//
+// Run may be ended at any moment, as by a kill: nothing that was acknowledged is lost, and
+// the next run goes on with the open block. Drain makes a clean end of it before: admission
+// ends, the open block is sealed, logged, told and published.
+//
 // # Evidence
 //
 // A word of an allowed prover that contradicts a block never counts, is kept for ever,
-// one for each key and block, up to 1,024 of them, and keeps no other word from
-// counting: also the true one of the same key does, because a prover that was mended
+// one for each key and block, up to 1,024 of them in equal shares, and keeps no other word
+// from counting: also the true one of the same key does, because a prover that was mended
 // must be able to go on where it failed. Claims stay for EvidenceBlocks after their
 // block is proven, so that a lie that comes late is one still.
 //
@@ -91,7 +97,14 @@
 // unproven blocks, oldest first, to as many of them as must agree. Its promises are
 // short and renewed, so that what a lost prover had goes to the next that asks; a block
 // with which provers fail rests for a while, and is never skipped, since the proven
-// head would not pass it.
+// head would not pass it. No prover, whatever it promises, gives back and takes again,
+// keeps a block from all others for longer than DeskConfig.Patience.
+//
+// Full nodes believe provers, not the sequencer, so the words that count are told, and
+// stay in the log for EvidenceBlocks after their block is proven: who missed one finds it
+// whether or not we were restarted meanwhile. They are logged before they are told, and
+// before the record of the head that they move. One for each key and block is told and
+// logged: what a key says again, or under other programs, makes nothing grow.
 //
 // # What was rejected
 //

@@ -20,8 +20,9 @@ type Evidence struct {
 	Other *chain.Attestation
 }
 
-// evidenceMax bounds the evidence kept, one for each signer and block; what comes later
-// is only counted.
+// evidenceMax bounds the evidence kept, one for each signer and block, and each signer has
+// an equal share of it: who lies about everything hides nobody else's lies. What comes
+// later is only counted.
 const evidenceMax = 1024
 
 // encode is the log's form: the attestations, the second empty if there is none.
@@ -65,7 +66,7 @@ func (c *collector) accuse(a *chain.Attestation, signer common.Address, other *c
 	c.refused++
 	i := c.evidenceOf(signer, a.Block.Number)
 	switch {
-	case i < 0 && len(c.evidence) >= evidenceMax:
+	case i < 0 && !c.hasRoomFor(signer):
 		return nil
 	case i < 0:
 		e := Evidence{Attestation: *a, Signer: signer}
@@ -91,6 +92,16 @@ func (c *collector) confront(a *chain.Attestation, signer common.Address) *Evide
 	return &e
 }
 
+func (c *collector) hasRoomFor(signer common.Address) bool {
+	own := 0
+	for i := range c.evidence {
+		if c.evidence[i].Signer == signer {
+			own++
+		}
+	}
+	return len(c.evidence) < evidenceMax && own < max(1, evidenceMax/len(c.provers))
+}
+
 func (c *collector) evidenceOf(signer common.Address, number uint64) int {
 	return slices.IndexFunc(c.evidence, func(e Evidence) bool {
 		return e.Signer == signer && e.Attestation.Block.Number == number
@@ -105,7 +116,7 @@ func (c *collector) recallEvidence(payload []byte) error {
 		return err
 	}
 	var err error
-	if e.Signer, err = attest.Recover(&e.Attestation); err != nil {
+	if e.Signer, err = attest.RecoverBy(&e.Attestation, c.recover); err != nil {
 		return &chain.CorruptError{What: "evidence", Offset: -1, Err: err}
 	}
 	c.mu.Lock()

@@ -34,6 +34,8 @@ type entry struct {
 	encoded       []byte        // frame
 	point         snapshotPoint // of the last frame of a block
 
+	tell bool // recordWord: it is told
+
 	block   *block        // recordHeader, recordPublished, recordFrame with last
 	id      chain.BlockID // recordPublished, recordProven
 	payload []byte        // of all other kinds
@@ -194,13 +196,13 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 	case recordPublished:
 		s.heads.update(func(h *Heads) { h.Published = e.id })
 		close(e.block.published)
+	case recordWord:
+		if e.tell {
+			_, _, err := s.tell(ctx, link.TopicAttestations, e.payload)
+			return err
+		}
 	case recordProven:
-		// Two that came at once may enter the journal the wrong way round.
-		s.heads.update(func(h *Heads) {
-			if e.id.Number > h.Proven.Number {
-				h.Proven = e.id
-			}
-		})
+		s.heads.update(func(h *Heads) { h.Proven = e.id })
 	}
 	return nil
 }

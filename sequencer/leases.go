@@ -1,7 +1,6 @@
 package sequencer
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -23,12 +22,14 @@ import (
 type DeskConfig struct {
 	// TTL is how long a lease lasts that is not renewed. Default 30 s.
 	TTL time.Duration
-	// Patience is how long a block is given to nobody else while its lease is renewed:
-	// a prover that hangs renews for ever. Default 2 min.
+	// Patience is how long only as many provers as must agree are on a block, from when
+	// it was first leased, whoever renews, gives back and takes it again: a prover that
+	// hangs renews for ever. Whenever it has passed once more, as many more may join them.
+	// Default 2 min.
 	Patience time.Duration
 	// HoldMin is how long a prover that failed with a block, or let its lease run out, is
 	// not given it again. It doubles from one failure to the next up to HoldMax; so does
-	// the time for which nobody is given a block that several provers failed with. No
+	// the time for which nobody is given a block when one more prover failed with it. No
 	// block is given up: nothing after it would ever be proven. Defaults 2 s and 60 s.
 	HoldMin, HoldMax time.Duration
 	// LeasesPerProver and Leases bound the leases that last. Defaults 64 and 4,096.
@@ -81,7 +82,10 @@ type Desk struct {
 	da        chain.DAClient
 	allowed   map[common.Address]bool
 	threshold int
+	recover   attest.Recoverer
 
+	// mu is taken before what the board locks. What the board says is only good under it:
+	// by an older answer the leases of newer blocks would be those of proven ones.
 	mu     sync.Mutex
 	blocks map[uint64]*leasing // what is leased, or failed
 	leases map[uint64]*lease
@@ -91,15 +95,18 @@ type Desk struct {
 
 // A leasing is what the Desk knows of a block.
 type leasing struct {
+	began    time.Time // when it was first leased
 	leases   []*lease
+	had      map[common.Address]bool // who was given it, ever
 	failures map[common.Address]*failure
 	rests    time.Time // nobody is given it before
 }
 
 type lease struct {
-	id, number     uint64
-	prover         common.Address
-	began, expires time.Time
+	id, number uint64
+	prover     common.Address
+	again      bool // not the prover's first of this block
+	expires    time.Time
 }
 
 type failure struct {
@@ -118,7 +125,9 @@ type DeskCounts struct {
 
 // NewDesk makes the Desk of a sequencer that has Config.Provers.
 func NewDesk(s *Sequencer, c DeskConfig) *Desk {
-	return newDesk(s, s.cfg.DA, s.cfg.Provers, s.cfg.ProverThreshold, c)
+	d := newDesk(s, s.cfg.DA, s.cfg.Provers, s.cfg.ProverThreshold, c)
+	d.recover = s.cfg.Recoverer
+	return d
 }
 
 func newDesk(b board, client chain.DAClient, provers []common.Address, threshold int, c DeskConfig) *Desk {
@@ -142,10 +151,9 @@ func (d *Desk) Lease(who common.Address, n int) ([]prover.Job, error) {
 	if !d.allowed[who] {
 		return nil, fmt.Errorf("lease for %s: %w", who, ErrNotAllowed)
 	}
-	todo := d.board.Unproven(d.cfg.Blocks)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.cfg.Now()
+	todo, now := d.board.Unproven(d.cfg.Blocks), d.cfg.Now()
 	d.tidy(todo, now)
 	var jobs []prover.Job
 	for i := range todo {
@@ -167,7 +175,9 @@ func (d *Desk) Lease(who common.Address, n int) ([]prover.Job, error) {
 	return jobs, nil
 }
 
-// isFor reports whether a block is to be given to a prover now.
+// isFor reports whether a block is to be given to a prover now. Who has it for another
+// time keeps out only those who had it as well: else he could give it back and take it
+// again for ever.
 func (d *Desk) isFor(u *Unproven, who common.Address, now time.Time) bool {
 	missing := d.threshold - len(u.Signers)
 	b := d.blocks[u.Publication.Block.Number]
@@ -182,34 +192,31 @@ func (d *Desk) isFor(u *Unproven, who common.Address, now time.Time) bool {
 	if f := b.failures[who]; f != nil && now.Before(f.until) {
 		return false
 	}
+	on := 0
 	for _, l := range b.leases {
 		if l.prover == who {
 			return false
 		}
-		if now.Sub(l.began) < d.cfg.Patience {
-			missing--
+		if !l.again || b.had[who] {
+			on++
 		}
 	}
-	return missing > 0
+	return on < missing*(1+int(now.Sub(b.began)/d.cfg.Patience))
 }
 
 func (d *Desk) grant(who common.Address, number uint64, now time.Time) *lease {
-	l := &lease{id: d.newID(), number: number, prover: who, began: now, expires: now.Add(d.cfg.TTL)}
-	b := d.block(number)
+	b := d.blocks[number]
+	if b == nil {
+		b = &leasing{began: now, had: make(map[common.Address]bool), failures: make(map[common.Address]*failure)}
+		d.blocks[number] = b
+	}
+	l := &lease{id: d.newID(), number: number, prover: who, again: b.had[who], expires: now.Add(d.cfg.TTL)}
+	b.had[who] = true
 	b.leases = append(b.leases, l)
 	d.leases[l.id] = l
 	d.held[who]++
 	d.counts.Granted++
 	return l
-}
-
-func (d *Desk) block(number uint64) *leasing {
-	b := d.blocks[number]
-	if b == nil {
-		b = &leasing{failures: make(map[common.Address]*failure)}
-		d.blocks[number] = b
-	}
-	return b
 }
 
 // newID is a number that nobody can guess and no lease has; 0 is none.
@@ -267,20 +274,21 @@ func (d *Desk) end(l *lease) {
 }
 
 // fail keeps a block from the prover that failed with it for a while; and if others
-// failed as well, so that the block is to blame, from all.
+// failed before him, so that the block is to blame, from all. It does that once for each
+// prover: one that fails again and again must not keep a block from all others.
 func (d *Desk) fail(l *lease, why string, now time.Time) {
-	b := d.block(l.number)
+	b := d.blocks[l.number]
 	f := b.failures[l.prover]
 	if f == nil {
 		f = new(failure)
 		b.failures[l.prover] = f
+		if others := len(b.failures) - 1; others > 0 {
+			b.rests = now.Add(d.hold(others))
+		}
 	}
 	f.times++
-	f.why = why
+	f.why = da.Excerpt([]byte(why))
 	f.until = now.Add(d.hold(f.times))
-	if provers := len(b.failures); provers > 1 {
-		b.rests = now.Add(d.hold(provers - 1))
-	}
 }
 
 // hold is HoldMin, doubled with each time, up to HoldMax.
@@ -340,6 +348,10 @@ func (d *Desk) Release(who common.Address, id uint64, why string) error {
 // these are. A lease of its signer for the block ends.
 func (d *Desk) Submit(ctx context.Context, a *chain.Attestation) error {
 	err := d.board.Attest(ctx, a)
+	var liar common.Address
+	if errors.Is(err, chain.ErrMismatch) {
+		liar, _ = attest.RecoverBy(a, d.recover) // it went well before
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
@@ -348,45 +360,14 @@ func (d *Desk) Submit(ctx context.Context, a *chain.Attestation) error {
 	}
 	d.counts.Refused++
 	b := d.blocks[a.Block.Number]
-	if b == nil || !errors.Is(err, chain.ErrMismatch) {
+	if b == nil {
 		return err
 	}
-	// What contradicts a block was recovered before.
-	signer, _ := attest.Recover(a)
 	for _, l := range slices.Clone(b.leases) {
-		if l.prover == signer {
+		if l.prover == liar {
 			d.end(l)
 			d.fail(l, err.Error(), d.cfg.Now())
 		}
 	}
 	return err
-}
-
-// Objects reads the payloads of an unproven block's objects from the data-availability
-// layer, for provers that cannot reach it. The error matches chain.ErrNotFound,
-// chain.ErrTooLarge, or is the layer's.
-func (d *Desk) Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error) {
-	todo := d.board.Unproven(d.cfg.Blocks)
-	i, found := slices.BinarySearchFunc(todo, number, func(u Unproven, number uint64) int {
-		return cmp.Compare(u.Publication.Block.Number, number)
-	})
-	if !found {
-		return nil, nil, nil, fmt.Errorf("objects of block %d, which is not among the unproven ones: %w", number, chain.ErrNotFound)
-	}
-	p, left := &todo[i].Publication, d.cfg.ObjectsBytes
-	for _, o := range []struct {
-		kind    da.Kind
-		id      chain.BlobID
-		payload *[]byte
-	}{{da.Block, p.Body, &block}, {da.Witness, p.Witness, &witness}, {da.Diff, p.Diff, &diff}} {
-		object, err := da.Get(ctx, d.da, o.id, da.Want{Kind: o.kind, Block: p.Block})
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		if left -= len(object.Payload); left < 0 {
-			return nil, nil, nil, fmt.Errorf("%w: objects of block %d have more than %d bytes", chain.ErrTooLarge, number, d.cfg.ObjectsBytes)
-		}
-		*o.payload = object.Payload
-	}
-	return block, witness, diff, nil
 }

@@ -32,9 +32,9 @@ type Failing struct {
 
 // Stats returns the numbers.
 func (d *Desk) Stats() DeskStats {
-	todo := d.board.Unproven(d.cfg.Blocks)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	todo := d.board.Unproven(d.cfg.Blocks)
 	d.tidy(todo, d.cfg.Now())
 	s := DeskStats{
 		DeskCounts: d.counts, Leases: len(d.leases), LeasesMax: d.cfg.Leases,

@@ -25,6 +25,7 @@ type deskWorld struct {
 	now     time.Time
 	keys    []*attest.Key
 	da      chain.DAClient
+	asked   func() // called by Unproven, once it knows its answer
 }
 
 func newDeskWorld(t testing.TB, provers, threshold int, blocks uint64, change ...func(*DeskConfig)) *deskWorld {
@@ -47,7 +48,13 @@ func newDeskWorld(t testing.TB, provers, threshold int, blocks uint64, change ..
 	return w
 }
 
-func (w *deskWorld) Unproven(limit int) []Unproven { return w.todo[:min(limit, len(w.todo))] }
+func (w *deskWorld) Unproven(limit int) []Unproven {
+	todo := w.todo[:min(limit, len(w.todo))]
+	if w.asked != nil {
+		w.asked()
+	}
+	return todo
+}
 
 func (w *deskWorld) Attest(context.Context, *chain.Attestation) error { return w.verdict }
 

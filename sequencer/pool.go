@@ -46,6 +46,7 @@ type pending struct {
 	tx       *chain.Tx
 	sender   common.Address
 	nonce    uint64
+	gas      uint64      // limit
 	cost     uint256.Int // the most it can take from the sender, wei
 	tip      uint256.Int // per gas, at the base fee of admission
 	arrival  uint64
@@ -156,13 +157,17 @@ func (p *pool) offer(q *senderQueue) {
 	}
 }
 
-// take returns at most n transactions, one of each sender, highest priority
-// first. Each must be given back to done.
-func (p *pool) take(n int) []*pending {
+// take returns at most n transactions, one of each sender, highest priority first, as
+// far as they fit into r, and whether the next one does not. Each must be given back to
+// done.
+func (p *pool) take(n int, r room) (out []*pending, full bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]*pending, 0, min(n, len(p.ready)))
+	out = make([]*pending, 0, min(n, len(p.ready)))
 	for len(out) < n && len(p.ready) > 0 {
+		if full = !r.admit(p.ready[0].first()); full {
+			break
+		}
 		q := heap.Pop(&p.ready).(*senderQueue)
 		q.taken = q.first()
 		out = append(out, q.taken)
@@ -173,7 +178,7 @@ func (p *pool) take(n int) []*pending {
 		default:
 		}
 	}
-	return out
+	return out, full
 }
 
 // done tells what became of transactions that were taken. Those with
@@ -375,37 +380,4 @@ func (p *pool) len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.count
-}
-
-// readyHeap orders senders by what their first transaction pays, then by arrival.
-type readyHeap []*senderQueue
-
-func (h readyHeap) Len() int { return len(h) }
-
-func (h readyHeap) Less(i, j int) bool {
-	a, b := h[i].first(), h[j].first()
-	if c := a.tip.Cmp(&b.tip); c != 0 {
-		return c > 0
-	}
-	return a.arrival < b.arrival
-}
-
-func (h readyHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].heapAt, h[j].heapAt = i, j
-}
-
-func (h *readyHeap) Push(x any) {
-	q := x.(*senderQueue)
-	q.heapAt = len(*h)
-	*h = append(*h, q)
-}
-
-func (h *readyHeap) Pop() any {
-	old := *h
-	q := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	q.heapAt = -1
-	return q
 }

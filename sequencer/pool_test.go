@@ -25,6 +25,12 @@ func newTestPool() *pool {
 	return newPool(&Config{PoolTxs: 100, PoolBytes: 1 << 20, PoolTxsPerSender: 10}, richView{})
 }
 
+// takeAll takes for a mini-block that everything fits into.
+func takeAll(p *pool, n int) []*pending {
+	batch, _ := p.take(n, room{bytes: 1 << 30, gas: 1 << 60})
+	return batch
+}
+
 var alice, bob = common.Address{1}, common.Address{2}
 
 // put adds a transaction with the given sender and nonce to the pool.
@@ -58,7 +64,7 @@ func TestAuthorizationAfterOwnTransaction(t *testing.T) {
 	overtaken := put(t, p, bob, 6, later)
 	next := put(t, p, bob, 7, later)
 	put(t, p, alice, 5, later)
-	batch := p.take(10)
+	batch := takeAll(p, 10)
 	require.Len(t, batch, 2)
 	require.Equal(t, bob, batch[0].sender)
 	p.done(batch, []chain.TxResult{
@@ -71,7 +77,7 @@ func TestAuthorizationAfterOwnTransaction(t *testing.T) {
 	default:
 		t.Fatal("the overtaken transaction has no answer")
 	}
-	require.Equal(t, []*pending{next}, p.take(10))
+	require.Equal(t, []*pending{next}, takeAll(p, 10))
 	require.Equal(t, 1, p.len())
 }
 
@@ -86,7 +92,7 @@ func TestEvictKeepsWhatCanExecute(t *testing.T) {
 	p.evict(now)
 	require.Equal(t, 3, p.len())
 	require.ErrorContains(t, (<-stray.executed).err, "transaction expired")
-	batch := p.take(1)
+	batch := takeAll(p, 1)
 	p.evict(now)
 	require.Equal(t, 3, p.len(), "also while the first is with the builder")
 	p.done(batch, []chain.TxResult{{Err: chain.ErrInvalidTx}})
@@ -117,7 +123,7 @@ func TestPoolStatus(t *testing.T) {
 			case 0:
 				p.evict(now)
 			case 1, 2:
-				batch := p.take(1 + random.IntN(3))
+				batch := takeAll(p, 1+random.IntN(3))
 				results := make([]chain.TxResult, len(batch))
 				for i, tx := range batch {
 					if random.IntN(3) == 0 {

@@ -143,7 +143,11 @@ func (s *Sequencer) landBlock(ctx context.Context, b *block) error {
 		return err
 	}
 	s.collector.published(p)
-	return s.tellWhatever(ctx, link.TopicPublications, payload)
+	if err := s.tellWhatever(ctx, link.TopicPublications, payload); err != nil {
+		return err
+	}
+	close(b.told)
+	return nil
 }
 
 // wait waits for done or the end of ctx.

@@ -26,6 +26,7 @@ const (
 	recordBlob     = 8  // storedBlob: an object of the block is in the data-availability layer
 	recordOffer    = 9  // chain.SnapshotOffer
 	recordEvidence = 10 // Evidence
+	recordWord     = 11 // chain.Attestation: the first of its signer that counts for the block
 )
 
 // A storedBlob says that an object is in the data-availability layer, so that it is

@@ -27,9 +27,7 @@ import (
 // and 2 pass over goes to Config.Backfill.
 func (s *Sequencer) recover(ctx context.Context) (err error) {
 	if s.store = s.cfg.Store; s.store == nil {
-		// A snapshot is made of a block that was published, behind all that was not.
-		retain := max(retainBlocks, 2*(s.cfg.UnpublishedBlocks+unsettledBlocks))
-		store, err := state.Open(state.Config{Retain: retain})
+		store, err := state.Open(state.Config{Retain: s.cfg.Retain()})
 		if err != nil {
 			return err
 		}
@@ -85,9 +83,6 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	}
 	return r.end(ctx)
 }
-
-// retainBlocks is the least number of blocks that views reach back.
-const retainBlocks = 128
 
 // recordMax bounds a record of the log; the largest is a frame that changes much.
 const recordMax = 256 << 20
@@ -196,7 +191,7 @@ func (r *replay) end(ctx context.Context) error {
 		if err := s.openNext(ctx, r.head, prior, nil); err != nil {
 			return err
 		}
-	} else if s.current.unsealedTxs > 0 {
+	} else if !s.current.room.empty {
 		// The pool must know the accounts that were changed since the last
 		// mini-block: a view shows them once this one is sealed.
 		if err := s.sealMini(ctx); err != nil {

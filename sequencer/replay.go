@@ -23,6 +23,7 @@ type replay struct {
 	publications map[uint64]*chain.Publication // that the log has
 	blobs        map[uint64][]storedBlob       // by block
 	offer        []byte                        // the newest
+	words        map[chain.Attestation]bool    // that the log has
 	headers      map[uint64]*chain.Header      // of blocks after base
 	parts        []*chain.Changes              // of the published block that is being applied
 	unpublished  []*block                      // sealed again
@@ -33,7 +34,7 @@ func newReplay(s *Sequencer, head *chain.Header) *replay {
 	return &replay{
 		s: s, base: head.Number, head: head,
 		publications: make(map[uint64]*chain.Publication), blobs: make(map[uint64][]storedBlob),
-		headers: make(map[uint64]*chain.Header),
+		headers: make(map[uint64]*chain.Header), words: make(map[chain.Attestation]bool),
 	}
 }
 
@@ -61,6 +62,12 @@ func (r *replay) scan(_ state.LSN, kind byte, payload []byte) error {
 		r.blobs[b.number] = append(r.blobs[b.number], b)
 	case recordOffer:
 		r.offer = bytes.Clone(payload)
+	case recordWord:
+		var a chain.Attestation
+		if err := a.UnmarshalBinary(payload); err != nil {
+			return err
+		}
+		r.words[a] = true
 	}
 	return nil
 }
@@ -111,6 +118,13 @@ func (r *replay) apply(ctx context.Context, lsn state.LSN, kind byte, payload []
 		r.s.heads.Proven = r.s.collector.setProven(id)
 	case recordEvidence:
 		return r.s.collector.recallEvidence(payload)
+	case recordWord:
+		var a chain.Attestation
+		err := a.UnmarshalBinary(payload)
+		if err == nil {
+			r.s.heads.Proven, err = r.s.collector.recallWord(&a)
+		}
+		return err
 	case recordBlob, recordPublished, recordOffer:
 	default:
 		return unknownRecord(kind)
@@ -280,7 +294,7 @@ func (r *replay) reseal(ctx context.Context, f *chain.Frame, raw []byte) error {
 	if mini.Index == 0 {
 		b.hashPending = mini.ParentHashPending
 	}
-	b.index, b.unsealedTxs = mini.Index+1, 0
+	s.nextMini(b, mini.Index)
 	e := &entry{kind: recordFrame, number: f.Number, env: b.env, mini: mini, last: f.Last, before: before, after: b.view(), block: b}
 	if err := s.encodeFrame(e); err != nil {
 		return err
@@ -352,6 +366,7 @@ func (r *replay) fillWindow() {
 		s.window.slots <- struct{}{}
 		s.window.entered(s.cfg.Now())
 		s.publishes <- b
+		s.closed = b
 	}
 }
 

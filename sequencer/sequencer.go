@@ -45,14 +45,19 @@ type Sequencer struct {
 	publishes chan *block   // of these, those that nobody is putting yet
 	tellAgain [][]byte      // publications that an earlier run has logged
 	settled   chan struct{} // closed when Run has ended
+	draining  chan struct{} // closed by Drain
+	drainOnce sync.Once
+	drained   chan struct{} // closed when the builder has ended the last block
 
 	current  *block // the open block; only the builder touches it
+	closed   *block // the newest that is closed and was not published before; the builder's until drained
 	frame    common.Hash
 	readable atomic.Pointer[readable]
 	// sealedState is set before anybody hears of the header.
 	sealedState atomic.Pointer[sealedState]
 	env         atomic.Pointer[chain.Env] // of the open block
 	collector   *collector
+	attesting   sync.Mutex // orders what attestations move and its entries
 
 	heads       headsHolder
 	stats       counters
@@ -114,6 +119,8 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 		journal:   make(chan entry, 1024),
 		sealing:   make(chan *block, 1),
 		settled:   make(chan struct{}),
+		draining:  make(chan struct{}),
+		drained:   make(chan struct{}),
 
 		snapshotDue: make(chan *block, 1),
 	}
@@ -226,6 +233,8 @@ func (s *Sequencer) admit(raw []byte) (*pending, error) {
 	select {
 	case <-s.settled:
 		return nil, fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
+	case <-s.draining:
+		return nil, fmt.Errorf("sequencer stops: %w", chain.ErrClosed)
 	default:
 	}
 	if len(raw) > s.cfg.TxBytes {
@@ -283,7 +292,7 @@ func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pen
 		return nil, err
 	}
 	return &pending{
-		tx: tx, sender: sender, nonce: bid.Nonce,
+		tx: tx, sender: sender, nonce: bid.Nonce, gas: bid.Gas,
 		cost: bid.Cost, tip: tipAt(&bid, baseFee),
 		executed: make(chan outcome, 1),
 	}, nil

@@ -129,15 +129,24 @@ func (s *Sequencer) exportSnapshot(ctx context.Context, id chain.BlockID, feed *
 
 // pruneLog cuts the log at the block after number, of which there is a snapshot. What
 // the snapshot does not cover and the log has before that is first written again
-// behind: evidence, and where the blocks are that nobody has proven yet.
+// behind: evidence, where the blocks are that nobody has proven yet, and what provers said.
 func (s *Sequencer) pruneLog(number uint64) error {
 	lsn, ok := s.snapshots.after(number + 1)
 	if !ok {
 		return nil
 	}
-	evidence, publications := s.collector.carried(number)
+	evidence, publications, words := s.collector.carried(number)
 	for _, e := range evidence {
 		if _, err := s.log.Append(recordEvidence, e.encode()); err != nil {
+			return err
+		}
+	}
+	for _, w := range words {
+		payload, err := w.AppendBinary(nil)
+		if err != nil {
+			return err
+		}
+		if _, err := s.log.Append(recordWord, payload); err != nil {
 			return err
 		}
 	}
@@ -150,7 +159,7 @@ func (s *Sequencer) pruneLog(number uint64) error {
 			return err
 		}
 	}
-	if len(evidence)+len(publications) > 0 {
+	if len(evidence)+len(publications)+len(words) > 0 {
 		if err := s.log.Sync(); err != nil {
 			return err
 		}

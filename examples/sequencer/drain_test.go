@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 	"sync"
@@ -19,7 +20,8 @@ import (
 )
 
 // SIGTERM under load: what executed is answered with a receipt, what comes later finds
-// no door, the process ends well, and the next one has everything, and nothing else.
+// no door, the process ends well, and the next one has everything, in sealed blocks, and
+// nothing else.
 func TestDrain(t *testing.T) {
 	bin, address := build(t), freeAddress(t)
 	_, port, err := net.SplitHostPort(address)
@@ -55,7 +57,15 @@ func TestDrain(t *testing.T) {
 	require.NoError(t, s.cmd.Wait(), "the process ends with code 0")
 
 	s = start(t, filepath.Join(bin, "sequencer"), args...)
-	s.line(t, "sequencer of chain")
+	var chainID, sealed uint64
+	var at string
+	_, err = fmt.Sscanf(s.line(t, "sequencer of chain"), "sequencer of chain %d at %s block %d sealed", &chainID, &at, &sealed)
+	require.NoError(t, err)
+	for _, c := range clients {
+		if n := len(c.receipts); n > 0 {
+			require.LessOrEqual(t, uint64(c.receipts[n-1].BlockNumber), sealed, "the last block was left open")
+		}
+	}
 	checkNothingLost(t, "http://"+address, clients, make([]int, len(clients)))
 	door, err := rpc.Dial("http://" + address + "/realtime")
 	require.NoError(t, err)

@@ -45,10 +45,11 @@ func Sign(a *chain.Attestation, s Signer) error {
 // attestation that it accepts: V is 0 or 1, and S in the lower half of the curve's
 // order (EIP-2). The error matches chain.ErrCorrupt. Whether the signer may sign is
 // another matter: see Quorum.
-func Recover(a *chain.Attestation) (common.Address, error) { return recoverBy(a, nil) }
+func Recover(a *chain.Attestation) (common.Address, error) { return RecoverBy(a, nil) }
 
-// recoverBy recovers with r, or in pure Go if that is nil.
-func recoverBy(a *chain.Attestation, r Recoverer) (common.Address, error) {
+// RecoverBy is Recover with r, or in pure Go if that is nil. What r is given has the
+// right form.
+func RecoverBy(a *chain.Attestation, r Recoverer) (common.Address, error) {
 	who, err := signature.RecoverOnly(r, a.SigningHash(), &a.Signature)
 	if err != nil {
 		return common.Address{}, notSigned(err)

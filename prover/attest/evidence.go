@@ -42,11 +42,11 @@ func (e *Evidence) Check(r Recoverer) (common.Address, error) {
 	if !Contradict(&e.First, &e.Second) {
 		return common.Address{}, fmt.Errorf("%w: words about block %d and block %d do not contradict each other", chain.ErrMismatch, e.First.Block.Number, e.Second.Block.Number)
 	}
-	first, err := recoverBy(&e.First, r)
+	first, err := RecoverBy(&e.First, r)
 	if err != nil {
 		return common.Address{}, err
 	}
-	second, err := recoverBy(&e.Second, r)
+	second, err := RecoverBy(&e.Second, r)
 	if err != nil {
 		return common.Address{}, err
 	}

@@ -80,7 +80,7 @@ func (q *Quorum) Check(a *chain.Attestation) (common.Address, error) {
 	case len(q.rules.Programs) > 0 && !slices.Contains(q.rules.Programs, a.Program):
 		return common.Address{}, fmt.Errorf("attestation of block %d under %s: %w", a.Block.Number, a.Program, ErrProgram)
 	}
-	signer, err := recoverBy(a, q.rules.Recoverer)
+	signer, err := RecoverBy(a, q.rules.Recoverer)
 	if err != nil {
 		return common.Address{}, err
 	}

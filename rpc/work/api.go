@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -45,8 +46,9 @@ type Config struct {
 // An API is the namespace prover. Its methods may be called concurrently; errors are
 // of type *Error.
 type API struct {
-	desk Desk
-	gate gate
+	desk    Desk
+	gate    gate
+	reading sync.Map // provers for whom objects are being read
 }
 
 // New makes the namespace of a sequencer; register it at the door as "prover".
@@ -123,11 +125,17 @@ func (a *API) Submit(ctx context.Context, attestation hexutil.Bytes) (bool, erro
 	return err == nil, coded(err)
 }
 
-// Objects is prover_objects.
+// Objects is prover_objects. Its answers are large, so each prover gets one at a time: he
+// must not take all the room that others need.
 func (a *API) Objects(ctx context.Context, number hexutil.Uint64, stamp Stamp) (*Objects, error) {
-	if _, err := a.gate.admit(&ask{method: "objects", number: uint64(number)}, &stamp); err != nil {
+	who, err := a.gate.admit(&ask{method: "objects", number: uint64(number)}, &stamp)
+	if err != nil {
 		return nil, coded(err)
 	}
+	if _, busy := a.reading.LoadOrStore(who, true); busy {
+		return nil, coded(fmt.Errorf("%w: objects are being read for %s", chain.ErrBusy, who))
+	}
+	defer a.reading.Delete(who)
 	block, witness, diff, err := a.desk.Objects(ctx, uint64(number))
 	if err != nil {
 		return nil, coded(fmt.Errorf("objects: %w", err))

@@ -113,13 +113,21 @@ func (c *Client) Lease(ctx context.Context, n int) ([]prover.Job, error) {
 		if err != nil || len(jobs) > 0 {
 			return jobs, err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
+		if err := rest(ctx, pause); err != nil {
+			return nil, err
 		}
+	}
+}
+
+// rest waits for d or the end of ctx.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -165,6 +173,8 @@ func (c *Client) objects(ctx context.Context, job *prover.Job) {
 			job.Block, job.Witness, job.Diff = o.Block, o.Witness, o.Diff
 			return
 		case !errors.Is(err, da.ErrTransient) && !errors.Is(err, chain.ErrBusy):
+			return
+		case rest(ctx, c.cfg.PollMin) != nil:
 			return
 		}
 	}

@@ -33,6 +33,7 @@
 //
 // Nobody's request costs more than a signature to look at unless he is a prover of the
 // chain. What a prover may have is bounded by the Desk, in leases and in bytes; what is
-// remembered of his nonces here; the sizes of requests and answers by the door. The
-// Client believes no answer: all sizes are checked before memory is taken.
+// remembered of his nonces, and how often at once objects are read for him, here; the
+// sizes of requests and answers by the door. The Client believes no answer: all sizes are
+// checked before memory is taken.
 package work

@@ -115,9 +115,10 @@ type speech struct {
 	number uint64
 }
 
-// speechMax is how often a signer may speak about one block: an honest one does once,
-// or once for each program that checks. Otherwise one key could push out all others.
-const speechMax = 4
+// speechMax is how often a signer may speak about one block: an honest prover does once,
+// or once for each program that checks, and a sequencer tells what provers hand in at its
+// door, once for each. Otherwise one key could push out all others.
+const speechMax = 64
 
 func newArrivals(most, bytes int) arrivals {
 	return arrivals{most: most, mostBytes: bytes, seen: make(map[common.Hash]bool), said: make(map[speech]int)}

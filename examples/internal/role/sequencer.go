@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,8 +24,6 @@ import (
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
-	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/rpc/work"
 	"github.com/vivace-chain/vivace/sequencer"
@@ -135,7 +134,8 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
 	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer.client, peers, peers, store
-	cfg.Backfill = peers.Backfill
+	cfg.Backfill, cfg.Recoverer = peers.Backfill, p2p.Recover
+	o.kept.States = max(o.kept.States, cfg.Retain())
 	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	ctx, drain := context.WithCancel(ctx)
 	defer drain()
 	desk := sequencer.NewDesk(s, sequencer.DeskConfig{})
-	extra, err := provers(&tellingDesk{desk, peers}, spec.Genesis.ChainID)
+	extra, err := provers(desk, spec.Genesis.ChainID)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,32 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if o.chain.Genesis == "" {
 		cli.PrintDevAccounts(os.Stdout)
 	}
-	return serve.Together(ctx, serve.Under(s.Run, peers.Run), service.Run)
+	run := func(ctx context.Context) error { return runAndDrain(ctx, s, c.Log) }
+	return serve.Together(ctx, serve.Under(run, peers.Run), service.Run)
+}
+
+// drainTime is how long the end of the program waits for the open block to be sealed and
+// published: with a data-availability layer that is away that would never be.
+const drainTime = 5 * time.Second
+
+// runAndDrain runs a sequencer until ctx ends, and then leaves no open block.
+func runAndDrain(ctx context.Context, s *sequencer.Sequencer, log *slog.Logger) error {
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(running) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	draining, stop := context.WithTimeout(running, drainTime)
+	defer stop()
+	if err := s.Drain(draining); err != nil {
+		log.Warn("the next start will finish what this one did not", "err", err)
+	}
+	end()
+	return <-ended
 }
 
 // An openLayer is the data-availability layer at work.
@@ -221,28 +246,9 @@ func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*open
 	return l, nil
 }
 
-// A tellingDesk tells the network of the attestations that provers hand in at the door:
-// full nodes believe provers, not the sequencer.
-type tellingDesk struct {
-	*sequencer.Desk
-	peers *gossip.Node
-}
-
-// Submit implements work.Desk.
-func (d *tellingDesk) Submit(ctx context.Context, a *chain.Attestation) error {
-	if err := d.Desk.Submit(ctx, a); err != nil {
-		return err
-	}
-	msg, err := a.AppendBinary(nil)
-	if err == nil {
-		_, err = d.peers.Publish(ctx, link.TopicAttestations, msg)
-	}
-	return err
-}
-
 // provers is the namespace in which provers get work.
 func provers(desk work.Desk, chainID uint64) (map[string]any, error) {
-	api, err := work.New(work.Config{Desk: desk, ChainID: chainID, Recover: attest.Recoverer(p2p.Recover)})
+	api, err := work.New(work.Config{Desk: desk, ChainID: chainID, Recover: p2p.Recover})
 	return map[string]any{"prover": api}, err
 }
 
