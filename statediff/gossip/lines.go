@@ -174,6 +174,20 @@ func (a *arrivals) newest() *envelope.Opened {
 	return best
 }
 
+// since is the envelopes about blocks from number on, the first of them that came.
+func (a *arrivals) since(number uint64, most, bytes int) (found [][]byte) {
+	for i := 0; i < len(a.items) && len(found) < most; i++ {
+		if a.items[i].Place.Number < number {
+			continue
+		}
+		if bytes -= len(a.items[i].Envelope); bytes < 0 {
+			break
+		}
+		found = append(found, a.items[i].Envelope)
+	}
+	return found
+}
+
 // recent is the envelopes of the newest, in the order in which they came.
 func (a *arrivals) recent(most, bytes int) (found [][]byte) {
 	for i := len(a.items) - 1; i >= 0 && len(found) < most; i-- {

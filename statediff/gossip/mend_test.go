@@ -92,6 +92,35 @@ func TestAnew(t *testing.T) {
 	require.Zero(t, n.shelf.place())
 }
 
+// What is said once, and was lost after peers met, is asked for by who misses it, from a
+// block on; it comes to those who subscribed before.
+func TestRecall(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	n := x.node(seq.Node)
+	x.connected(n, 1)
+	require.NoError(t, n.Await(t.Context()))
+	next, err := n.Subscribe(t.Context(), link.TopicAttestations, link.Oldest)
+	require.NoError(t, err)
+	for number := uint64(5); number < 9; number++ {
+		a := &chain.Attestation{ChainID: sampleChain, Term: 1, Block: chain.BlockID{Number: number}}
+		require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, encode(t, a))) // it is not sent
+	}
+	require.ErrorIs(t, n.Recall(t.Context(), link.TopicAttestations, 9), chain.ErrNotFound)
+	require.ErrorIs(t, n.Recall(t.Context(), link.TopicSnapshots, 1), chain.ErrNotFound)
+	require.NoError(t, n.Recall(t.Context(), link.TopicAttestations, 7))
+	for _, want := range []uint64{7, 8} {
+		got, _, err := next(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	require.ErrorIs(t, n.Recall(t.Context(), link.TopicAttestations, 7), chain.ErrNotFound, "nothing is new")
+	require.NoError(t, n.Recall(t.Context(), link.TopicAttestations, 1))
+	got, _, err := next(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 5, got)
+}
+
 // What is said once, and was not heard, is asked for when peers meet.
 func TestAskedWhenMet(t *testing.T) {
 	x := newWorld(t)

@@ -145,6 +145,9 @@ func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
 	case askSnapshots:
 		return s.snapshots.recent(most, bytes), nil
 	}
+	if r.from.Number > 0 { // else the newest
+		return s.attestations.since(r.from.Number, most, bytes), nil
+	}
 	return s.attestations.recent(most, bytes), nil
 }
 

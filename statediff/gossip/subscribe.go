@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -29,7 +30,7 @@ type reader interface {
 // caller. A Next is for one goroutine.
 //
 // Of attestations and snapshots, which are in the order in which they came here, peers
-// are not asked for older ones: this node asked when it met them.
+// are not asked for older ones: this node asked when it met them. See Recall.
 func (n *Node) Subscribe(_ context.Context, topic string, from uint64) (link.Next, error) {
 	var r reader
 	switch topic {
@@ -88,6 +89,24 @@ func (n *Node) ended(ctx context.Context, err error) error {
 		return ctx.Err()
 	case n.ctx.Err() != nil:
 		return errClosed
+	}
+	return err
+}
+
+// Recall asks peers for the attestations that they keep about block number and those
+// after it, and puts on the shelf, for who subscribes, what this node did not have: the
+// first thousand or so. One that was lost on the way shows in nothing that follows; who
+// counts them knows that it is missing. The error matches chain.ErrNotFound for other
+// topics, and when no peer has anything new; else it is ctx's.
+func (n *Node) Recall(ctx context.Context, topic string, number uint64) error {
+	if topic != link.TopicAttestations {
+		return fmt.Errorf("%w: topic %q is not recalled", chain.ErrNotFound, topic)
+	}
+	everybody := func(*status) bool { return true }
+	r := request{question: askAttestations, from: chain.Place{Number: number}}
+	err := n.askAround(ctx, r, everybody, func(a answer) bool { return n.takeAll(a) > 0 })
+	if errors.Is(err, errNotKept) {
+		return errNobody
 	}
 	return err
 }
