@@ -11,9 +11,10 @@ import (
 	"github.com/vivace-chain/vivace/internal/checkpoint"
 )
 
-// headersKept is how many of the newest headers a node keeps in memory: BLOCKHASH
-// reaches 256 blocks back, and provers may lag by more.
-const headersKept = 2048
+// headersKept is how many of the newest headers a node keeps in memory, some 6 MB of them:
+// BLOCKHASH reaches 256 blocks back, and provers may lag by 4096 until a sequencer, by
+// default, waits for them; their words are heard as long after that as peers keep them.
+const headersKept = 8192
 
 // An ancestry is the newest headers of a node's own chain: of blocks whose root it has
 // checked, or that were in the snapshot it began at. It may be used concurrently.

@@ -16,7 +16,13 @@ import (
 )
 
 // Subscriber is where a full node gets its bytes from: streams of messages by
-// topic, numbered in ascending order, not always without gaps.
+// topic, numbered in ascending order, not always without gaps. It may also have the method
+//
+//	Recall(ctx context.Context, topic string, number uint64) error
+//
+// which asks those from whom the messages come for what they keep of a topic about block
+// number and those after it: what did not come before comes then to who subscribes. The
+// node asks so for attestations, see Config.ProofPatience.
 type Subscriber interface {
 	// Subscribe reads a topic from message number from on, or from the first after it. The function it returns
 	// waits for the next message; its bytes are valid until the next call. An error
@@ -85,6 +91,10 @@ type Config struct {
 	ProverThreshold int
 	Programs        []common.Hash
 	Recoverer       attest.Recoverer
+	// ProofPatience is how long Heads.Proven may stand still, with blocks of ours after it,
+	// until attestations are heard again, all that are kept; it doubles up to 16 times as
+	// much while that does not help. Default 10 s.
+	ProofPatience time.Duration
 	// Reexecute, if set, executes each block once more that is sealed, behind the head, on
 	// the state before it. Changes or receipts that are not those of the sequencer are
 	// Evidence and end Run with a VerifyError. It needs a History that keeps bodies.
@@ -135,7 +145,7 @@ func (c Config) withDefaults() (*Config, error) {
 	for _, d := range []struct {
 		value   *time.Duration
 		initial time.Duration
-	}{{&c.RejoinDelay, time.Second}, {&c.FeedPatience, 5 * time.Second}, {&c.DATimeout, time.Minute}, {&c.BacklogPatience, 5 * time.Second}} {
+	}{{&c.RejoinDelay, time.Second}, {&c.FeedPatience, 5 * time.Second}, {&c.DATimeout, time.Minute}, {&c.BacklogPatience, 5 * time.Second}, {&c.ProofPatience, 10 * time.Second}} {
 		if *d.value <= 0 {
 			*d.value = d.initial
 		}

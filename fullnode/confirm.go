@@ -3,7 +3,6 @@ package fullnode
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -23,6 +22,8 @@ type confirmer struct {
 	newest    uint64                   // block of which a publication came
 	proven    chain.BlockID            // from where on each block must be attested
 	joined    uint64                   // blocks up to here were there before this node was
+	unheard   uint64                   // of blocks up to here no word is kept
+	waits     time.Time                // since when the block after proven waits for words; zero: there is none
 }
 
 func newConfirmer(f *Follower) (*confirmer, error) {
@@ -49,8 +50,10 @@ func (c *confirmer) join(ctx context.Context, head *chain.Header) {
 	if head.Number > c.proven.Number {
 		c.proven = head.ID()
 	}
+	c.waits = time.Time{}
 	if c.quorum != nil {
-		c.quorum.Forget(max(c.proven.Number, number-min(number, headersKept/2)))
+		c.unheard = max(c.proven.Number, number-min(number, headersKept/2))
+		c.quorum.Forget(c.unheard)
 	}
 }
 
@@ -101,20 +104,6 @@ func (c *confirmer) hearPublications(ctx context.Context) {
 	})
 }
 
-// hearAttestations takes attestations until ctx ends.
-func (c *confirmer) hearAttestations(ctx context.Context) {
-	if c.quorum == nil {
-		return
-	}
-	c.hear(ctx, link.TopicAttestations, func(msg []byte) error {
-		var a chain.Attestation
-		if err := a.UnmarshalBinary(msg); err != nil {
-			return err
-		}
-		return c.attest(&a)
-	})
-}
-
 // hearPause is the time after which a topic that failed is read again.
 const hearPause = time.Second
 
@@ -149,10 +138,10 @@ func (c *confirmer) hearFrom(ctx context.Context, topic string, take func([]byte
 
 // publish takes the word that a block is in the data-availability layer.
 func (c *confirmer) publish(id chain.BlockID) error {
-	head := c.node.Header().Number
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.newest = max(c.newest, id.Number)
+	head := c.node.Header().Number // with the lock: what is put aside now, sealed finds
 	if id.Number > head {
 		if id.Number-head <= headersKept {
 			c.published[id.Number] = id
@@ -181,41 +170,6 @@ func (c *confirmer) showPublished(id chain.BlockID) error {
 	return nil
 }
 
-// attest takes a prover's word.
-func (c *confirmer) attest(a *chain.Attestation) error {
-	signer, against, err := c.quorum.Take(a)
-	switch {
-	case errors.Is(err, attest.ErrRange):
-		return nil // of a block that is proven, or from before this node's time
-	case err != nil:
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if against != nil {
-		c.node.charge(Evidence{
-			Block: a.Block, Err: fmt.Errorf("%w: prover %s says two things of block %s", chain.ErrMismatch, signer, a.Block),
-			Attestations: []chain.Attestation{against.First, against.Second},
-		})
-	}
-	if own := c.node.current().ancestry.header(a.Block.Number); own != nil && !c.fits(a) {
-		err := fmt.Errorf("%w: prover %s contradicts block %s", chain.ErrMismatch, signer, own.ID())
-		c.node.charge(Evidence{Block: own.ID(), Err: err, Attestations: []chain.Attestation{*a}})
-		return err
-	}
-	c.advance()
-	return nil
-}
-
-// fits compares with our own headers all of an attestation that they say. What is in the
-// data-availability layer they do not say: of that, a quorum must say the same.
-func (c *confirmer) fits(a *chain.Attestation) bool {
-	ancestry := c.node.current().ancestry
-	own, parent := ancestry.header(a.Block.Number), ancestry.header(a.Block.Number-1)
-	return own != nil && parent != nil && a.Block == own.ID() && a.Term == own.Term() && a.ParentHash == own.ParentHash &&
-		a.PreRoot == parent.StateRoot && a.PostRoot == own.StateRoot && a.ReceiptsRoot == own.ReceiptsRoot
-}
-
 // sealed says that the node has one more block.
 func (c *confirmer) sealed(h *chain.Header) {
 	c.mu.Lock()
@@ -233,26 +187,13 @@ func (c *confirmer) sealed(h *chain.Header) {
 	}
 }
 
-// advance moves the proven head, block by block, as far as provers agree with our own
-// headers. It passes over no block but those that were there before this node was. The
-// caller has the lock.
-func (c *confirmer) advance() {
-	head := c.node.Header().Number
-	first := max(c.proven.Number+1, head-min(head, headersKept))
-	if first > c.proven.Number+1 && first > c.joined+1 {
-		return // the header of the next block is not kept any more
-	}
-	for number := first; number <= head; number++ {
-		a, _ := c.quorum.Agreed(number, c.fits)
-		if a == nil && number > c.joined {
-			break
-		}
-		if a != nil {
-			c.proven = a.Block
-			c.quorum.Forget(number)
-			c.node.show(func(h *Heads) { h.Proven = a.Block })
-		}
-	}
+// said is the block of a number that is published, if that is known and the node does not
+// have it yet.
+func (c *confirmer) said(number uint64) (chain.BlockID, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id, ok := c.published[number]
+	return id, ok
 }
 
 // after reports whether a block after number was published.

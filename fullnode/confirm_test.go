@@ -1,6 +1,8 @@
 package fullnode_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
 
@@ -115,6 +118,7 @@ func TestProven(t *testing.T) {
 	o := newOutlet(r)
 	o.known = 0
 	l := listen(t, r, o, func(c *fullnode.Config) { c.FromDA = false })
+	began := time.Now()
 	o.set(func() { o.until = uint64(len(r.feed)) }) // it was there first
 	require.Eventually(t, l.stands(r, r.last()), 5*time.Second, time.Millisecond)
 
@@ -157,8 +161,94 @@ func TestProven(t *testing.T) {
 		require.ErrorIs(t, e.Err, chain.ErrMismatch)
 		require.NotEmpty(t, e.Attestations)
 	}
+	require.Eventually(t, func() bool { return l.Stats().WordsRefused == 16 }, 5*time.Second, time.Millisecond)
+	found := l.Stats()
+	l.hear(l.say(0, 6, func(a *chain.Attestation) { a.PostRoot[0]++ }))
+	l.stays(5, 17, found.Evidence) // the same lie again
+	require.Equal(t, l.Stats().Unproven, r.last()-5)
+	require.WithinRange(t, l.Stats().UnprovenSince, began, time.Now())
 	l.hear(l.say(0, 6, nil), l.say(1, 6, nil)) // repaired
 	l.proven(6)
+}
+
+// A forgetful outlet loses some words at first. What it is asked for again comes.
+type forgetful struct {
+	*outlet
+	lost  [][]byte
+	asked []uint64 // blocks from which on it was
+	found bool     // who subscribes now gets what was lost
+}
+
+func (f *forgetful) Subscribe(ctx context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+	f.set(func() {
+		if topic == link.TopicAttestations && f.found {
+			f.said, f.lost = slices.Concat(f.lost, f.said), nil
+		}
+	})
+	return f.outlet.Subscribe(ctx, topic, from)
+}
+
+// A recalling outlet can be asked for what was lost.
+type recalling struct{ *forgetful }
+
+func (f recalling) Recall(_ context.Context, topic string, number uint64) error {
+	f.set(func() {
+		if topic != link.TopicAttestations {
+			number = 0
+		}
+		f.asked = append(f.asked, number)
+		if len(f.asked) > 1 { // nobody has it at first
+			f.said, f.lost = append(f.said, f.lost...), nil
+		}
+	})
+	return nil
+}
+
+// That a word was lost holds up the proven head, and only until it is heard again: from
+// peers who are asked, or among what is kept here.
+func TestProvenAfterLoss(t *testing.T) {
+	r := recordBlocks(t, 8)
+	for _, recalls := range []bool{true, false} {
+		o := newOutlet(r)
+		o.known = 0 // it is there first
+		f := &forgetful{outlet: o}
+		for n := uint64(1); n <= 8; n++ {
+			both := [][]byte{newProvers(t, r, 2).say(0, n, nil), newProvers(t, r, 2).say(1, n, nil)}
+			if o.said = append(o.said, both...); n == 5 {
+				o.said, f.lost = o.said[:len(o.said)-1], both[1:]
+			}
+		}
+		l := listen(t, r, o, func(c *fullnode.Config) {
+			c.FromDA, c.ProofPatience = false, 20*time.Millisecond
+			if c.Subscriber = f; recalls {
+				c.Subscriber = recalling{f}
+			}
+		})
+		o.set(func() { o.until = uint64(len(r.feed)) })
+		if recalls {
+			l.proven(8)
+			o.set(func() { require.Equal(t, []uint64{5, 5}, f.asked[:2]) })
+			continue
+		}
+		l.proven(4)
+		o.set(func() { f.found = true })
+		l.proven(8)
+	}
+}
+
+// Of what was there before the node was it passes over what nobody speaks of, and not over
+// what a prover says is wrong.
+func TestProvenPassesOverNoContradiction(t *testing.T) {
+	r := recordBlocks(t, 12)
+	o := newOutlet(r)
+	o.oldest, o.until, o.offers, o.known = r.ends[4], r.ends[8], 1, 8
+	l := listen(t, r, o, func(c *fullnode.Config) { c.FromSnapshot, c.FromDA = true, false })
+	o.set(func() { o.until = uint64(len(r.feed)) })
+	require.Eventually(t, l.stands(r, 12), 5*time.Second, time.Millisecond)
+	l.hear(l.say(2, 6, func(a *chain.Attestation) { a.PostRoot[0]++ }), l.say(0, 7, nil), l.say(1, 7, nil))
+	l.stays(0, 1, 1)
+	l.hear(l.say(0, 6, nil), l.say(1, 6, nil))
+	l.proven(7)
 }
 
 // A node that joins late begins with the first block of which it hears enough; what was

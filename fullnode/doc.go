@@ -66,10 +66,14 @@
 // objects, they must say the same. It believes provers, not the sequencer. The proven head
 // passes over no block, because a block is only proven if those before it are; but for the
 // blocks that were there before the node was, of which the provers may have spoken when it
-// could not hear: these it takes as it takes the snapshot. If a word is lost later, the
-// head stays, and the operator sees it; to pass over a block of which nothing was heard
-// is what a sequencer would want who made a false one. (Rejected: to pass over after some
-// time; and to let the sequencer say where to go on.)
+// could not hear: these it takes as it takes the snapshot, unless a prover contradicts one.
+// If a word is lost later, or came when its block was too far ahead, the head stands still
+// until the word is heard again: after Config.ProofPatience the node asks for what others
+// keep (a sequencer, and gossip, keep the newest), and reads anew what is kept here. If
+// nobody keeps it any more the head stays, and the operator sees it in Stats.UnprovenSince;
+// to pass over a block of which nothing was heard is what a sequencer would want who made a
+// false one. What helps is to begin anew, which is to trust a snapshot. (Rejected: to pass
+// over after some time; and to let the sequencer say where to go on.)
 //
 // With Config.Reexecute an archive believes nobody: it executes each block once more,
 // behind the head, on the state before it, and compares. A difference ends Run with a

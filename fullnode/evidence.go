@@ -27,14 +27,23 @@ type drawer struct {
 	count uint64
 }
 
-func (d *drawer) add(e Evidence) {
+// add reports whether it is new: the same words may come any number of times.
+func (d *drawer) add(e Evidence) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if slices.ContainsFunc(d.kept, e.same) {
+		return false
+	}
 	d.count++
 	if len(d.kept) == evidenceMax {
 		d.kept = slices.Delete(d.kept, 0, 1)
 	}
 	d.kept = append(d.kept, e)
+	return true
+}
+
+func (e Evidence) same(other Evidence) bool {
+	return e.Block == other.Block && slices.Equal(e.Attestations, other.Attestations) && e.Err.Error() == other.Err.Error()
 }
 
 func (d *drawer) total() uint64 {
@@ -43,10 +52,11 @@ func (d *drawer) total() uint64 {
 	return d.count
 }
 
-// charge keeps evidence, and tells the operator.
+// charge keeps evidence, once, and tells the operator.
 func (f *Follower) charge(e Evidence) {
-	f.cfg.Logger.Error("somebody said what cannot be true", "block", e.Block, "err", e.Err)
-	f.evidence.add(e)
+	if f.evidence.add(e) {
+		f.cfg.Logger.Error("somebody said what cannot be true", "block", e.Block, "err", e.Err)
+	}
 }
 
 // Evidence returns the newest Evidence, oldest first, of which Stats.Evidence has the

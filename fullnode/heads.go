@@ -43,8 +43,12 @@ type Stats struct {
 	// Verified are the blocks that Config.Reexecute confirmed; Unverified those for which
 	// the state before them was gone by then.
 	Verified, Unverified uint64
-	// WordsRefused are publications and attestations that were not taken; Evidence is how
-	// many things were said that cannot be true, see Follower.Evidence.
+	// Unproven is how many blocks after Heads.Proven this node has, and UnprovenSince since
+	// when the next of them waits for provers; zero if none does, and without Config.Provers.
+	Unproven      uint64
+	UnprovenSince time.Time
+	// WordsRefused is how often a publication or an attestation was not taken; Evidence is
+	// how many things were said that cannot be true, see Follower.Evidence.
 	WordsRefused, Evidence uint64
 
 	// LastMessage is when the last message of the feed came, whether it was taken or
@@ -83,6 +87,10 @@ func (f *Follower) RefusedBody() error {
 	return nil
 }
 
+// Confirms reports whether the node finds out by itself what is proven, by Config.Provers:
+// else Heads.Proven stays zero.
+func (f *Follower) Confirms() bool { return f.confirm.quorum != nil }
+
 // Heads returns the heads.
 func (f *Follower) Heads() Heads {
 	f.mu.Lock()
@@ -100,9 +108,11 @@ func (f *Follower) Header() *chain.Header {
 
 // Stats returns the counters.
 func (f *Follower) Stats() Stats {
+	unproven, since := f.confirm.lag()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.stats
+	s.Unproven, s.UnprovenSince = unproven, since
 	s.Evidence = f.evidence.total()
 	if f.backlog != nil {
 		s.Backlog, s.BacklogBytes = f.backlog.waiting()
