@@ -71,7 +71,10 @@ type Config struct {
 	FeedPatience time.Duration
 	// Index, if set, gives publications that the topic does not keep any more: those of
 	// blocks from number on, ascending, at most most of them, and none if there is none
-	// (yet). What is given is not believed: see FromDA.
+	// (yet). It is believed as Subscriber is, and its caller vouches for it: which of all
+	// blocks that could follow the node's own is the chain's, only a publication says, and
+	// nothing in the layer contradicts one that names another. So give it what was seen to
+	// be signed by the sequencer. One that names another block than the topic is refused.
 	Index func(ctx context.Context, number uint64, most int) ([]chain.Publication, error)
 	// BlockDiff makes a decoder for the diffs of whole blocks. Default: statediff,
 	// stateless.

@@ -41,6 +41,8 @@
 // published, follows the head, and its diff leads to the root in its header. What does not
 // is refused, is Evidence where it is a lie and no accident, and is asked for again, from
 // the next of Config.Mirrors and later. So the layer can withhold and delay, and no more.
+// Which block is the next, the publication says: who gives publications vouches for that
+// (Config.Subscriber, and Config.Index), as for the feed's headers.
 // A node goes this way, too, when the feed is silent while blocks are published.
 //
 // Each header in the feed says what the decoder needs to go on after it (chain.Sealed). So

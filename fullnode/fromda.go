@@ -24,7 +24,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 	inner, stop := context.WithCancel(ctx)
 	parcels := make(chan *parcel, f.cfg.DAFetches)
 	ordered := make(chan struct{})
-	source := &published{cfg: f.cfg, want: f.head.Number + 1}
+	source := &published{cfg: f.cfg, said: f.confirm.said, want: f.head.Number + 1}
 	go func() {
 		defer close(ordered)
 		f.order(inner, source, parcels)

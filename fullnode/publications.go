@@ -16,7 +16,8 @@ const indexBatch = 64
 // index again.
 type published struct {
 	cfg     *Config
-	want    uint64 // the block whose publication is next
+	said    func(number uint64) (chain.BlockID, bool) // by the topic, of blocks that the node does not have
+	want    uint64                                    // the block whose publication is next
 	batch   []chain.Publication
 	indexed bool // the index has been read
 	next    func(context.Context) (uint64, []byte, error)
@@ -52,6 +53,9 @@ func (p *published) fromIndex(ctx context.Context) (*chain.Publication, error) {
 		switch p.batch = p.batch[1:]; {
 		case found.Block.Number < p.want:
 		case found.Block.Number == p.want:
+			if id, ok := p.said(p.want); ok && id != found.Block {
+				return nil, &chain.MismatchError{Block: p.want, Field: "hash in the index of publications", Got: found.Block.Hash.Hex(), Want: id.Hash.Hex()}
+			}
 			return found, nil
 		default:
 			p.batch = nil // it has a gap
