@@ -56,8 +56,8 @@ type Config struct {
 	// doubles up to 32 times as much, and with the 16th attempt in a row that fails, or
 	// after which no block comes, Run ends. Views that readers have stay as they are
 	// meanwhile, and both states are in memory. Without FromSnapshot, or with a Store, a
-	// Committer or a Diff of the caller's, of which it would need new ones, the node does
-	// not begin anew: Run ends with chain.ErrOutOfStep. Default 1 s.
+	// Committer or a Diff of the caller's, of which it would need new ones (see Open), the
+	// node does not begin anew: Run ends with chain.ErrOutOfStep. Default 1 s.
 	RejoinDelay time.Duration
 
 	// FromDA lets a node that is further behind than the feed is kept, or to which the
@@ -108,6 +108,9 @@ type Config struct {
 	Store     chain.StateStore
 	Committer chain.Committer
 	Diff      chain.DiffEncoder
+	// Open, if set, makes Store and Committer instead, whenever the node begins: so it can
+	// begin anew, see RejoinDelay. They are in memory: those before are not closed.
+	Open func() (chain.StateStore, chain.Committer, error)
 
 	// History, if set, makes the node an archive, unless it says of itself that it keeps
 	// headers only (history.Config.HeadersOnly): then, as without one, the node is one of
@@ -144,6 +147,8 @@ func (c Config) withDefaults() (*Config, error) {
 		return nil, errors.New("fullnode: Config.DA is required to begin from a snapshot or to take blocks from it")
 	case c.Reexecute != nil && !c.bodies():
 		return nil, errors.New("fullnode: Config.Reexecute needs a History that keeps bodies")
+	case c.Open != nil && (c.Store != nil || c.Committer != nil):
+		return nil, errors.New("fullnode: Config.Open makes what Store and Committer are")
 	}
 	for _, d := range []struct {
 		value   *time.Duration
@@ -190,6 +195,12 @@ func (c *Config) renews() bool {
 // base is what the state is to be in, as far as the caller did not give it.
 func (c *Config) base() (*base, error) {
 	b := &base{store: c.Store, committer: c.Committer, diff: c.Diff}
+	if c.Open != nil {
+		var err error
+		if b.store, b.committer, err = c.Open(); err != nil {
+			return nil, err
+		}
+	}
 	if b.store == nil {
 		store, err := state.Open(state.Config{})
 		if err != nil {

@@ -31,7 +31,9 @@
 // brings another state up beside the one it has, and only when that has the root of its
 // header do readers get it, all at once. Until then they have the state from before,
 // which is old but whole. Waiting for a snapshot it can go on from, it asks ever more
-// seldom, and at last gives up (Config.RejoinDelay).
+// seldom, and at last gives up (Config.RejoinDelay). An archive's history has a gap there,
+// from the block it had to the snapshot's, and no block of it half: what waits for its
+// bodies may still be had, what comes after the snapshot goes behind the gap.
 //
 // # From the data-availability layer
 //

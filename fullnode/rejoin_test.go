@@ -350,6 +350,38 @@ func TestRejoinEndsWithContext(t *testing.T) {
 	require.Equal(t, 1, r.asked-asked)
 }
 
+func newState(t *testing.T) *state.Store {
+	store, err := state.Open(state.Config{Retain: 3})
+	require.NoError(t, err)
+	return store
+}
+
+// A node whose caller says how a state is made can begin anew in another.
+func TestRejoinOpens(t *testing.T) {
+	spec, r, last := recordSnapshots(t)
+	r.hidden = func(uint64) bool { return true }
+	opened := 0
+	store := newStore(t, spec)
+	k := newKeeping(t, spec, r, store, store, r.snapshots, func(c *fullnode.Config) {
+		c.Open = func() (chain.StateStore, chain.Committer, error) {
+			opened++
+			return newState(t), trie.New(trie.Config{}), nil
+		}
+	})
+	old := k.Store()
+	r.hidden, r.oldest = nil, 1
+	require.NoError(t, k.runTo(k.at(last)))
+	require.Equal(t, 2, opened)
+	require.NotSame(t, old, k.Store())
+	require.EqualValues(t, 1, k.Stats().Rejoins)
+	require.NoError(t, old.Close())
+
+	_, err := fullnode.New(t.Context(), fullnode.Config{
+		Genesis: spec.Genesis, Subscriber: r, Store: newState(t), Open: func() (chain.StateStore, chain.Committer, error) { return nil, nil, nil },
+	})
+	require.ErrorContains(t, err, "Open")
+}
+
 // What the node cannot make anew, or must not, ends Run as ever.
 func TestNoRejoin(t *testing.T) {
 	spec, r, _ := recordSnapshots(t)
@@ -357,6 +389,7 @@ func TestNoRejoin(t *testing.T) {
 	for name, change := range map[string]func(*fullnode.Config){
 		"from genesis": func(c *fullnode.Config) { c.FromSnapshot = false },
 		"own trie":     func(c *fullnode.Config) { c.Committer = trie.New(trie.Config{}) },
+		"own store":    func(c *fullnode.Config) { c.Store = newState(t) },
 	} {
 		r.hidden = func(uint64) bool { return true }
 		store := newStore(t, spec)
