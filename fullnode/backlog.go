@@ -20,7 +20,7 @@ type backlog struct {
 	mu      sync.Mutex
 	blocks  []*owed // ascending; at most two have no header
 	minis   int     // whose bodies have not come
-	bytes   int     // of their changes, about
+	bytes   int     // of their changes, and of blocks that came whole, about
 	changed chan struct{}
 }
 
@@ -36,6 +36,10 @@ type owed struct {
 	had    bool          // history has it already, or a gap there: there is nothing to tell
 	bare   bool          // history keeps headers only
 	whole  bool          // it came whole, not by mini-blocks; txs and receipts are complete
+	bytes  int           // in memory, about, of a block that came with its header
+	// absent: its bodies do not come by mini-blocks. It has none of them, and is to be had
+	// whole, once it has its header.
+	absent bool
 	// changes is the digest of the block's, to verify it by.
 	changes common.Hash
 
@@ -75,7 +79,7 @@ func (l *backlog) add(b *owed, frame *chain.Frame, digest common.Hash, changes *
 	if frame.Index == 0 {
 		l.blocks = append(l.blocks, b)
 	}
-	if b.lost || b.had || b.bare {
+	if b.lost || b.had || b.bare || b.absent {
 		return
 	}
 	b.minis = append(b.minis, m)
@@ -92,6 +96,13 @@ func (l *backlog) seal(b *owed, h *chain.Header) {
 	l.wake()
 }
 
+// sealed reports whether a block has its header.
+func (l *backlog) sealed(b *owed) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return b.header != nil
+}
+
 // drop gives up the blocks without a header: no header vouches for them.
 func (l *backlog) drop() {
 	l.mu.Lock()
@@ -100,6 +111,7 @@ func (l *backlog) drop() {
 		if b.header == nil {
 			for _, b := range l.blocks[i:] {
 				l.release(b)
+				b.lost = true
 			}
 			l.blocks = l.blocks[:i]
 			break
@@ -121,6 +133,10 @@ func (l *backlog) append(b *owed) {
 	if n := len(l.blocks); n > 0 && b.lost && l.blocks[n-1].lost {
 		l.blocks = l.blocks[:n-1] // one gap is as good as many
 	}
+	if !b.lost {
+		b.bytes = blockBytes(b.txs, b.receipts)
+		l.bytes += b.bytes
+	}
 	l.blocks = append(l.blocks, b)
 	l.wake()
 }
@@ -130,6 +146,16 @@ func (l *backlog) lose(b *owed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.release(b)
+	b.lost = true
+	l.wake()
+}
+
+// miss gives up the mini-blocks of a block: it is absent.
+func (l *backlog) miss(b *owed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.release(b)
+	b.absent = true
 	l.wake()
 }
 
@@ -138,7 +164,8 @@ func (l *backlog) release(b *owed) {
 	for i := range b.minis {
 		l.arrived(&b.minis[i])
 	}
-	b.lost = true
+	l.bytes -= b.bytes
+	b.bytes = 0
 	b.minis, b.txs, b.receipts = nil, nil, nil
 }
 
@@ -156,11 +183,14 @@ func (l *backlog) arrived(m *owedMini) {
 func (l *backlog) done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.release(l.blocks[0])
 	l.blocks = l.blocks[1:]
+	l.wake()
 }
 
-// room returns when there is room for more, or ctx has ended. What has its body does
-// not count: it waits for nothing but a header, which the feed has yet to bring.
+// room returns when there is room for more, or ctx has ended. A mini-block that has its
+// body does not count: it waits for nothing but a header, which the feed has yet to bring.
+// A block that came whole counts until history has it: the layer brings them faster.
 func (l *backlog) room(ctx context.Context) {
 	for {
 		l.mu.Lock()
@@ -200,6 +230,21 @@ func changesBytes(c *chain.Changes) int {
 	}
 	for i := range c.Codes {
 		n += len(c.Codes[i].Bytes)
+	}
+	return n
+}
+
+// blockBytes is about what a block takes in memory that waits for history.
+func blockBytes(txs []*chain.Tx, receipts []*chain.Receipt) int {
+	const overhead, tx, receipt, entry = 1024, 256, 256, 128
+	n := overhead + len(txs)*tx + len(receipts)*receipt
+	for _, t := range txs {
+		n += len(t.Raw())
+	}
+	for _, r := range receipts {
+		for i := range r.Logs {
+			n += entry + len(r.Logs[i].Data)
+		}
 	}
 	return n
 }
@@ -256,7 +301,7 @@ func (l *backlog) task() (task, bool) {
 			return task{block: b, mini: b.minis[b.told]}, true
 		case i == 0 && b.header != nil:
 			return task{block: b, header: b.header}, true
-		case !b.closed:
+		case !b.closed || b.absent: // the blocks after it are told after it
 			return task{}, false
 		}
 	}

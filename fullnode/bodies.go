@@ -11,7 +11,6 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/internal/rlp"
 	"github.com/vivace-chain/vivace/trie"
 )
 
@@ -51,25 +50,9 @@ type keeper struct {
 	newest MiniID    // of all bodies that came
 	moved  time.Time // when that last changed, or somebody began to wait
 	gap    error     // why history does not have the block before
-}
 
-// A delivery is a body as it came.
-type delivery struct {
-	chain.MiniBody
-	bytes, receipts uint64 // of the message, and of it the receipts
-}
-
-func (d *delivery) read(msg []byte) error {
-	if err := d.UnmarshalBinary(msg); err != nil {
-		return err
-	}
-	var frame common.Hash
-	r := rlp.NewReader(msg).List()
-	_, _ = r.Uint64(), r.Uint64()
-	r.Fixed(frame[:])
-	r.Raw() // transactions
-	d.bytes, d.receipts = uint64(len(msg)), uint64(len(r.Raw()))
-	return nil
+	wanted *owed         // whose body is waited for
+	waited time.Duration // for it, since it has its header, or for the feed
 }
 
 // keep follows the bodies until ctx ends, or history fails.
@@ -91,12 +74,6 @@ func (k *keeper) keep(ctx context.Context) error {
 			return err
 		}
 	}
-}
-
-func (k *keeper) subscribe(ctx context.Context, from uint64) (err error) {
-	k.after = from
-	k.bodies, err = k.subscriber.Subscribe(ctx, link.TopicBodies, from)
-	return err
 }
 
 func (k *keeper) do(ctx context.Context, t *task) error {
@@ -162,6 +139,9 @@ func (k *keeper) check(ctx context.Context, b *owed, h *chain.Header) (taken boo
 	if b.bare {
 		return true, k.history.OpenBlock(b.env)
 	}
+	if b.absent {
+		return k.fromLayer(ctx, b, h)
+	}
 	txs, receipts, _ := k.body(b)
 	if b.whole {
 		return true, errors.Join(k.history.OpenBlock(b.env), k.history.Acknowledge(h.Number, txs, receipts))
@@ -193,21 +173,32 @@ func (k *keeper) refuse(err error) {
 	k.node.count(func(s *Stats) { s.BodiesRefused, s.LastBodyRefused = s.BodiesRefused+1, time.Now() })
 }
 
-// giveUp leaves blocks to be a gap of history. Those before them that are not sealed
-// are told again: only all of them can be taken back.
+// giveUp leaves blocks to be a gap of history, unless they are to be executed again: then
+// they are had from the layer. Those before them that are not sealed are told again: only
+// all of them can be taken back.
 func (k *keeper) giveUp(why error, blocks ...*owed) {
 	for _, b := range blocks {
-		if k.gap == nil {
-			k.node.cfg.Logger.Warn("history does not get blocks, from here on", "block", b.env.Number, "err", why)
+		if k.node.cfg.Reexecute != nil {
+			k.node.cfg.Logger.Info("a block is to be had from the layer, to be executed again", "block", b.env.Number, "err", why)
+			k.miss(b)
+		} else {
+			k.skipOver(why, b)
 		}
-		k.gap = why
-		k.lose(b)
 	}
-	k.node.count(func(s *Stats) { s.Lost += uint64(len(blocks)) })
 	if slices.ContainsFunc(blocks, func(b *owed) bool { return b.opened }) {
 		k.history.Drop()
 		k.rewind()
 	}
+}
+
+// skipOver leaves a block to be a gap of history.
+func (k *keeper) skipOver(why error, b *owed) {
+	if k.gap == nil {
+		k.node.cfg.Logger.Warn("history does not get blocks, from here on", "block", b.env.Number, "err", why)
+	}
+	k.gap = why
+	k.lose(b)
+	k.node.count(func(s *Stats) { s.Lost++ })
 }
 
 // find reads bodies up to that of the task's mini-block, or up to a later one: then the
@@ -216,6 +207,9 @@ func (k *keeper) giveUp(why error, blocks ...*owed) {
 func (k *keeper) find(ctx context.Context, t *task) error {
 	want := MiniID{t.mini.frame.Number, t.mini.frame.Index}
 	k.moved = time.Now()
+	if k.wanted != t.block {
+		k.wanted, k.waited = t.block, 0
+	}
 	for {
 		body, err := k.read(ctx)
 		if err != nil || body == nil {
@@ -277,8 +271,16 @@ func missing(id MiniID) error {
 
 // wait returns when the feed has come further than newest, where it is to be seen
 // whether the body that is ahead is true. If the feed cannot come so far because too
-// much waits for bodies, the oldest block is given up.
+// much waits for bodies, the oldest block is given up. So it is, and the body too, when
+// the block is to be executed again and this takes long: a body from far ahead must not
+// hide the others until the state before their blocks is gone.
 func (k *keeper) wait(ctx context.Context, want, newest MiniID) error {
+	began := time.Now()
+	defer func() { k.waited += time.Since(began) }()
+	var late <-chan time.Time
+	if k.node.cfg.Reexecute != nil {
+		late = time.After(k.patience - k.waited)
+	}
 	for {
 		t, ok, changed := k.peek()
 		if !ok || t.header != nil || t.mini.hasBody {
@@ -293,69 +295,12 @@ func (k *keeper) wait(ctx context.Context, want, newest MiniID) error {
 		}
 		select {
 		case <-changed:
+		case <-late:
+			k.ahead = nil
+			k.giveUp(missing(want), t.block)
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-	}
-}
-
-// read is the next body. Without an error it is nil when there was none for so long,
-// while the feed waits, that the blocks that want one were given up.
-func (k *keeper) read(ctx context.Context) (*delivery, error) {
-	if body := k.ahead; body != nil {
-		k.ahead = nil
-		return body, nil
-	}
-	for {
-		seq, msg, err := k.message(ctx)
-		if err != nil || msg == nil {
-			return nil, err
-		}
-		body := new(delivery)
-		if err := body.read(msg); err != nil {
-			k.refuse(fmt.Errorf("body message %d: %w", seq, err))
-			continue
-		}
-		if id := (MiniID{body.Number, body.Index}); k.newest.before(id) {
-			k.newest, k.moved = id, time.Now()
-		}
-		return body, nil
-	}
-}
-
-// message is the next message of a body; see read. A stream that brings nothing but
-// damage and repetitions is as good as silent.
-func (k *keeper) message(ctx context.Context) (uint64, []byte, error) {
-	for {
-		left := time.Until(k.moved.Add(k.patience))
-		if left <= 0 {
-			k.moved, left = time.Now(), k.patience
-			if k.full() {
-				k.giveUp(fmt.Errorf("%w: no body for %s", chain.ErrNotFound, k.patience), k.unable()...)
-				return 0, nil, nil
-			}
-		}
-		patient, cancel := context.WithTimeout(ctx, left)
-		seq, msg, err := k.bodies(patient)
-		late := patient.Err() != nil
-		cancel()
-		switch {
-		case err == nil:
-			k.after = seq + 1
-			return seq, msg, nil
-		case ctx.Err() != nil:
-			return 0, nil, ctx.Err()
-		case late: // the subscription may have ended with its context
-			if err := k.subscribe(ctx, k.after); err != nil {
-				return 0, nil, err
-			}
-		case errors.Is(err, chain.ErrOutOfStep) && k.after != link.Oldest:
-			// The keeper was too slow: what it wants shows as missing, or is there.
-			if err := k.subscribe(ctx, link.Oldest); err != nil {
-				return 0, nil, err
-			}
-		default:
-			return 0, nil, err
 		}
 	}
 }

@@ -100,7 +100,11 @@ type Config struct {
 	ProofPatience time.Duration
 	// Reexecute, if set, executes each block once more that is sealed, behind the head, on
 	// the state before it. Changes or receipts that are not those of the sequencer are
-	// Evidence and end Run with a VerifyError. It needs a History that keeps bodies.
+	// Evidence and end Run with a VerifyError. It needs a History that keeps bodies. A block
+	// whose bodies do not come is taken from DA, if that is set, when it is published, for
+	// which History waits DATimeout at most, as long as the state before the block is kept
+	// and BacklogBytes are not full: else it counts in Stats.Unverified. Blocks that History
+	// has already are not executed.
 	Reexecute Reexecute
 
 	// Store must be empty. Committer and Diff must be new. The defaults are those
@@ -123,9 +127,10 @@ type Config struct {
 	// on. It is logged, and counted in Stats.Lost. What ends Run is that the history
 	// itself fails, or the subscription to bodies.
 	History History
-	// BacklogBytes is about how much of changes may wait for bodies that lag. When it
-	// is full, the feed waits with them; and if for BacklogPatience no body comes at
-	// all, the blocks that wait are given up. Default 256 MiB and 5 s.
+	// BacklogBytes is about how much may wait for History: changes for bodies that lag, and
+	// whole blocks from the layer. When it is full, the feed waits with them, or the layer;
+	// and if for BacklogPatience no body comes at all, the blocks that wait for one are given
+	// up. Default 256 MiB and 5 s.
 	BacklogBytes    int
 	BacklogPatience time.Duration
 	// Logger gets what an operator should know. Default: slog.Default.

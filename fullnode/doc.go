@@ -82,7 +82,10 @@
 // With Config.Reexecute an archive believes nobody: it executes each block once more,
 // behind the head, on the state before it, and compares. A difference ends Run with a
 // VerifyError. Blocks from the layer it executes before they become state, and has their
-// receipts thereby, which are not in the layer.
+// receipts thereby, which are not in the layer. A block whose bodies are withheld, or lie,
+// or trickle in, it takes from the layer as well. What a sequencer gets into neither in
+// time, while the state before it is kept, is counted (Stats.Unverified). (Rejected: to stop
+// there. Who verifies would be the first whom a lost message stops.)
 //
 // What cannot be true, whoever said it, is kept as Evidence.
 //
@@ -101,7 +104,9 @@
 // header. A body that is refused is counted and remembered (Follower.RefusedBody), a
 // block that is given up is logged and counted (Stats.Lost); Run goes on. If bodies
 // lag, the feed waits for them when Config.BacklogBytes are full: a gap is for ever, a
-// delay is not; but it waits for no stream that is silent, or brings nothing new. An
+// delay is not; but it waits for no stream that is silent, or brings nothing new. Blocks
+// that come whole from the layer wait in the same bounds until the history has taken those
+// before. That the feed waits is not silence of the feed. An
 // error of the history's own ends Run, because nothing good comes of a full disk or of
 // another chain's store.
 //

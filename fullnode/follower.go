@@ -42,6 +42,8 @@ type Follower struct {
 	bad    atomic.Pointer[error]
 
 	badBody atomic.Pointer[error]
+
+	listening atomic.Pointer[time.Time] // since when the feed's next message is waited for; nil: it is not
 }
 
 // A block of which mini-blocks have come but no header.
@@ -112,7 +114,10 @@ func (f *Follower) follow(ctx context.Context) error {
 		if f.backlog != nil {
 			f.backlog.room(ctx)
 		}
+		now := time.Now()
+		f.listening.Store(&now)
 		seq, msg, err := next(ctx)
+		f.listening.Store(nil)
 		if ctx.Err() != nil {
 			return silence(ctx)
 		}

@@ -50,7 +50,8 @@ func newKeeping(t *testing.T, spec *genesis.Spec, sub fullnode.Subscriber, store
 	return &keeping{t, spec, store, f}
 }
 
-// runTo runs the node until done, or for long, and returns what Run did.
+// runTo runs the node until done, or for too long, which is an error, and returns what Run
+// did.
 func (k *keeping) runTo(done func() bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -59,7 +60,7 @@ func (k *keeping) runTo(done func() bool) error {
 	for {
 		select {
 		case err := <-ended:
-			return err
+			return errors.Join(err, ctx.Err())
 		case <-time.After(time.Millisecond):
 			if done() {
 				cancel()

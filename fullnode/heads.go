@@ -40,8 +40,9 @@ type Stats struct {
 	// BlocksFromDA are those that came whole, and are counted in Blocks too; DARefused is how often
 	// an object was not there or not what it should be.
 	BlocksFromDA, DARefused uint64
-	// Verified are the blocks that Config.Reexecute confirmed; Unverified those for which
-	// the state before them was gone by then.
+	// Verified are the blocks that Config.Reexecute confirmed; Unverified those that are
+	// sealed here and that it did not see: their bodies could not be had in time, from
+	// nobody, the state before them was gone, or a snapshot skipped them.
 	Verified, Unverified uint64
 	// Unproven is how many blocks after Heads.Proven this node has, and UnprovenSince since
 	// when the next of them waits for provers; zero if none does, and without Config.Provers.
@@ -64,8 +65,9 @@ type Stats struct {
 	BodiesRefused, Lost uint64
 	// LastBodyRefused is when a body was last refused; zero if none was. See RefusedBody.
 	LastBodyRefused time.Time
-	// Mini-blocks that wait for their bodies now, and about the bytes of their changes,
-	// of which BacklogMax (Config.BacklogBytes) is full.
+	// Mini-blocks that wait for their bodies now, and about the bytes of their changes and
+	// of blocks from the layer that History has yet to take: BacklogMax (Config.BacklogBytes)
+	// of them are full, and the feed, or the layer, waits.
 	Backlog, BacklogBytes, BacklogMax int
 }
 

@@ -145,6 +145,11 @@ func (f *Follower) beginAnew(ctx context.Context) error {
 		f.backlog.skip(p.head)
 	}
 	f.cfg.Logger.Info("began anew at a snapshot", "block", p.head.ID(), "skipped", skipped)
-	f.count(func(s *Stats) { s.Rejoins, s.Skipped = s.Rejoins+1, s.Skipped+skipped })
+	f.count(func(s *Stats) {
+		s.Rejoins, s.Skipped = s.Rejoins+1, s.Skipped+skipped
+		if f.cfg.Reexecute != nil {
+			s.Unverified += skipped
+		}
+	})
 	return nil
 }

@@ -27,13 +27,8 @@ func (f *Follower) unlessSilent(ctx context.Context) (context.Context, func()) {
 		if !f.cfg.FromDA {
 			return
 		}
-		began := time.Now()
 		for ctx.Err() == nil {
-			last := f.Stats().LastMessage
-			if last.Before(began) {
-				last = began
-			}
-			left := f.cfg.FeedPatience - time.Since(last)
+			left := f.cfg.FeedPatience - f.silent()
 			if left <= 0 && f.confirm.after(f.Header().Number) {
 				cancel(errSilent)
 			}
@@ -44,6 +39,15 @@ func (f *Follower) unlessSilent(ctx context.Context) (context.Context, func()) {
 		cancel(nil)
 		<-done
 	}
+}
+
+// silent is for how long the node has listened to the feed in vain: not while it does
+// something else, such as waiting until History has taken what came.
+func (f *Follower) silent() time.Duration {
+	if since := f.listening.Load(); since != nil {
+		return time.Since(*since)
+	}
+	return 0
 }
 
 // silence is why following ended with ctx: nil if its owner wanted that.

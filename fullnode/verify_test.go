@@ -2,13 +2,17 @@ package fullnode_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
 	"github.com/vivace-chain/vivace/state"
@@ -118,6 +122,170 @@ func TestVerifyFromDA(t *testing.T) {
 	require.True(t, store.Complete())
 	require.Zero(t, k.Stats().Lost)
 	require.GreaterOrEqual(t, k.Stats().Verified, uint64(8))
+}
+
+// A sequencer that leaves out bodies, all or some, or sends wrong ones, is verified all the
+// same: the blocks are in the layer. History has no gap.
+func TestVerifyWithoutBodies(t *testing.T) {
+	r := recordBlocks(t, 8)
+	spoil := &spoiled{Bus: r.bus, spoil: func(b *chain.MiniBody) { b.Receipts[0].Status ^= 1 }}
+	trickle := &trickling{Bus: r.bus, every: 100 * time.Millisecond}
+	for name, sub := range map[string]fullnode.Subscriber{
+		"all":     &missing{r.bus, func(*chain.MiniBody) bool { return true }},
+		"block":   &missing{r.bus, func(b *chain.MiniBody) bool { return b.Number == 3 }},
+		"halves":  &missing{r.bus, func(b *chain.MiniBody) bool { return b.Index > 0 }},
+		"lie":     spoil,
+		"ahead":   &spoiled{Bus: r.bus, spoil: func(b *chain.MiniBody) { b.Number += 1000 }},
+		"trickle": trickle,
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newStore(t, r.spec)
+			change := func(c *fullnode.Config) { c.DA, c.BacklogPatience = r.layer, 20*time.Millisecond }
+			if name == "trickle" {
+				change = func(c *fullnode.Config) { c.DA, c.BacklogPatience = r.layer, 150*time.Millisecond }
+			}
+			k := newKeeping(t, r.spec, sub, store, store, reexecute(t, r.spec, nil), change)
+			require.NoError(t, k.runTo(k.at(8)))
+			k.requireWhole(store.Head().Number)
+			require.True(t, store.Complete())
+			require.Zero(t, k.Stats().Lost)
+			require.Zero(t, k.Stats().Unverified)
+			require.GreaterOrEqual(t, k.Stats().Verified, uint64(8))
+			require.Equal(t, name == "lie", k.RefusedBody() != nil)
+			require.Less(t, trickle.brought.Load(), int64(8), "it does not wait for all bodies")
+
+			lie := reexecute(t, r.spec, func(b *chain.Block, r *chain.Result) {
+				if b.Header.Number == 3 {
+					r.GasUsed++
+				}
+			})
+			store = newStore(t, r.spec)
+			k = newKeeping(t, r.spec, sub, store, store, lie, change)
+			var wrong *fullnode.VerifyError
+			require.ErrorAs(t, k.runTo(func() bool { return false }), &wrong)
+			require.EqualValues(t, 3, wrong.Block.Number)
+		})
+	}
+}
+
+// trickling brings each body late, so that there is never silence.
+type trickling struct {
+	*link.Bus
+	every   time.Duration
+	brought atomic.Int64
+}
+
+func (s *trickling) Subscribe(ctx context.Context, topic string, from uint64) (func(context.Context) (uint64, []byte, error), error) {
+	next, err := s.Bus.Subscribe(ctx, topic, from)
+	if err != nil || topic != link.TopicBodies {
+		return next, err
+	}
+	return func(ctx context.Context) (uint64, []byte, error) {
+		select {
+		case <-time.After(s.every):
+		case <-ctx.Done():
+			return 0, nil, ctx.Err()
+		}
+		s.brought.Add(1)
+		return next(ctx)
+	}, nil
+}
+
+// Where neither bodies nor layer have a block, that is counted, and the state goes on.
+func TestUnverifiedWithoutLayer(t *testing.T) {
+	r := recordBlocks(t, 8)
+	lying := &liar{DAClient: r.layer, lie: func([]byte) ([]byte, error) { return nil, chain.ErrNotFound }}
+	for _, p := range r.publications {
+		lying.about = append(lying.about, p.Body)
+	}
+	for name, change := range map[string]func(*fullnode.Config){
+		"no layer":      func(*fullnode.Config) {},
+		"not published": func(c *fullnode.Config) { c.DA, c.DATimeout = r.layer, 10*time.Millisecond },
+		"not there":     func(c *fullnode.Config) { c.DA, c.DAAttempts, c.DATimeout = lying, 2, 10*time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOutlet(r)
+			o.until = uint64(len(r.feed))
+			if name == "not published" {
+				o.known = 0
+			}
+			store := newStore(t, r.spec)
+			k := newKeeping(t, r.spec, o, store, store, reexecute(t, r.spec, nil), change, func(c *fullnode.Config) { c.BacklogPatience = 20 * time.Millisecond })
+			require.NoError(t, k.runTo(func() bool { return k.Stats().Unverified == r.last() }))
+			require.Equal(t, r.last(), k.Heads().RootChecked.Number)
+			require.Equal(t, r.last(), k.Stats().Lost)
+			require.Zero(t, k.Stats().Verified)
+			require.Zero(t, store.Head().Number)
+		})
+	}
+}
+
+// Blocks from the layer come faster than a slow history takes them, and wait there.
+func TestLayerWaitsForHistory(t *testing.T) {
+	r := recordBlocks(t, 12)
+	o := newOutlet(r)
+	store := newStore(t, r.spec)
+	stuck := &waiting{Store: store, answers: make(chan struct{})}
+	k := o.node(t, reexecute(t, r.spec, nil), func(c *fullnode.Config) {
+		c.History, c.BacklogBytes, c.FeedPatience = stuck, 3000, time.Millisecond
+	})
+	k.store = store
+	most, released := 0, false
+	began := time.Now()
+	require.NoError(t, k.runTo(func() bool {
+		if most = max(most, k.Stats().BacklogBytes); !released && time.Since(began) > 500*time.Millisecond {
+			require.Less(t, k.Stats().BlocksFromDA, uint64(8))
+			require.Greater(t, k.Stats().BacklogBytes, k.Stats().BacklogMax)
+			close(stuck.answers)
+			released = true
+		}
+		return k.at(r.published())() && k.Stats().BacklogBytes == 0
+	}))
+	k.requireWhole(r.published())
+	require.Less(t, most, 100<<10)
+}
+
+// waiting is a history whose disk does not answer for a while.
+type waiting struct {
+	*history.Store
+	answers chan struct{}
+}
+
+func (w *waiting) Persist(ctx context.Context, number uint64) error {
+	select {
+	case <-w.answers:
+		return w.Store.Persist(ctx, number)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// While the feed waits for history nobody is silent: no block is taken from the layer.
+func TestWaitingIsNoSilence(t *testing.T) {
+	r := recordBlocks(t, 8)
+	store := newStore(t, r.spec)
+	stuck := &waiting{Store: store, answers: make(chan struct{})}
+	k := newKeeping(t, r.spec, r.bus, store, stuck, func(c *fullnode.Config) {
+		c.DA, c.FromDA, c.FeedPatience, c.RejoinDelay = r.layer, true, 20*time.Millisecond, time.Millisecond
+		c.BacklogBytes, c.BacklogPatience = 3000, time.Hour
+	})
+	began := time.Now()
+	require.NoError(t, k.runTo(func() bool {
+		if time.Since(began) < 300*time.Millisecond {
+			require.Zero(t, k.Stats().BlocksFromDA)
+			require.NoError(t, k.Refused())
+			return false
+		}
+		select {
+		case <-stuck.answers:
+		default:
+			require.Greater(t, k.Stats().BacklogBytes, k.Stats().BacklogMax, "it did wait")
+			close(stuck.answers)
+		}
+		return k.at(8)()
+	}))
+	require.Zero(t, k.Stats().BlocksFromDA)
+	k.requireWhole(store.Head().Number)
 }
 
 func TestVerifyNeedsBodies(t *testing.T) {
