@@ -80,15 +80,22 @@ func (f *Fullnode) named(answer json.RawMessage) chain.BlockID {
 // Heads implements backend.Backend. What the node itself has heard, of whoever published
 // and proved, goes before what the sequencer tells, which it asks only for a head of which
 // it has heard nothing; what that told before remains. Of either it shows as much as it
-// has itself: the ancestors of a proven block are proven.
+// has itself: the ancestors of a proven block are proven. What is proven, the sequencer
+// does not tell a node that knows whom to believe in that (fullnode.Config.Provers).
 func (f *Fullnode) Heads() backend.Heads {
-	published, proven := f.heard()
-	var err error
-	if none := (chain.BlockID{}); published == none || proven == none {
+	var (
+		published, proven = f.heard()
+		own               = f.follower != nil && f.follower.Confirms()
+		err               error
+	)
+	if none := (chain.BlockID{}); published == none || proven == none && !own {
 		_, _, _, err = f.heads()
 	}
 	told, toldProven := f.told.last()
-	published, proven = higher(published, told), higher(proven, toldProven)
+	published = higher(published, told)
+	if !own {
+		proven = higher(proven, toldProven)
+	}
 	published = higher(published, proven) // it was there for provers to see
 	sealed := f.store.Head()
 	return backend.Heads{Sealed: sealed, Published: lower(published, sealed), Proven: lower(proven, sealed), Unknown: err}

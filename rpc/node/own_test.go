@@ -84,19 +84,42 @@ func (c *chained) attest(t *testing.T, spec *chain.Genesis, number uint64) {
 	}
 }
 
-// safe and finalized are what the node heard itself, and no sequencer is asked.
+// teller is a sequencer to whom block 1 is the newest, published, and proven.
+func (c *chained) teller(t *testing.T) *rpc.Client {
+	first, err := c.store.Header(1)
+	require.NoError(t, err)
+	server := rpc.NewServer()
+	t.Cleanup(server.Stop)
+	require.NoError(t, server.RegisterName("eth", &teller{first.ID()}))
+	client := rpc.DialInProc(server)
+	t.Cleanup(client.Close)
+	return client
+}
+
+type teller struct{ head chain.BlockID }
+
+// GetHeaderByNumber is what the sequencer tells of any head.
+func (l *teller) GetHeaderByNumber(string) map[string]any {
+	return map[string]any{"number": hexutil.Uint64(l.head.Number), "hash": l.head.Hash}
+}
+
+// safe and finalized are what the node heard itself, and no sequencer is asked; of what is
+// proven it would not be believed.
 func TestHeadsAreOwn(t *testing.T) {
 	for _, headersOnly := range []bool{false, true} {
 		c := newChained(t, headersOnly)
 		spec := rpctest.DevSpec(t, nil)
 		full := node.OfFullnode(c.f, c.store, spec.Config, node.FullnodeOptions{Logger: slog.New(slog.DiscardHandler)})
 		require.Eventually(t, func() bool { return full.Heads().Published.Number >= 3 }, 10*time.Second, time.Millisecond)
-		heads := full.Heads()
-		require.Error(t, heads.Unknown, "of the provers it has heard nothing, and nobody tells")
-		require.Equal(t, chain.BlockID{}, heads.Proven)
+		told := node.OfFullnode(c.f, c.store, spec.Config, node.FullnodeOptions{Sequencer: c.teller(t), Logger: slog.New(slog.DiscardHandler)})
+		for _, n := range []*node.Fullnode{full, told} {
+			heads := n.Heads()
+			require.NoError(t, heads.Unknown, "it knows: nothing is proven")
+			require.Equal(t, chain.BlockID{}, heads.Proven)
+		}
 		c.attest(t, spec.Genesis, 2)
 		require.Eventually(t, func() bool { return full.Heads().Proven.Number == 2 }, 10*time.Second, time.Millisecond)
-		heads = full.Heads()
+		heads := full.Heads()
 		require.NoError(t, heads.Unknown)
 		header, err := c.store.Header(2)
 		require.NoError(t, err)
