@@ -54,10 +54,16 @@ const (
 	patienceFirst  = time.Minute // until it has seen how long a block is
 )
 
+// proofPatience is how long the next block may wait for provers, who need seconds, until
+// what a full node says of finalized blocks is too old.
+const proofPatience = 5 * time.Minute
+
 // FullnodeReady says why a full node, whose Config.History is store, should not get
 // traffic: it refused what the sequencer sent, has heard nothing yet, or nothing for
-// three of the chain's blocks, ten seconds at least. A body that was refused is a block that
-// its history does not have, and remains a reason.
+// three of the chain's blocks, ten seconds at least, although it could listen; or the next
+// block has waited for provers for five minutes. A body that was refused, which may be a block
+// that its history does not have, and a block that was to be executed again and was not, remain
+// reasons.
 func FullnodeReady(f *fullnode.Follower, store *history.Store) func() []rpc.Reason {
 	return func() []rpc.Reason {
 		_, env := f.Latest()
@@ -65,24 +71,36 @@ func FullnodeReady(f *fullnode.Follower, store *history.Store) func() []rpc.Reas
 		if block, known := interval(env, f.Header(), store.Header); known {
 			patience = max(patienceLeast, patienceBlocks*block)
 		}
-		return fullnodeReasons(time.Now(), f.Stats().LastMessage, patience, f.Refused(), f.RefusedBody())
+		stats := f.Stats()
+		return fullnodeReasons(time.Now(), &stats, patience, f.Refused(), f.RefusedBody())
 	}
 }
 
-// fullnodeReasons are those of a node that last heard something at a time.
-func fullnodeReasons(now, heard time.Time, patience time.Duration, refused, refusedBody error) (out []rpc.Reason) {
+// fullnodeReasons are those of a node that has counted st.
+func fullnodeReasons(now time.Time, st *fullnode.Stats, patience time.Duration, refused, refusedBody error) (out []rpc.Reason) {
+	because := func(check, format string, args ...any) {
+		out = append(out, rpc.Reason{Check: check, Detail: fmt.Sprintf(format, args...)})
+	}
 	if refused != nil {
-		out = append(out, rpc.Reason{Check: "feed", Detail: refused.Error()})
+		because("feed", "%s", refused)
 	}
 	if refusedBody != nil {
-		out = append(out, rpc.Reason{Check: "bodies", Detail: refusedBody.Error()})
+		because("bodies", "%s", refusedBody)
 	}
-	if heard.IsZero() {
-		return append(out, rpc.Reason{Check: "feed", Detail: "nothing has come from the sequencer yet"})
+	if st.Unverified > 0 {
+		because("verify", "%d blocks were not executed again", st.Unverified)
 	}
-	if quiet := now.Sub(heard); quiet > patience {
-		out = append(out, rpc.Reason{Check: "feed", Detail: fmt.Sprintf(
-			"nothing came from the sequencer for %s; the chain's blocks let it expect something within %s", quiet.Round(time.Second), patience)})
+	if waits := now.Sub(st.UnprovenSince); st.Unproven > 0 && waits > proofPatience {
+		because("provers", "%d blocks are not proven; the first of them waits for %s", st.Unproven, waits.Round(time.Second))
+	}
+	switch quiet := now.Sub(st.LastMessage); {
+	case st.LastMessage.IsZero():
+		because("feed", "nothing has come from the sequencer yet")
+	case quiet <= patience:
+	case st.BacklogBytes > st.BacklogMax:
+		because("history", "the feed waits for %s, until history has taken some of %d bytes; %d are too many", quiet.Round(time.Second), st.BacklogBytes, st.BacklogMax)
+	default:
+		because("feed", "nothing came from the sequencer for %s; the chain's blocks let it expect something within %s", quiet.Round(time.Second), patience)
 	}
 	return out
 }

@@ -44,7 +44,31 @@ func TestFullnodeReasons(t *testing.T) {
 		"both":          {feed: errors.New("another root"), want: append([]rpc.Reason{{Check: "feed", Detail: "another root"}}, never...)},
 		"clock is back": {heard: start.Add(time.Hour)},
 	} {
-		require.Equal(t, test.want, fullnodeReasons(start, test.heard, patience, test.feed, test.body), name)
+		require.Equal(t, test.want, fullnodeReasons(start, &fullnode.Stats{LastMessage: test.heard, BacklogMax: 5}, patience, test.feed, test.body), name)
+	}
+}
+
+// What a node counts can be a reason, too.
+func TestFullnodeReasonsOfStats(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	for name, test := range map[string]struct {
+		stats fullnode.Stats
+		want  []rpc.Reason
+	}{
+		"nothing":      {},
+		"provers lag":  {stats: fullnode.Stats{Unproven: 300, UnprovenSince: now.Add(-5 * time.Minute)}},
+		"provers stop": {fullnode.Stats{Unproven: 301, UnprovenSince: now.Add(-301 * time.Second)}, []rpc.Reason{{Check: "provers", Detail: "301 blocks are not proven; the first of them waits for 5m1s"}}},
+		"unverified":   {fullnode.Stats{Verified: 7, Unverified: 2}, []rpc.Reason{{Check: "verify", Detail: "2 blocks were not executed again"}}},
+		"backlog":      {stats: fullnode.Stats{BacklogBytes: 11, BacklogMax: 10}},
+		"feed waits": {
+			fullnode.Stats{BacklogBytes: 11, BacklogMax: 10, LastMessage: now.Add(-time.Hour)},
+			[]rpc.Reason{{Check: "history", Detail: "the feed waits for 1h0m0s, until history has taken some of 11 bytes; 10 are too many"}},
+		},
+	} {
+		if test.stats.LastMessage.IsZero() {
+			test.stats.LastMessage = now
+		}
+		require.Equal(t, test.want, fullnodeReasons(now, &test.stats, time.Minute, nil, nil), name)
 	}
 }
 
