@@ -89,19 +89,13 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	if err := cli.DataDir(o.dir); err != nil {
 		return err
 	}
-	invitation, err := p2p.Ask(ctx, o.sequencer, spec.Genesis, c.Log)
-	if ctx.Err() != nil {
-		return nil // asked to end before there was anything to follow
-	}
-	if err != nil {
-		return fmt.Errorf("-sequencer: %w", err)
+	invitation, layer, err := accept(ctx, o.sequencer, o.layer, spec.Genesis, c.Log)
+	if invitation == nil {
+		return err
 	}
 	signer, err := invitation.Signer(o.sequencer, common.HexToAddress(o.signer))
 	if err != nil {
 		return fmt.Errorf("%w: -signer: %w", cli.ErrUsage, err)
-	}
-	if o.layer == "" {
-		o.layer = invitation.Layer
 	}
 	believed, err := proverAddresses(o.provers, false)
 	if err != nil {
@@ -109,10 +103,6 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	if len(believed) == 0 && p2p.OnThisMachine(o.sequencer) {
 		believed, o.threshold = invitation.Provers, invitation.Threshold
-	}
-	layer, err := p2p.Layer(o.layer)
-	if err != nil {
-		return err
 	}
 	peers, err := o.p2p.Open(gossip.Config{
 		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
@@ -137,22 +127,12 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 		return err
 	}
 	defer store.Close()
-	states, roots, err := o.kept.Open()
-	if err != nil {
-		return err
-	}
 	engine, err := execution.New(execution.Config{Chain: spec.Config})
 	if err != nil {
 		return err
 	}
-	cfg := fullnode.Config{
-		Store: states, Committer: roots,
-		Genesis: spec.Genesis, Subscriber: peers, DA: layer, FromSnapshot: o.snapshot, FromDA: true, History: store, Logger: c.Log,
-		Provers: believed, ProverThreshold: o.threshold, Recoverer: p2p.Recover,
-	}
-	if o.verify {
-		cfg.Reexecute = prover.Reexecute(engine)
-	}
+	cfg := o.config(spec.Genesis, engine)
+	cfg.Subscriber, cfg.DA, cfg.History, cfg.Provers, cfg.Logger = peers, layer, store, believed, c.Log
 	f, err := fullnode.New(ctx, cfg)
 	if err != nil {
 		return err
@@ -176,6 +156,22 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 		defer printHeads(f, o.every)()
 	}
 	return serve.Together(ctx, f.Run, service.Run)
+}
+
+// config is how the node works, whatever it follows. One that is further behind than the
+// network keeps the feed begins anew at a snapshot. An archive's history has a gap then, in
+// which it answers that blocks are not kept: from the layer it would not have their receipts
+// either, and be behind for longer. With -verify it makes them from there, and a node of
+// state needs none, so these take the blocks first, and a snapshot if there are none.
+func (o *fullnodeOptions) config(genesis *chain.Genesis, engine chain.Executor) fullnode.Config {
+	cfg := fullnode.Config{
+		Genesis: genesis, FromSnapshot: o.snapshot, FromDA: true, ProverThreshold: o.threshold, Recoverer: p2p.Recover,
+		Open: func() (chain.StateStore, chain.Committer, error) { return o.kept.Open() },
+	}
+	if o.verify {
+		cfg.Reexecute = prover.Reexecute(engine)
+	}
+	return cfg
 }
 
 // check finds flags that make no sense.

@@ -77,18 +77,8 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	defer listener.Close()
-	invitation, err := p2p.Ask(ctx, o.sequencer, spec.Genesis, c.Log)
-	if ctx.Err() != nil {
-		return nil // asked to end before there was any work
-	}
-	if err != nil {
-		return fmt.Errorf("-sequencer: %w", err)
-	}
-	if o.layer == "" {
-		o.layer = invitation.Layer
-	}
-	layer, err := p2p.Layer(o.layer)
-	if err != nil {
+	invitation, layer, err := accept(ctx, o.sequencer, o.layer, spec.Genesis, c.Log)
+	if invitation == nil {
 		return err
 	}
 	p, err := prover.New(prover.Config{

@@ -1,0 +1,31 @@
+package role
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/examples/internal/p2p"
+)
+
+// accept asks the sequencer at door for its invitation, for as long as it takes, and opens
+// the layer of the flag -da.layer, or by default the one that the sequencer names. Without
+// an invitation there is an error, or ctx has ended.
+func accept(ctx context.Context, door, layer string, genesis *chain.Genesis, log *slog.Logger) (*p2p.Invitation, chain.DAClient, error) {
+	invitation, err := p2p.Ask(ctx, door, genesis, log)
+	if ctx.Err() != nil {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("-sequencer: %w", err)
+	}
+	if layer == "" {
+		layer = invitation.Layer
+	}
+	client, err := p2p.Layer(layer)
+	if err != nil {
+		return nil, nil, err
+	}
+	return invitation, client, nil
+}
