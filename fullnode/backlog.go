@@ -257,12 +257,16 @@ type task struct {
 	header *chain.Header
 }
 
-// next waits for a task, until ctx ends.
+// next waits for a task, until ctx ends. It is of no block when the feed waits for bodies
+// and cannot bring the header that an absent block waits for.
 func (l *backlog) next(ctx context.Context) (task, error) {
 	for {
 		t, ok, changed := l.peek()
 		if err := ctx.Err(); ok || err != nil {
 			return t, err
+		}
+		if l.full() && len(l.unable()) > 0 {
+			return task{}, nil
 		}
 		select {
 		case <-changed:

@@ -70,6 +70,10 @@ func (k *keeper) keep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if t.block == nil {
+			k.giveUp(errBacklogFull, k.unable()...)
+			continue
+		}
 		if err := k.do(ctx, &t); err != nil {
 			return err
 		}

@@ -201,12 +201,17 @@ func TestUnverifiedWithoutLayer(t *testing.T) {
 	for name, change := range map[string]func(*fullnode.Config){
 		"no layer":      func(*fullnode.Config) {},
 		"not published": func(c *fullnode.Config) { c.DA, c.DATimeout = r.layer, 10*time.Millisecond },
-		"not there":     func(c *fullnode.Config) { c.DA, c.DAAttempts, c.DATimeout = lying, 2, 10*time.Millisecond },
+		"state gone": func(c *fullnode.Config) {
+			states, err := state.Open(state.Config{Retain: -1})
+			require.NoError(t, err)
+			c.DA, c.DATimeout, c.Store = r.layer, time.Hour, states
+		},
+		"not there": func(c *fullnode.Config) { c.DA, c.DAAttempts, c.DATimeout = lying, 2, 10*time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOutlet(r)
 			o.until = uint64(len(r.feed))
-			if name == "not published" {
+			if name != "not there" {
 				o.known = 0
 			}
 			store := newStore(t, r.spec)
@@ -218,6 +223,19 @@ func TestUnverifiedWithoutLayer(t *testing.T) {
 			require.Zero(t, store.Head().Number)
 		})
 	}
+}
+
+// While the layer is waited for, the feed need not wait: it goes on when the backlog is full.
+func TestUnverifiedForTheFeed(t *testing.T) {
+	r := recordBlocks(t, 12)
+	o := newOutlet(r)
+	o.until, o.known = uint64(len(r.feed)), 0
+	store := newStore(t, r.spec)
+	k := newKeeping(t, r.spec, o, store, store, reexecute(t, r.spec, nil), func(c *fullnode.Config) {
+		c.DA, c.DATimeout, c.BacklogBytes, c.BacklogPatience = r.layer, time.Hour, 10<<10, 20*time.Millisecond
+	})
+	require.NoError(t, k.runTo(k.stands(r, r.last())))
+	require.Positive(t, k.Stats().Unverified)
 }
 
 // Blocks from the layer come faster than a slow history takes them, and wait there.
