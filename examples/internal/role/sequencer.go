@@ -24,6 +24,7 @@ import (
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/prover/attest"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/rpc/work"
 	"github.com/vivace-chain/vivace/sequencer"
