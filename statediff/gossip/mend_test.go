@@ -96,8 +96,7 @@ func TestAnew(t *testing.T) {
 func TestAskedWhenMet(t *testing.T) {
 	x := newWorld(t)
 	seq := x.sequencer()
-	a := &chain.Attestation{ChainID: sampleChain, Term: 1, Block: chain.BlockID{Number: 7}}
-	require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, encode(t, a)))
+	require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, attestation(t, 1, 7, 0)))
 	o := &chain.SnapshotOffer{Block: chain.BlockID{Number: 6}}
 	require.NoError(t, seq.Backfill(t.Context(), link.TopicSnapshots, encode(t, o)))
 	n := x.node(seq.Node)

@@ -152,12 +152,14 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 	return err
 }
 
-// An arrivalReader reads arrivals in their order.
+// An arrivalReader reads arrivals: what there is when it begins by block, and then in the
+// order in which they come.
 type arrivalReader struct {
 	*arrivals
-	from   uint64 // numbers of blocks
-	n      uint64 // of the next arrival
-	joined bool   // n counts
+	from   uint64     // numbers of blocks
+	came   []*arrival // what there was, not yet given out: it cannot be dropped any more
+	n      uint64     // of the next arrival after those
+	joined bool       // came and n count
 }
 
 func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
@@ -169,16 +171,22 @@ func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
 
 func (r *arrivalReader) poll() (uint64, []byte, bool, error) {
 	if !r.joined {
-		r.n, r.joined = r.first, true
+		r.came, r.n, r.joined = r.byBlock(), r.next, true
 	}
-	if r.n < r.first {
-		return 0, nil, false, fmt.Errorf("%w: %d messages are gone", chain.ErrOutOfStep, r.first-r.n)
+	for len(r.came) > 0 {
+		one := r.came[0]
+		r.came = r.came[1:]
+		if one.Place.Number >= r.from {
+			return one.Place.Number, clone(one.Body), false, nil
+		}
 	}
-	for r.n-r.first < uint64(len(r.items)) {
-		o := &r.items[r.n-r.first]
-		r.n++
-		if o.Place.Number >= r.from {
-			return o.Place.Number, clone(o.Body), false, nil
+	if r.n < r.gone {
+		return 0, nil, false, fmt.Errorf("%w: a message was dropped before it was read", chain.ErrOutOfStep)
+	}
+	for _, one := range r.items[r.search(r.n):] {
+		r.n = one.number + 1
+		if one.Place.Number >= r.from {
+			return one.Place.Number, clone(one.Body), false, nil
 		}
 	}
 	return 0, nil, false, nil

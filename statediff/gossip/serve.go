@@ -138,10 +138,7 @@ func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
 	case askBodies:
 		return s.bodies.since(r.from, most, bytes)
 	case askPublications:
-		if first := s.publications.first(); r.from.Number < first {
-			return nil, errNotKept
-		}
-		return s.publications.since(r.from.Number, most, bytes), nil
+		return s.publications.since(r.from.Number, most, bytes)
 	case askSnapshots:
 		return s.snapshots.recent(most, bytes), nil
 	}

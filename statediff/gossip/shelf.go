@@ -38,14 +38,31 @@ type shelf struct {
 	evidence  []envelope.Evidence // of what is not the feed, and of feeds given up
 }
 
-func newShelf(limits Limits, genesis common.Hash, bodied bool) *shelf {
-	s := &shelf{limits: limits, genesis: genesis, bodied: bodied, grown: make(chan struct{})}
-	s.bodies.limits = limits
-	s.snapshots = newArrivals(snapshotsKept, 1<<20)
-	s.attestations = newArrivals(attestationsKept, 4<<20)
+func newShelf(of *settings) *shelf {
+	s := &shelf{limits: of.Limits, genesis: of.Genesis, bodied: !of.WithoutBodies, grown: make(chan struct{})}
+	s.bodies.limits = of.Limits
+	s.snapshots = newArrivals(snapshotsKept, 1<<20, of.signers(envelope.KindSnapshot))
+	s.attestations = newArrivals(attestationsKept, 4<<20, of.signers(envelope.KindAttestation))
 	return s
 }
 
+// signers is how many keys are believed in a kind.
+func (s *settings) signers(kind envelope.Kind) (n int) {
+	for who := range s.Signers {
+		if s.believes(who, kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// believes reports whether a key is believed in a kind.
+func (s *settings) believes(who common.Address, kind envelope.Kind) bool {
+	grant, ok := s.Signers[who]
+	return ok && (grant.Kinds == nil || slices.Contains(grant.Kinds, kind))
+}
+
+// What is kept of each signer.
 const (
 	snapshotsKept    = 16
 	attestationsKept = 4096
@@ -221,10 +238,10 @@ func (s *shelf) takePublication(o envelope.Opened) Verdict {
 	return v
 }
 
-func (s *shelf) takeArrival(a *arrivals, o envelope.Opened) Verdict {
+func (s *shelf) takeArrival(a *arrivals, o envelope.Opened, speaker common.Address) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := a.add(o)
+	v := a.add(o, speaker)
 	if v == Taken {
 		s.wake()
 	}
