@@ -78,6 +78,21 @@ type slot struct {
 // begin empties the line: the feed goes on from p.
 func (l *bodyLine) begin(p chain.Place) { *l = bodyLine{limits: l.limits, from: p} }
 
+// cut forgets the mini-blocks from p on: the feed goes on from there with others.
+func (l *bodyLine) cut(p chain.Place) {
+	i, _ := l.search(p)
+	for _, s := range l.slots[i:] {
+		if s.body != nil {
+			l.bytes -= s.body.weight()
+		}
+	}
+	if i == 0 {
+		l.from = p
+	}
+	l.slots = slices.Delete(l.slots, i, len(l.slots))
+	l.early, l.ahead = nil, 0
+}
+
 // end is after the newest frame that was given out.
 func (l *bodyLine) end() chain.Place {
 	if n := len(l.slots); n > 0 {
@@ -114,6 +129,14 @@ func (l *bodyLine) trim(now time.Time) {
 		l.slots = l.slots[1:]
 		l.from = l.slots[0].place
 	}
+}
+
+// kept is from where on there are slots; zero if there are none.
+func (l *bodyLine) kept() chain.Place {
+	if len(l.slots) == 0 {
+		return chain.Place{}
+	}
+	return l.from
 }
 
 func (l *bodyLine) search(p chain.Place) (int, bool) {

@@ -120,7 +120,7 @@ func (n *Node) take(o envelope.Opened, own bool) (v Verdict, err error) {
 		if err != nil {
 			return 0, o.Fault(err)
 		}
-		v = n.shelf.takeHeartbeat(h, now)
+		v = n.shelf.takeHeartbeat(h, &o.Header, now)
 	case envelope.KindBodies:
 		var b *body
 		if b, err = readBody(o); err == nil {
@@ -149,8 +149,12 @@ func (n *Node) takeFeed(o envelope.Opened, own bool, now time.Time) (Verdict, er
 		return 0, err
 	}
 	v := n.shelf.takeFeed(m, own, now)
-	if v == Taken && m.Sealed != nil {
+	switch {
+	case v == Taken && m.Sealed != nil:
 		n.checker.Fence(m.Place.Number, m.Term)
+		n.shelf.fence(m.Place.Number, m.Term)
+	case v == Contradiction && n.Signer != nil && o.Signer == n.Signer.Address():
+		n.speaker.deny(o.Term)
 	}
 	return v, nil
 }

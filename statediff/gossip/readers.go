@@ -17,12 +17,16 @@ type bodyReader struct {
 	from  uint64
 	set   bool
 	place chain.Place // what is wanted next
+	term  uint64      // of what was given out
 	came  []*body
 }
 
 func (r *bodyReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
 		return 0, nil, true, nil
+	}
+	if err := r.shelf.taken.voids(r.place, r.term); r.given && err != nil {
+		return 0, nil, false, err
 	}
 	if len(r.came) > 0 {
 		b := r.came[0]
@@ -37,7 +41,7 @@ func (r *bodyReader) poll() (uint64, []byte, bool, error) {
 }
 
 func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
-	r.given = true
+	r.given, r.term = true, b.Term
 	r.place = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
 	return link.SeqOf(b.Place), clone(b.Body), false, nil
 }
@@ -45,7 +49,7 @@ func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
 func (r *bodyReader) fetch(ctx context.Context) error {
 	if !r.set {
 		r.set = true
-		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.from })
+		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.kept() })
 		return ctx.Err()
 	}
 	var holed []*body // what somebody sent that does not begin with what is wanted
@@ -67,7 +71,7 @@ func (r *bodyReader) fetch(ctx context.Context) error {
 		r.came = holed // it is lost, and what is after it is not
 		return nil
 	}
-	if r.guessed(err, r.from) {
+	if r.guessed(err, r.from, r.place) {
 		r.set = false
 		return nil
 	}
@@ -97,6 +101,7 @@ type seriesReader struct {
 	from uint64
 	set  bool
 	next uint64 // number of what is wanted next
+	term uint64 // of what was given out
 	came []envelope.Opened
 }
 
@@ -105,19 +110,25 @@ func (r *seriesReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
 		return 0, nil, true, nil
 	}
+	if err := r.shelf.fenced.voids(chain.Place{Number: r.next}, r.term); r.given && err != nil {
+		return 0, nil, false, err
+	}
 	for len(r.came) > 0 {
 		o := r.came[0]
 		r.came = r.came[1:]
 		if o.Place.Number == r.next {
-			r.next, r.given = r.next+1, true
-			return o.Place.Number, clone(o.Body), false, nil
+			return r.give(&o)
 		}
 	}
 	if o := p.at(r.next); o != nil {
-		r.next, r.given = r.next+1, true
-		return o.Place.Number, clone(o.Body), false, nil
+		return r.give(o)
 	}
 	return 0, nil, r.next < p.last(), nil
+}
+
+func (r *seriesReader) give(o *envelope.Opened) (uint64, []byte, bool, error) {
+	r.next, r.term, r.given = r.next+1, o.Term, true
+	return o.Place.Number, clone(o.Body), false, nil
 }
 
 func (r *seriesReader) fetch(ctx context.Context) error {
@@ -145,7 +156,7 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 		}
 		return len(r.came) > 0 && r.came[0].Place.Number == r.next
 	})
-	if r.guessed(err, r.from) {
+	if r.guessed(err, r.from, chain.Place{Number: r.next}) {
 		r.set = false
 		return nil
 	}
