@@ -139,6 +139,16 @@ func (l *bodyLine) kept() chain.Place {
 	return l.from
 }
 
+// ready is up to where bodies can be given: to the first that is awaited.
+func (l *bodyLine) ready() chain.Place {
+	for i := range l.slots {
+		if s := &l.slots[i]; s.body == nil && !s.lost {
+			return s.place
+		}
+	}
+	return l.end()
+}
+
 func (l *bodyLine) search(p chain.Place) (int, bool) {
 	return slices.BinarySearchFunc(l.slots, p, func(s slot, p chain.Place) int { return s.place.Compare(p) })
 }
@@ -161,6 +171,8 @@ func (l *bodyLine) has(h *envelope.Header) Verdict {
 	var have *body
 	if i, found := l.search(h.Place); found {
 		have = l.slots[i].body
+	} else if h.Place.Before(l.end()) {
+		return Unfit // there is no such mini-block
 	} else if i, found := l.searchEarly(h.Place); found {
 		have = l.early[i]
 	}
@@ -177,8 +189,6 @@ func (l *bodyLine) add(b *body, now time.Time) (Verdict, *envelope.Evidence) {
 	}
 	i, found := l.search(b.Place)
 	switch {
-	case !found && b.Place.Before(l.end()):
-		return Unfit, nil // there is no such mini-block
 	case !found:
 		return l.hold(b), nil
 	case l.slots[i].frame != b.frame:
@@ -243,7 +253,9 @@ func (l *bodyLine) after(p chain.Place) (b *body, wait, ok bool) {
 	return l.slots[i].body, false, true
 }
 
-// since is the envelopes from p on, up to the first that is missing.
+// since is the envelopes from p on, up to the first that is awaited; those that are lost
+// are left out. The error matches chain.ErrOutOfStep if p is before what is kept, or if
+// there was something that cannot be given.
 func (l *bodyLine) since(p chain.Place, most, bytes int) (found [][]byte, err error) {
 	if l.from == (chain.Place{}) || p.Before(l.from) {
 		return nil, fmt.Errorf("%w: bodies are kept from %s on", chain.ErrOutOfStep, l.from)
@@ -261,6 +273,9 @@ func (l *bodyLine) since(p chain.Place, most, bytes int) (found [][]byte, err er
 			break
 		}
 		found = append(found, b.Envelope)
+	}
+	if len(found) == 0 && p.Before(l.end()) {
+		return nil, fmt.Errorf("%w: the body of %s is not here", chain.ErrOutOfStep, p)
 	}
 	return found, nil
 }

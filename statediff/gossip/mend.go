@@ -99,7 +99,7 @@ func (n *Node) reconsider(ctx context.Context, gap Range, at chain.Place) {
 
 // mendGap asks peers for a range of the feed. Without an error, something of it came.
 func (n *Node) mendGap(ctx context.Context, gap Range, may func(*status) bool) error {
-	r := request{question: askFeed, from: gap.From}
+	r := request{question: askFeed, from: gap.From, fresh: true}
 	if gap.From.Number == gap.To.Number {
 		r.most = uint16(min(gap.To.Index-gap.From.Index+1, 1024)) // and the header before
 	}
@@ -113,10 +113,13 @@ func (n *Node) takeAll(a answer) (taken int) {
 		v, err := n.take(o, false)
 		if err != nil {
 			n.refuse(err)
+			n.peers.charge(a.from, 1)
 			continue
 		}
 		if v == Taken {
 			taken++
+		} else {
+			n.peers.charge(a.from, 1)
 		}
 	}
 	if taken > 0 {
@@ -133,7 +136,7 @@ func (n *Node) mendBodies(ctx context.Context) {
 			continue
 		}
 		may := func(st *status) bool { return st.bodies != chain.Place{} && !p.Before(st.bodies) }
-		err := n.askAround(ctx, request{question: askBodies, from: p}, may, func(a answer) bool { return n.takeAll(a) > 0 })
+		err := n.askAround(ctx, request{question: askBodies, from: p, fresh: true}, may, func(a answer) bool { return n.takeAll(a) > 0 })
 		if err == nil {
 			continue
 		}
@@ -166,8 +169,8 @@ func (n *Node) greet(id peer.ID) {
 			break
 		}
 	}
-	n.takeAll(n.askSigned(n.ctx, id, request{question: askAttestations}))
-	n.takeAll(n.askSigned(n.ctx, id, request{question: askSnapshots}))
+	n.takeAll(n.askSigned(n.ctx, id, request{question: askAttestations, fresh: true}))
+	n.takeAll(n.askSigned(n.ctx, id, request{question: askSnapshots, fresh: true}))
 	n.catchUpWith(n.ctx, id)
 	n.peers.greeted(id)
 }
@@ -210,10 +213,13 @@ func (n *Node) catchUpWith(ctx context.Context, id peer.ID) {
 	}
 }
 
-// catchUp asks a peer for what it said it has. To have it and not to give it costs.
+// catchUp asks a peer for what it said it has. To have it and not to give it costs; to
+// give what came here meanwhile from others does not.
 func (n *Node) catchUp(ctx context.Context, id peer.ID, r request) {
+	r.fresh = true
 	a := n.askSigned(ctx, id, r)
-	if n.takeAll(a) == 0 && a.err == nil && len(a.items) == 0 {
+	n.takeAll(a)
+	if a.err == nil && a.sent == 0 {
 		n.blame(id, scoreWithheld, r, errNobody)
 	}
 }

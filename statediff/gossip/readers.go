@@ -146,6 +146,7 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 		return covering(chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}, chain.Place{Number: r.next})
 	}
 	err := r.around(ctx, request{question: askPublications, from: chain.Place{Number: r.next}, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		r.came = nil // what another peer sent was of no use
 		for _, o := range items {
 			err := checkNumbered(&o, new(chain.Publication), func(p *chain.Publication) uint64 { return p.Block.Number })
 			if err != nil {

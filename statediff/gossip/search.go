@@ -46,15 +46,18 @@ func (s *search) guessed(err error, from uint64, p chain.Place) bool {
 func (s *search) around(ctx context.Context, r request, has func(*status) coverage, use func([]envelope.Opened) bool) error {
 	stuck := false
 	err := s.askAround(ctx, r, func(st *status) bool { return has(st) == hasIt }, func(a answer) bool {
-		good := use(a.items)
-		switch {
-		case good:
+		if use(a.items) {
 			s.peers.reward(a.from, scoreServed)
-		case a.err == nil:
-			stuck = true
+			return true
+		}
+		s.peers.charge(a.from, len(a.items))
+		stuck = stuck || a.err == nil
+		// That it is of no use need not be the peer's fault: the signer may contradict
+		// himself, or have made a newer term of which the peer does not know.
+		if a.err == nil && a.sent == len(a.items) && !r.meets(a.items) {
 			s.blame(a.from, scoreWithheld, r, errNobody)
 		}
-		return good
+		return false
 	})
 	if err == nil {
 		s.failing = time.Time{}

@@ -387,6 +387,9 @@ func (s *shelf) hasFeed(h *envelope.Header) Verdict {
 	if m := s.feed.have(h.Place); m != nil && m.Content == h.Content {
 		return Have
 	}
+	if s.feed.isAside(h) {
+		return Unfit
+	}
 	return Taken
 }
 
