@@ -151,6 +151,28 @@ func TestHeartbeatOrder(t *testing.T) {
 	}
 }
 
+// A reader to whom the feed that began anew has another frame than the one he read is told
+// at once, and does not wait for the next.
+func TestForkBehindReader(t *testing.T) {
+	n := speakerOnly(t, 1)
+	feed := sampleFeed(t, 3)
+	n.hearAll(t, feed[:2]...)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	next, err := n.Subscribe(ctx, link.TopicFeed, 0)
+	require.NoError(t, err)
+	for range 2 {
+		_, _, err := next(ctx)
+		require.NoError(t, err)
+	}
+	n.shelf.mu.Lock()
+	n.shelf.abandon()
+	n.shelf.mu.Unlock()
+	n.hearAll(t, feed[0], twin(t, feed[1], nil))
+	_, _, err = next(ctx)
+	require.ErrorIs(t, err, chain.ErrOutOfStep)
+}
+
 // A newer term that is not as far as the feed may know nothing of its end, or only be on
 // its way there: what it says is asked for, once for each heartbeat.
 func TestDoubt(t *testing.T) {
