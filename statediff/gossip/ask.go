@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"time"
 
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -125,25 +123,10 @@ func (p *peers) rttOf(id peer.ID) time.Duration {
 	return rttUnknown
 }
 
-// openAnswer opens an item of an answer. It is nil without an error if it is of no use
-// here, and the peer did not have to know.
-func (n *Node) openAnswer(q question, item []byte) (*envelope.Opened, error) {
-	o, err := n.checker.Open(item)
-	if err == nil && !slices.Contains(questions[q].kinds, o.Kind) {
-		err = fmt.Errorf("%w: a %s in an answer about %s", chain.ErrMismatch, o.Kind, q)
-	}
-	switch {
-	case err == nil:
-		return &o, nil
-	case n.refuse(err) == pubsub.ValidationReject:
-		return nil, err
-	}
-	return nil, nil
-}
-
 // An answer is what a peer sent, opened.
 type answer struct {
 	from  peer.ID
+	sent  int // how many items; of no use were those that are not among them
 	items []envelope.Opened
 	err   error
 }
@@ -153,9 +136,9 @@ type answer struct {
 func (n *Node) askSigned(ctx context.Context, id peer.ID, r request) answer {
 	items, err := n.ask(ctx, id, r)
 	if err != nil && len(items) == 0 {
-		return answer{id, nil, err}
+		return answer{id, 0, nil, err}
 	}
-	list, bad := n.readSigned(r.question, items)
+	list, bad := n.readSigned(id, r, items)
 	if bad != nil {
 		n.blame(id, scoreBadAnswer, r, bad)
 		err = bad
@@ -163,7 +146,7 @@ func (n *Node) askSigned(ctx context.Context, id peer.ID, r request) answer {
 	if len(list) > 0 {
 		n.tally.answered.Add(1)
 	}
-	return answer{id, list, err}
+	return answer{id, len(items), list, err}
 }
 
 // errNobody: there is no peer that may have it.

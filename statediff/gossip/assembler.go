@@ -102,6 +102,8 @@ type Assembler struct {
 	parent common.Hash // digest of the frame before; zero if unknown
 	header uint64      // number of the next header; next.Number or the one before
 	end    common.Hash // digest of the last frame of block header, if that was given
+	begun  bool        // a frame was given
+	term   uint64      // of the newest that was
 
 	held      []*waiting // ascending by place, each place once
 	heldBytes int
@@ -150,6 +152,9 @@ func (a *Assembler) Add(m *Message, now time.Time) Verdict {
 func (a *Assembler) add(m *Message, now time.Time) Verdict {
 	if a.given(m.Place) {
 		return a.compare(m, a.kept.find(m.Place))
+	}
+	if a.begun && m.Term < a.term && !m.Place.Before(a.next) {
+		return a.putAside(m) // terms do not fall
 	}
 	if m.Place.Number-a.next.Number >= a.limits.BlocksAhead && m.Place.Number > a.next.Number {
 		a.Reaches(m.Place, now)
@@ -231,7 +236,7 @@ const asideMax = 16
 
 // putAside does not take m, but remembers it.
 func (a *Assembler) putAside(m *Message) Verdict {
-	if slices.ContainsFunc(a.unfit, func(u aside) bool { return u.Same(&m.Header) && u.Content == m.Content }) {
+	if a.isAside(&m.Header) {
 		return Unfit
 	}
 	if len(a.unfit) == asideMax {
@@ -239,6 +244,16 @@ func (a *Assembler) putAside(m *Message) Verdict {
 	}
 	a.unfit = append(a.unfit, aside{m.Header, envelope.WordOf(m.Envelope)})
 	return Unfit
+}
+
+// isAside reports whether that did not fit before: it never will.
+func (a *Assembler) isAside(h *envelope.Header) bool {
+	return slices.ContainsFunc(a.unfit, func(u aside) bool { return u.Same(h) && u.Content == h.Content })
+}
+
+// contradicted reports whether something that did not fit contradicts that.
+func (a *Assembler) contradicted(h *envelope.Header) bool {
+	return slices.ContainsFunc(a.unfit, func(u aside) bool { return contradict(&u.Header, h) })
 }
 
 // makeRoom gives up what is further ahead than m, and reports whether there is room
@@ -315,7 +330,7 @@ func (a *Assembler) dueFrame() *Message {
 	if m == nil || m.Frame.Last && a.header < a.next.Number {
 		return nil // the last of a block waits for the header of the block before
 	}
-	a.parent = m.Content
+	a.parent, a.begun, a.term = m.Content, true, m.Term
 	if m.Frame.Last {
 		a.end = m.Content
 		a.next = chain.Place{Number: a.next.Number + 1}

@@ -78,6 +78,21 @@ type slot struct {
 // begin empties the line: the feed goes on from p.
 func (l *bodyLine) begin(p chain.Place) { *l = bodyLine{limits: l.limits, from: p} }
 
+// cut forgets the mini-blocks from p on: the feed goes on from there with others.
+func (l *bodyLine) cut(p chain.Place) {
+	i, _ := l.search(p)
+	for _, s := range l.slots[i:] {
+		if s.body != nil {
+			l.bytes -= s.body.weight()
+		}
+	}
+	if i == 0 {
+		l.from = p
+	}
+	l.slots = slices.Delete(l.slots, i, len(l.slots))
+	l.early, l.ahead = nil, 0
+}
+
 // end is after the newest frame that was given out.
 func (l *bodyLine) end() chain.Place {
 	if n := len(l.slots); n > 0 {
@@ -116,6 +131,24 @@ func (l *bodyLine) trim(now time.Time) {
 	}
 }
 
+// kept is from where on there are slots; zero if there are none.
+func (l *bodyLine) kept() chain.Place {
+	if len(l.slots) == 0 {
+		return chain.Place{}
+	}
+	return l.from
+}
+
+// ready is up to where bodies can be given: to the first that is awaited.
+func (l *bodyLine) ready() chain.Place {
+	for i := range l.slots {
+		if s := &l.slots[i]; s.body == nil && !s.lost {
+			return s.place
+		}
+	}
+	return l.end()
+}
+
 func (l *bodyLine) search(p chain.Place) (int, bool) {
 	return slices.BinarySearchFunc(l.slots, p, func(s slot, p chain.Place) int { return s.place.Compare(p) })
 }
@@ -138,6 +171,8 @@ func (l *bodyLine) has(h *envelope.Header) Verdict {
 	var have *body
 	if i, found := l.search(h.Place); found {
 		have = l.slots[i].body
+	} else if h.Place.Before(l.end()) {
+		return Unfit // there is no such mini-block
 	} else if i, found := l.searchEarly(h.Place); found {
 		have = l.early[i]
 	}
@@ -154,8 +189,6 @@ func (l *bodyLine) add(b *body, now time.Time) (Verdict, *envelope.Evidence) {
 	}
 	i, found := l.search(b.Place)
 	switch {
-	case !found && b.Place.Before(l.end()):
-		return Unfit, nil // there is no such mini-block
 	case !found:
 		return l.hold(b), nil
 	case l.slots[i].frame != b.frame:
@@ -220,7 +253,9 @@ func (l *bodyLine) after(p chain.Place) (b *body, wait, ok bool) {
 	return l.slots[i].body, false, true
 }
 
-// since is the envelopes from p on, up to the first that is missing.
+// since is the envelopes from p on, up to the first that is awaited; those that are lost
+// are left out. The error matches chain.ErrOutOfStep if p is before what is kept, or if
+// there was something that cannot be given.
 func (l *bodyLine) since(p chain.Place, most, bytes int) (found [][]byte, err error) {
 	if l.from == (chain.Place{}) || p.Before(l.from) {
 		return nil, fmt.Errorf("%w: bodies are kept from %s on", chain.ErrOutOfStep, l.from)
@@ -238,6 +273,9 @@ func (l *bodyLine) since(p chain.Place, most, bytes int) (found [][]byte, err er
 			break
 		}
 		found = append(found, b.Envelope)
+	}
+	if len(found) == 0 && p.Before(l.end()) {
+		return nil, fmt.Errorf("%w: the body of %s is not here", chain.ErrOutOfStep, p)
 	}
 	return found, nil
 }

@@ -26,6 +26,9 @@
 //     slow, behind, or ahead does not.
 //   - A signer that says two things about one place is kept as Evidence. Whoever brought
 //     the second is not blamed for it.
+//   - A sequencer whose log lost its end goes on in a newer term, which takes back what it
+//     does not know of; who had read that is told by chain.ErrOutOfStep. If it goes on in
+//     the same term, Publish fails as soon as its node hears of the other end.
 //
 // # How
 //

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -268,7 +267,7 @@ func TestTopics(t *testing.T) {
 		say(link.TopicPublications, encode(t, &chain.Publication{Block: id, Body: []byte("body"), Witness: []byte("w"), Diff: []byte("d")}))
 		say(link.TopicSnapshots, encode(t, &chain.SnapshotOffer{Block: id, Feed: link.SeqOf(m.Place), Blob: []byte("snapshot")}))
 		for p := range byte(2) {
-			say(link.TopicAttestations, encode(t, &chain.Attestation{ChainID: sampleChain, Term: 1, Block: id, Program: common.Hash{p}}))
+			say(link.TopicAttestations, attestation(t, 1, id.Number, p))
 		}
 	}
 	late := x.node(early.Node)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/signature"
 )
 
 // hear is what becomes of a message of the network. What is cheap comes first, and
@@ -119,7 +120,7 @@ func (n *Node) take(o envelope.Opened, own bool) (v Verdict, err error) {
 		if err != nil {
 			return 0, o.Fault(err)
 		}
-		v = n.shelf.takeHeartbeat(h, now)
+		v = n.shelf.takeHeartbeat(h, &o.Header, now)
 	case envelope.KindBodies:
 		var b *body
 		if b, err = readBody(o); err == nil {
@@ -131,12 +132,10 @@ func (n *Node) take(o envelope.Opened, own bool) (v Verdict, err error) {
 		}
 	case envelope.KindSnapshot:
 		if err = checkNumbered(&o, new(chain.SnapshotOffer), func(s *chain.SnapshotOffer) uint64 { return s.Block.Number }); err == nil {
-			v = n.shelf.takeArrival(&n.shelf.snapshots, o)
+			v = n.shelf.takeArrival(&n.shelf.snapshots, o, o.Signer)
 		}
 	case envelope.KindAttestation:
-		if err = checkNumbered(&o, new(chain.Attestation), func(a *chain.Attestation) uint64 { return a.Block.Number }); err == nil {
-			v = n.shelf.takeArrival(&n.shelf.attestations, o)
-		}
+		v, err = n.takeAttestation(o)
 	}
 	if err == nil {
 		n.tally.verdicts[v].Add(1)
@@ -150,10 +149,31 @@ func (n *Node) takeFeed(o envelope.Opened, own bool, now time.Time) (Verdict, er
 		return 0, err
 	}
 	v := n.shelf.takeFeed(m, own, now)
-	if v == Taken && m.Sealed != nil {
+	switch {
+	case v == Taken && m.Sealed != nil:
 		n.checker.Fence(m.Place.Number, m.Term)
+		n.shelf.fence(m.Place.Number, m.Term)
+	case v == Contradiction && n.Signer != nil && o.Signer == n.Signer.Address():
+		n.speaker.deny(o.Term)
 	}
 	return v, nil
+}
+
+// takeAttestation takes the word of a prover, which bears its own signature. A sequencer
+// passes on what provers hand in; a prover says nothing in the name of another.
+func (n *Node) takeAttestation(o envelope.Opened) (Verdict, error) {
+	a := new(chain.Attestation)
+	if err := checkNumbered(&o, a, func(a *chain.Attestation) uint64 { return a.Block.Number }); err != nil {
+		return 0, err
+	}
+	who, err := signature.RecoverOnly(n.Recover, a.SigningHash(), &a.Signature)
+	switch {
+	case err != nil:
+		return 0, o.Fault(&chain.CorruptError{What: "attestation", Offset: -1, Err: err})
+	case who != o.Signer && !n.believes(o.Signer, envelope.KindFrame):
+		return 0, o.Fault(&chain.MismatchError{Block: o.Place.Number, Field: "prover", Got: who.Hex(), Want: o.Signer.Hex()})
+	}
+	return n.shelf.takeArrival(&n.shelf.attestations, o, who), nil
 }
 
 // checkNumbered checks that a body is a noun about the block that the head names.

@@ -1,10 +1,10 @@
 package gossip
 
 import (
+	"fmt"
 	"slices"
 
-	"github.com/ethereum/go-ethereum/common"
-
+	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
 )
 
@@ -12,10 +12,12 @@ import (
 // The caller of its methods holds the shelf's lock.
 type series struct {
 	items []envelope.Opened
+	bytes int
+	floor uint64 // what is of blocks before this one was dropped, or would be
 }
 
-// seriesKept is how many items a series keeps.
-const seriesKept = 4096
+// How much a series keeps: the highest blocks.
+const seriesKept, seriesBytes = 4096, 32 << 20
 
 func (s *series) search(number uint64) (int, bool) {
 	return slices.BinarySearchFunc(s.items, number, func(o envelope.Opened, n uint64) int {
@@ -34,7 +36,7 @@ func (s *series) has(h *envelope.Header) Verdict {
 	switch {
 	case found && s.items[i].Content == h.Content:
 		return Have
-	case !found && i == 0 && len(s.items) == seriesKept:
+	case h.Place.Number < s.floor:
 		return Old
 	}
 	return Taken
@@ -53,14 +55,32 @@ func (s *series) add(o envelope.Opened) (Verdict, *envelope.Evidence) {
 	case found && o.Term < s.items[i].Term:
 		return Unfit, nil
 	case found:
-		s.items[i] = o
-		return Taken, nil
+		s.remove(i)
 	}
 	s.items = slices.Insert(s.items, i, o)
-	if len(s.items) > seriesKept {
-		s.items = slices.Delete(s.items, 0, 1)
+	s.bytes += len(o.Envelope) + messageOverhead
+	for len(s.items) > 1 && (len(s.items) > seriesKept || s.bytes > seriesBytes) {
+		s.floor = s.items[0].Place.Number + 1
+		s.remove(0)
+	}
+	if o.Place.Number < s.floor {
+		return Old, nil
 	}
 	return Taken, nil
+}
+
+func (s *series) remove(i int) {
+	s.bytes -= len(s.items[i].Envelope) + messageOverhead
+	s.items = slices.Delete(s.items, i, i+1)
+}
+
+// fence drops what was said under an earlier term about block number and those after it.
+func (s *series) fence(number, term uint64) {
+	for i := len(s.items) - 1; i >= 0 && s.items[i].Place.Number >= number; i-- {
+		if s.items[i].Term < term {
+			s.remove(i)
+		}
+	}
 }
 
 // first and last are numbers, 0 if there is nothing.
@@ -86,8 +106,12 @@ func (s *series) at(number uint64) *envelope.Opened {
 	return nil
 }
 
-// since is the envelopes from number on, without a gap.
-func (s *series) since(number uint64, most, bytes int) (found [][]byte) {
+// since is the envelopes from number on, without a gap. The error matches
+// chain.ErrOutOfStep if there is a later one, but not this one.
+func (s *series) since(number uint64, most, bytes int) (found [][]byte, err error) {
+	if number <= s.last() && s.at(number) == nil {
+		return nil, fmt.Errorf("%w: publication %d is not kept, those from %d to %d are, with gaps", chain.ErrOutOfStep, number, s.first(), s.last())
+	}
 	for i, ok := s.search(number); ok && i < len(s.items) && len(found) < most && s.items[i].Place.Number == number; i++ {
 		if bytes -= len(s.items[i].Envelope); bytes < 0 {
 			break
@@ -95,107 +119,5 @@ func (s *series) since(number uint64, most, bytes int) (found [][]byte) {
 		found = append(found, s.items[i].Envelope)
 		number++
 	}
-	return found
-}
-
-// arrivals are what is said any number of times about a block, in the order in which
-// they came: attestations, and where snapshots are. The caller of its methods holds
-// the shelf's lock.
-type arrivals struct {
-	most, mostBytes int
-	first           uint64 // number of items[0]
-	items           []envelope.Opened
-	seen            map[common.Hash]bool // contents of items
-	said            map[speech]int       // how many of items are by whom about what
-	bytes           int
-}
-
-type speech struct {
-	signer common.Address
-	number uint64
-}
-
-// speechMax is how often a signer may speak about one block: an honest prover does once,
-// or once for each program that checks, and a sequencer tells what provers hand in at its
-// door, once for each. Otherwise one key could push out all others.
-const speechMax = 64
-
-func newArrivals(most, bytes int) arrivals {
-	return arrivals{most: most, mostBytes: bytes, seen: make(map[common.Hash]bool), said: make(map[speech]int)}
-}
-
-func (a *arrivals) has(h *envelope.Header) Verdict {
-	if a.seen[h.Content] {
-		return Have
-	}
-	return Taken
-}
-
-func (a *arrivals) add(o envelope.Opened) Verdict {
-	by := speech{o.Signer, o.Place.Number}
-	switch {
-	case a.seen[o.Content]:
-		return Have
-	case a.said[by] == speechMax:
-		return Unfit
-	}
-	a.seen[o.Content] = true
-	a.said[by]++
-	a.items = append(a.items, o)
-	a.bytes += len(o.Envelope) + messageOverhead
-	for len(a.items) > 1 && (len(a.items) > a.most || a.bytes > a.mostBytes) {
-		a.drop()
-	}
-	return Taken
-}
-
-// drop drops the oldest.
-func (a *arrivals) drop() {
-	o := &a.items[0]
-	by := speech{o.Signer, o.Place.Number}
-	delete(a.seen, o.Content)
-	if a.said[by]--; a.said[by] == 0 {
-		delete(a.said, by)
-	}
-	a.bytes -= len(o.Envelope) + messageOverhead
-	a.items[0] = envelope.Opened{}
-	a.items = a.items[1:]
-	a.first++
-}
-
-// newest is the one about the highest block, the last of those; nil if there is none.
-func (a *arrivals) newest() *envelope.Opened {
-	var best *envelope.Opened
-	for i := range a.items {
-		if o := &a.items[i]; best == nil || o.Place.Number >= best.Place.Number {
-			best = o
-		}
-	}
-	return best
-}
-
-// since is the envelopes about blocks from number on, the first of them that came.
-func (a *arrivals) since(number uint64, most, bytes int) (found [][]byte) {
-	for i := 0; i < len(a.items) && len(found) < most; i++ {
-		if a.items[i].Place.Number < number {
-			continue
-		}
-		if bytes -= len(a.items[i].Envelope); bytes < 0 {
-			break
-		}
-		found = append(found, a.items[i].Envelope)
-	}
-	return found
-}
-
-// recent is the envelopes of the newest, in the order in which they came.
-func (a *arrivals) recent(most, bytes int) (found [][]byte) {
-	for i := len(a.items) - 1; i >= 0 && len(found) < most; i-- {
-		if bytes -= len(a.items[i].Envelope); bytes < 0 {
-			break
-		}
-		found = append(found, a.items[i].Envelope)
-	}
-	slices.Reverse(found)
-	return found
+	return found, nil
 }

@@ -2,7 +2,7 @@ package gossip
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -25,52 +25,85 @@ const (
 
 // mend asks for what the feed lacks, as soon as that shows.
 func (n *Node) mend(ctx context.Context) {
-	var stuck struct {
-		at    chain.Place
-		since time.Time
-	}
+	var still standstill
 	for pause(ctx, mendEvery) {
-		gap, at, ok := n.shelf.gap(time.Now())
+		gap, now, ok := n.shelf.gap(time.Now())
 		if !ok {
-			stuck.since = time.Time{}
+			still = standstill{}
 			continue
 		}
-		if stuck.since.IsZero() || stuck.at != at {
-			stuck.at, stuck.since = at, time.Now()
+		if still.since.IsZero() || still.at != now.at {
+			still = now
 		}
-		err := n.mendGap(ctx, gap)
-		if errors.Is(err, errNotKept) && time.Since(stuck.since) > goneAfter && n.shelf.giveUp(at) {
-			n.tally.anew.Add(1)
-			n.Logger.Warn("gossip: nobody keeps the feed from here on: it begins anew", "place", at)
+		if n.mendGap(ctx, gap, func(st *status) bool { return st.feed != chain.Place{} }) == nil {
+			continue
 		}
-		if err != nil {
-			pause(ctx, mendAgain)
+		if still.long(&now) {
+			n.reconsider(ctx, gap, still.at)
+			still = now
 		}
+		pause(ctx, mendAgain)
 	}
+}
+
+// A standstill is a moment at which the feed stood.
+type standstill struct {
+	at    chain.Place
+	since time.Time
+	words uint64 // of the signer by then
+}
+
+// long reports whether the feed stands as it did for so long that what it lacks may be
+// gone. A signer who falls silent may have taken it with him: he brings it when he comes
+// back.
+func (s *standstill) long(now *standstill) bool {
+	return s.words != now.words && now.since.Sub(s.since) > goneAfter
 }
 
 // gap is the first thing that is missing, and where the feed stands.
-func (s *shelf) gap(now time.Time) (Range, chain.Place, bool) {
+func (s *shelf) gap(now time.Time) (Range, standstill, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.feed == nil {
-		return Range{}, chain.Place{}, false
+		return Range{}, standstill{}, false
 	}
 	list := s.feed.Missing(now)
-	if len(list) == 0 {
-		return Range{}, chain.Place{}, false
+	if s.doubt != (chain.Place{}) {
+		// What the newer term says may be what we have, or take it back. This is asked once
+		// for each heartbeat.
+		list = []Range{{s.doubt, chain.Place{Number: s.doubt.Number + 1}}}
+		s.doubt = chain.Place{}
 	}
-	return list[0], s.feed.Place(), true
+	if len(list) == 0 {
+		return Range{}, standstill{}, false
+	}
+	return list[0], standstill{s.feed.Place(), now, s.words}, true
 }
 
-// mendGap asks for a range of the feed. It is done when something of it came.
-func (n *Node) mendGap(ctx context.Context, gap Range) error {
-	r := request{question: askFeed, from: gap.From}
+// reconsider begins the feed anew, if what it lacks is to be had from nobody. All peers are
+// asked what they have by now, and those who say that they have it, for it. If all stand
+// where we do, it may still come. Whoever says that he is past it cannot hold us here, by
+// giving nothing, or what does not fit: that is what the feed is given up for.
+func (n *Node) reconsider(ctx context.Context, gap Range, at chain.Place) {
+	n.refresh(ctx, n.peers.count())
+	past := slices.ContainsFunc(n.peers.statuses(), func(st status) bool { return covering(st.feed, st.feedEnd, gap.From) != hasNot })
+	if !past || n.speaks() {
+		return
+	}
+	err := n.mendGap(ctx, gap, func(st *status) bool { return covering(st.feed, st.feedEnd, gap.From) == hasIt })
+	if err != nil && ctx.Err() == nil && n.shelf.giveUp(at) {
+		n.tally.anew.Add(1)
+		n.Logger.Warn("gossip: nobody gives what the feed lacks from here on: it begins anew", "place", at)
+	}
+}
+
+// mendGap asks peers for a range of the feed. Without an error, something of it came.
+func (n *Node) mendGap(ctx context.Context, gap Range, may func(*status) bool) error {
+	r := request{question: askFeed, from: gap.From, fresh: true}
 	if gap.From.Number == gap.To.Number {
 		r.most = uint16(min(gap.To.Index-gap.From.Index+1, 1024)) // and the header before
 	}
-	keeps := func(st *status) bool { return st.feed != chain.Place{} }
-	return n.askAround(ctx, r, keeps, func(a answer) bool { return n.takeAll(a) > 0 })
+	return n.askAround(ctx, r, may, func(a answer) bool { return n.takeAll(a) > 0 })
 }
 
 // takeAll takes what a peer answered, and is how much of it was new. A peer that gave
@@ -80,10 +113,13 @@ func (n *Node) takeAll(a answer) (taken int) {
 		v, err := n.take(o, false)
 		if err != nil {
 			n.refuse(err)
+			n.peers.charge(a.from, 1)
 			continue
 		}
 		if v == Taken {
 			taken++
+		} else {
+			n.peers.charge(a.from, 1)
 		}
 	}
 	if taken > 0 {
@@ -100,11 +136,11 @@ func (n *Node) mendBodies(ctx context.Context) {
 			continue
 		}
 		may := func(st *status) bool { return st.bodies != chain.Place{} && !p.Before(st.bodies) }
-		err := n.askAround(ctx, request{question: askBodies, from: p}, may, func(a answer) bool { return n.takeAll(a) > 0 })
+		err := n.askAround(ctx, request{question: askBodies, from: p, fresh: true}, may, func(a answer) bool { return n.takeAll(a) > 0 })
 		if err == nil {
 			continue
 		}
-		if time.Since(since) > goneAfter && n.shelf.loseBody(p) {
+		if time.Since(since) > goneAfter && n.peers.count() > 0 && n.shelf.loseBody(p) {
 			n.tally.lostBodies.Add(1)
 		}
 		pause(ctx, mendAgain)
@@ -133,8 +169,8 @@ func (n *Node) greet(id peer.ID) {
 			break
 		}
 	}
-	n.takeAll(n.askSigned(n.ctx, id, request{question: askAttestations}))
-	n.takeAll(n.askSigned(n.ctx, id, request{question: askSnapshots}))
+	n.takeAll(n.askSigned(n.ctx, id, request{question: askAttestations, fresh: true}))
+	n.takeAll(n.askSigned(n.ctx, id, request{question: askSnapshots, fresh: true}))
 	n.catchUpWith(n.ctx, id)
 	n.peers.greeted(id)
 }
@@ -177,10 +213,13 @@ func (n *Node) catchUpWith(ctx context.Context, id peer.ID) {
 	}
 }
 
-// catchUp asks a peer for what it said it has. To have it and not to give it costs.
+// catchUp asks a peer for what it said it has. To have it and not to give it costs; to
+// give what came here meanwhile from others does not.
 func (n *Node) catchUp(ctx context.Context, id peer.ID, r request) {
+	r.fresh = true
 	a := n.askSigned(ctx, id, r)
-	if n.takeAll(a) == 0 && a.err == nil && len(a.items) == 0 {
+	n.takeAll(a)
+	if a.err == nil && a.sent == 0 {
 		n.blame(id, scoreWithheld, r, errNobody)
 	}
 }

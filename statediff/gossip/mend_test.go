@@ -1,9 +1,11 @@
 package gossip
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -103,8 +105,7 @@ func TestRecall(t *testing.T) {
 	next, err := n.Subscribe(t.Context(), link.TopicAttestations, link.Oldest)
 	require.NoError(t, err)
 	for number := uint64(5); number < 9; number++ {
-		a := &chain.Attestation{ChainID: sampleChain, Term: 1, Block: chain.BlockID{Number: number}}
-		require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, encode(t, a))) // it is not sent
+		require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, attestation(t, 1, number, 0))) // it is not sent
 	}
 	require.ErrorIs(t, n.Recall(t.Context(), link.TopicAttestations, 9), chain.ErrNotFound)
 	require.ErrorIs(t, n.Recall(t.Context(), link.TopicSnapshots, 1), chain.ErrNotFound)
@@ -125,8 +126,7 @@ func TestRecall(t *testing.T) {
 func TestAskedWhenMet(t *testing.T) {
 	x := newWorld(t)
 	seq := x.sequencer()
-	a := &chain.Attestation{ChainID: sampleChain, Term: 1, Block: chain.BlockID{Number: 7}}
-	require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, encode(t, a)))
+	require.NoError(t, seq.Backfill(t.Context(), link.TopicAttestations, attestation(t, 1, 7, 0)))
 	o := &chain.SnapshotOffer{Block: chain.BlockID{Number: 6}}
 	require.NoError(t, seq.Backfill(t.Context(), link.TopicSnapshots, encode(t, o)))
 	n := x.node(seq.Node)
@@ -136,4 +136,136 @@ func TestAskedWhenMet(t *testing.T) {
 		require.NoError(t, err, topic)
 		require.Equal(t, want, number)
 	}
+}
+
+// boast is the status of a peer that has everything.
+var boast = status{
+	feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 900}, bodies: chain.Place{Number: 1}, bodiesEnd: chain.Place{Number: 900},
+	publication: 1, newestPublication: 900, newestSnapshot: 900,
+}
+
+// boaster is a peer that says that it has what st says, and gives what answer does.
+func (x *world) boaster(st status, answer func(request) []byte) *rogue {
+	return x.rogue(func(r request) []byte {
+		switch r.question {
+		case askStatus:
+			return answerOf(st.append(nil))
+		case askPeers:
+			return answerOf()
+		}
+		return answer(r)
+	})
+}
+
+func (x *world) introduce(n *running, to *running) {
+	for _, addr := range to.Addrs() {
+		info, err := peer.AddrInfoFromString(addr)
+		require.NoError(x, err)
+		n.peers.learn(*info)
+	}
+}
+
+// Peers that say they have what nobody gives do not hold the feed where it is.
+func TestNobodyHoldsTheFeed(t *testing.T) {
+	feed := sampleFeed(t, 1, 1, 5, 5, 5, 5, 5)
+	for name, answer := range map[string]func(request) []byte{
+		"nothing": func(request) []byte { return answerOf() },
+		"busy":    func(request) []byte { return []byte{byte(answerBusy)} },
+		"old":     func(request) []byte { return answerOf(feed[0].Envelope) },
+		"silence": func(request) []byte { time.Sleep(300 * time.Millisecond); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newWorld(t)
+			cfg := x.config()
+			cfg.Signer, cfg.Limits.KeepBytes = sampleKey(t), 3000
+			seq := x.run(cfg)
+			x.publish(seq, feed...)
+			n := x.node()
+			n.hearAll(t, feed[0])
+			for range 2 {
+				x.boaster(status{feed: boast.feed, feedEnd: boast.feedEnd}, answer).meet(n)
+			}
+			x.introduce(n, seq)
+			require.Eventually(t, func() bool { return n.shelf.place() == chain.Place{Number: 8} }, 12*time.Second, 5*time.Millisecond)
+			require.NotZero(t, n.Stats().Begun)
+		})
+	}
+}
+
+// A node that took one of two frames of one place, and not the one on which the feed goes
+// on, is not held there; and whoever read of it is told.
+func TestContradictionDoesNotHold(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	feed := sampleFeed(t, 3, 2, 2)
+	fork := twin(t, feed[1], nil)
+	n := x.node()
+	n.hearAll(t, feed[0], fork)
+	next, err := n.Subscribe(t.Context(), link.TopicFeed, 0)
+	require.NoError(t, err)
+	for range 2 {
+		_, _, err := next(t.Context())
+		require.NoError(t, err)
+	}
+	x.publish(seq, feed...)
+	x.introduce(n, seq)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, _, err = next(ctx)
+	require.ErrorIs(t, err, chain.ErrOutOfStep)
+	require.Eventually(t, func() bool { return n.shelf.place() == chain.Place{Number: 4} }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, uint64(1), n.Stats().Begun)
+	x.awaitFeed(n, 0, feed...)
+	require.GreaterOrEqual(t, n.Peers()[0].Requests, 0.0, "it is not the peer's fault")
+}
+
+// As long as all stand where we do, or the signer is silent, what is missing may still
+// come.
+func TestStandstill(t *testing.T) {
+	x := newWorld(t)
+	feed := sampleFeed(t, 4)
+	n := x.node()
+	other := x.node(n.Node)
+	x.connected(n, 1)
+	for _, n := range []*running{n, other} {
+		n.hearAll(t, feed[0], feed[2])
+	}
+	require.Eventually(t, func() bool { _, _, ok := n.shelf.gap(time.Now()); return ok }, 5*time.Second, time.Millisecond)
+	gap, at, ok := n.shelf.gap(time.Now())
+	require.True(t, ok)
+	require.Equal(t, chain.Place{Number: 1, Index: 1}, gap.From)
+	n.reconsider(t.Context(), gap, at.at)
+	require.Equal(t, at.at, n.shelf.place(), "the other has no more than we")
+	x.boaster(boast, func(request) []byte { return answerOf() }).meet(n)
+	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 2 }, 5*time.Second, time.Millisecond)
+	n.reconsider(t.Context(), gap, at.at)
+	require.Zero(t, n.shelf.place(), "the other says that it is past it, and it cannot hold us")
+
+	later := at
+	later.since = later.since.Add(goneAfter + time.Second)
+	require.False(t, at.long(&later), "the signer is silent")
+	n = speakerOnly(t, 1).asRunning()
+	n.hearAll(t, feed[0], feed[2])
+	_, at, _ = n.shelf.gap(time.Now().Add(time.Second))
+	_, err := n.take(heartbeat(t, 1, Heartbeat{Newest: feed[2].Place, Time: noon}), false)
+	require.NoError(t, err)
+	_, later, _ = n.shelf.gap(time.Now().Add(time.Minute))
+	require.True(t, at.long(&later), "he speaks, and of something after it")
+	later.since = at.since.Add(goneAfter)
+	require.False(t, at.long(&later))
+}
+
+func (n *Node) asRunning() *running { return &running{Node: n} }
+
+// Bodies are not lost as long as there is nobody to ask.
+func TestBodiesWait(t *testing.T) {
+	x := newWorld(t)
+	n := x.node()
+	feed := sampleFeed(t, 1)
+	n.hearAll(t, feed...)
+	time.Sleep(goneAfter + 300*time.Millisecond)
+	require.Zero(t, n.Stats().BodiesLost)
+	x.connected(x.node(n.Node), 1)
+	require.Eventually(t, func() bool { return n.Stats().BodiesLost == 1 }, 10*time.Second, 5*time.Millisecond)
 }

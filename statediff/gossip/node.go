@@ -49,7 +49,7 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{settings: s, shelf: newShelf(s.Limits, s.Genesis, !s.WithoutBodies)}
+	n := &Node{settings: s, shelf: newShelf(s)}
 	n.checker, err = envelope.NewChecker(envelope.Config{
 		ChainID: s.ChainID, Genesis: s.Genesis, Signers: s.Signers, Limits: s.Sizes, Recover: s.Recover,
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -21,6 +22,10 @@ type speaker struct {
 	term  uint64                 // of the newest frame
 	ends  map[uint64]common.Hash // digests of the last frames of the newest blocks
 	spoke bool                   // of the feed
+	// newest is the furthest place of the feed that was spoken of here: what was heard may
+	// be what an earlier life said and lost.
+	newest chain.Place
+	denied atomic.Uint64 // terms below this one are spoilt; see errDenied
 
 	// What is to be sent. Headers and frames go before bodies and all else.
 	first, later chan outgoing
@@ -40,6 +45,17 @@ func (s *speaker) init(term uint64) {
 	s.first, s.later = make(chan outgoing, queueMax), make(chan outgoing, queueMax)
 }
 
+// errDenied: this key said something else at a place of the feed, in the same term. It
+// did so in an earlier life, the end of which its log has lost. Nobody can go on with
+// both; with a newer term the network takes back what is lost.
+var errDenied = fmt.Errorf("%w: another process, or an earlier one, signed another feed with this key in this term: Config.Term must be higher", chain.ErrOutOfStep)
+
+// deny makes what is said in a term, or an earlier one, an error.
+func (s *speaker) deny(term uint64) {
+	for old := s.denied.Load(); old <= term && !s.denied.CompareAndSwap(old, term+1); old = s.denied.Load() {
+	}
+}
+
 var errNoSigner = errors.New("gossip: Config.Signer is nil: this node has nothing to say")
 
 // Publish says something to the network: a message of one of internal/link's topics. It
@@ -48,7 +64,9 @@ var errNoSigner = errors.New("gossip: Config.Signer is nil: this node has nothin
 //
 // It signs, and keeps the message for readers and peers; to send it is for later, and
 // neither waits nor fails here. An error says that the message makes no sense, or that
-// it cannot be signed: then nobody would take it. The bytes are copied.
+// it cannot be signed: then nobody would take it. One that matches chain.ErrOutOfStep says
+// that this key must not go on with the feed in that term, because it said otherwise in it
+// before: after a log has lost its end, Config.Term must be higher. The bytes are copied.
 func (n *Node) Publish(_ context.Context, topic string, msg []byte) (uint64, error) {
 	kind, payload, err := kindOf(topic, msg)
 	if err != nil {
@@ -105,6 +123,9 @@ func (n *Node) say(kind envelope.Kind, payload []byte, send bool) (uint64, error
 	if body == nil {
 		return seqOf(kind, h.Place), nil // nobody needs it
 	}
+	if h.Term < n.speaker.denied.Load() {
+		return 0, fmt.Errorf("gossip: publish: %s %s of term %d: %w", kind, h.Place, h.Term, errDenied)
+	}
 	msg, err := n.seal(h, body)
 	if err != nil {
 		return 0, fmt.Errorf("gossip: publish: %w", err)
@@ -131,6 +152,9 @@ func (n *Node) seal(h envelope.Header, body []byte) ([]byte, error) {
 	}
 	if _, err := n.take(o, true); err != nil {
 		return nil, err
+	}
+	if h.Term < n.speaker.denied.Load() {
+		return nil, errDenied // shown by what was taken before
 	}
 	return msg, nil
 }
@@ -191,7 +215,7 @@ func (s *speaker) compose(kind envelope.Kind, payload []byte) (envelope.Header, 
 
 // frame remembers what a frame says of those that come after it.
 func (s *speaker) frame(f *chain.Frame, payload []byte) {
-	s.term, s.spoke = max(s.term, f.Term), true
+	s.term, s.spoke, s.newest = max(s.term, f.Term), true, later(s.newest, f.Place())
 	if f.Last {
 		s.ends[f.Number] = chain.Keccak256(payload)
 		delete(s.ends, f.Number-endsKept)
@@ -213,6 +237,7 @@ func (s *speaker) header(h envelope.Header, payload []byte) (envelope.Header, []
 	case end != sealed.Frame:
 		return h, nil, &chain.MismatchError{Block: number, Field: "digest of the last frame", Got: sealed.Frame.Hex(), Want: end.Hex()}
 	}
+	s.newest = later(s.newest, h.Place)
 	return h, payload, nil
 }
 
@@ -272,7 +297,7 @@ func (n *Node) beatOnce(now time.Time) error {
 	if !n.speaker.spoke {
 		return nil
 	}
-	beat := n.shelf.nextHeartbeat(now)
+	beat := n.shelf.nextHeartbeat(n.speaker.newest, now)
 	body, err := beat.AppendBinary(nil)
 	if err != nil {
 		return err
@@ -287,10 +312,10 @@ func (n *Node) beatOnce(now time.Time) error {
 }
 
 // nextHeartbeat is what there is to say now. Its time ascends, whatever the clock does.
-func (s *shelf) nextHeartbeat(now time.Time) Heartbeat {
+func (s *shelf) nextHeartbeat(newest chain.Place, now time.Time) Heartbeat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := Heartbeat{Newest: s.newest, Published: s.publications.last(), Time: now}
+	h := Heartbeat{Newest: newest, Published: s.publications.last(), Time: now}
 	if least := s.heartbeat.Time.Add(time.Millisecond); h.Time.Before(least) {
 		h.Time = least
 	}

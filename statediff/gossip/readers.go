@@ -17,12 +17,16 @@ type bodyReader struct {
 	from  uint64
 	set   bool
 	place chain.Place // what is wanted next
+	term  uint64      // of what was given out
 	came  []*body
 }
 
 func (r *bodyReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
 		return 0, nil, true, nil
+	}
+	if err := r.shelf.taken.voids(r.place, r.term); r.given && err != nil {
+		return 0, nil, false, err
 	}
 	if len(r.came) > 0 {
 		b := r.came[0]
@@ -37,7 +41,7 @@ func (r *bodyReader) poll() (uint64, []byte, bool, error) {
 }
 
 func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
-	r.given = true
+	r.given, r.term = true, b.Term
 	r.place = chain.Place{Number: b.Place.Number, Index: b.Place.Index + 1}
 	return link.SeqOf(b.Place), clone(b.Body), false, nil
 }
@@ -45,7 +49,7 @@ func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
 func (r *bodyReader) fetch(ctx context.Context) error {
 	if !r.set {
 		r.set = true
-		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.from })
+		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.kept() })
 		return ctx.Err()
 	}
 	var holed []*body // what somebody sent that does not begin with what is wanted
@@ -67,7 +71,7 @@ func (r *bodyReader) fetch(ctx context.Context) error {
 		r.came = holed // it is lost, and what is after it is not
 		return nil
 	}
-	if r.guessed(err, r.from) {
+	if r.guessed(err, r.from, r.place) {
 		r.set = false
 		return nil
 	}
@@ -97,6 +101,7 @@ type seriesReader struct {
 	from uint64
 	set  bool
 	next uint64 // number of what is wanted next
+	term uint64 // of what was given out
 	came []envelope.Opened
 }
 
@@ -105,19 +110,25 @@ func (r *seriesReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
 		return 0, nil, true, nil
 	}
+	if err := r.shelf.fenced.voids(chain.Place{Number: r.next}, r.term); r.given && err != nil {
+		return 0, nil, false, err
+	}
 	for len(r.came) > 0 {
 		o := r.came[0]
 		r.came = r.came[1:]
 		if o.Place.Number == r.next {
-			r.next, r.given = r.next+1, true
-			return o.Place.Number, clone(o.Body), false, nil
+			return r.give(&o)
 		}
 	}
 	if o := p.at(r.next); o != nil {
-		r.next, r.given = r.next+1, true
-		return o.Place.Number, clone(o.Body), false, nil
+		return r.give(o)
 	}
 	return 0, nil, r.next < p.last(), nil
+}
+
+func (r *seriesReader) give(o *envelope.Opened) (uint64, []byte, bool, error) {
+	r.next, r.term, r.given = r.next+1, o.Term, true
+	return o.Place.Number, clone(o.Body), false, nil
 }
 
 func (r *seriesReader) fetch(ctx context.Context) error {
@@ -135,6 +146,7 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 		return covering(chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}, chain.Place{Number: r.next})
 	}
 	err := r.around(ctx, request{question: askPublications, from: chain.Place{Number: r.next}, most: fetchMost}, has, func(items []envelope.Opened) bool {
+		r.came = nil // what another peer sent was of no use
 		for _, o := range items {
 			err := checkNumbered(&o, new(chain.Publication), func(p *chain.Publication) uint64 { return p.Block.Number })
 			if err != nil {
@@ -145,19 +157,21 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 		}
 		return len(r.came) > 0 && r.came[0].Place.Number == r.next
 	})
-	if r.guessed(err, r.from) {
+	if r.guessed(err, r.from, chain.Place{Number: r.next}) {
 		r.set = false
 		return nil
 	}
 	return err
 }
 
-// An arrivalReader reads arrivals in their order.
+// An arrivalReader reads arrivals: what there is when it begins by block, and then in the
+// order in which they come.
 type arrivalReader struct {
 	*arrivals
-	from   uint64 // numbers of blocks
-	n      uint64 // of the next arrival
-	joined bool   // n counts
+	from   uint64     // numbers of blocks
+	came   []*arrival // what there was, not yet given out: it cannot be dropped any more
+	n      uint64     // of the next arrival after those
+	joined bool       // came and n count
 }
 
 func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
@@ -169,16 +183,22 @@ func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
 
 func (r *arrivalReader) poll() (uint64, []byte, bool, error) {
 	if !r.joined {
-		r.n, r.joined = r.first, true
+		r.came, r.n, r.joined = r.byBlock(), r.next, true
 	}
-	if r.n < r.first {
-		return 0, nil, false, fmt.Errorf("%w: %d messages are gone", chain.ErrOutOfStep, r.first-r.n)
+	for len(r.came) > 0 {
+		one := r.came[0]
+		r.came = r.came[1:]
+		if one.Place.Number >= r.from {
+			return one.Place.Number, clone(one.Body), false, nil
+		}
 	}
-	for r.n-r.first < uint64(len(r.items)) {
-		o := &r.items[r.n-r.first]
-		r.n++
-		if o.Place.Number >= r.from {
-			return o.Place.Number, clone(o.Body), false, nil
+	if r.n < r.gone {
+		return 0, nil, false, fmt.Errorf("%w: a message was dropped before it was read", chain.ErrOutOfStep)
+	}
+	for _, one := range r.items[r.search(r.n):] {
+		r.n = one.number + 1
+		if one.Place.Number >= r.from {
+			return one.Place.Number, clone(one.Body), false, nil
 		}
 	}
 	return 0, nil, false, nil

@@ -206,7 +206,7 @@ func TestNotRefused(t *testing.T) {
 	x.awaitFeed(n, 0, feed[:12]...)
 	last := feed[11]
 	twins := []*Message{
-		twin(t, feed[9], nil), twin(t, feed[9], func(f *chain.Frame) { f.Term = 7 }), feed[len(feed)-1], feed[0], last,
+		twin(t, feed[9], nil), twin(t, feed[9], func(f *chain.Frame) { f.Term = 0 }), feed[len(feed)-1], feed[0], last,
 		headerMessage(t, last.Place.Number-1, 1, chain.Keccak256([]byte("another"))),
 	}
 	for _, m := range twins {
@@ -234,10 +234,6 @@ func TestNotRefused(t *testing.T) {
 // node from what others have; and it loses by it.
 func TestWithheld(t *testing.T) {
 	feed := sampleFeed(t, 3, 3)
-	boast := status{
-		feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 900}, bodies: chain.Place{Number: 1}, bodiesEnd: chain.Place{Number: 900},
-		publication: 1, newestPublication: 900, newestSnapshot: 900,
-	}
 	for name, answer := range map[string]func(request) []byte{
 		"nothing":  func(request) []byte { return answerOf() },
 		"not kept": func(request) []byte { return []byte{byte(answerNotKept)} },
@@ -255,13 +251,7 @@ func TestWithheld(t *testing.T) {
 			x.publish(seq, feed...)
 			n := x.node()
 			for range 3 {
-				r := x.rogue(func(r request) []byte {
-					if r.question == askStatus {
-						return answerOf(boast.append(nil))
-					}
-					return answer(r)
-				})
-				r.meet(n)
+				x.boaster(boast, answer).meet(n)
 			}
 			require.Eventually(t, func() bool { return len(n.peers.statuses()) == 3 }, 5*time.Second, 5*time.Millisecond)
 			next, err := n.Subscribe(t.Context(), link.TopicFeed, 0)

@@ -64,22 +64,27 @@ func headerMessage(t testing.TB, number, term uint64, frame common.Hash) *Messag
 
 // sampleFeed is blocks of as many frames as sizes says, with their headers, by place.
 func sampleFeed(t testing.TB, sizes ...int) []*Message {
+	return feedAfter(t, sampleGenesis, 1, 1, sizes...)
+}
+
+// feedAfter is sampleFeed, of a term, from block first on, after the frame with the digest
+// parent.
+func feedAfter(t testing.TB, parent common.Hash, term, first uint64, sizes ...int) []*Message {
 	var (
-		feed   []*Message
-		parent = sampleGenesis
-		rng    = rand.New(rand.NewPCG(3, 5))
+		feed []*Message
+		rng  = rand.New(rand.NewPCG(3, 4+term))
 	)
 	for i, size := range sizes {
-		number := uint64(i) + 1
+		number := uint64(i) + first
 		for index := range size {
 			f := &chain.Frame{
-				Number: number, Index: uint32(index), Term: 1, Parent: parent, Last: index == size-1,
+				Number: number, Index: uint32(index), Term: term, Parent: parent, Last: index == size-1,
 				Diff: make([]byte, 20+rng.IntN(200)),
 			}
 			m := frameMessage(t, f)
 			feed, parent = append(feed, m), m.Content
 		}
-		feed = append(feed, headerMessage(t, number, 1, parent))
+		feed = append(feed, headerMessage(t, number, term, parent))
 	}
 	return feed
 }

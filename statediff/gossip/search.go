@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
 	"github.com/vivace-chain/vivace/internal/link"
@@ -18,15 +20,23 @@ type search struct {
 	*Node
 	failing time.Time // since when nobody has it; zero if that is not so
 	given   bool      // something was
+
+	// How often peers spoke of an oldest that was not to be had, and where that was.
+	misses int
+	missed chain.Place
 }
 
-// guessed reports whether err says that link.Oldest is gone: nobody promised what we
-// took for it, for there may have been none at all. Then we look again.
-func (s *search) guessed(err error, from uint64) bool {
+// missesMax: who was misled so often takes peers at their word no more.
+const missesMax = 3
+
+// guessed reports whether err says that link.Oldest, which we took for p, is gone: nobody
+// promised that, for there may have been none at all. Then we look again.
+func (s *search) guessed(err error, from uint64, p chain.Place) bool {
 	if s.given || from != link.Oldest || !errors.Is(err, chain.ErrOutOfStep) {
 		return false
 	}
-	s.failing = time.Time{}
+	s.failing, s.missed = time.Time{}, p
+	s.misses++
 	return true
 }
 
@@ -36,15 +46,18 @@ func (s *search) guessed(err error, from uint64) bool {
 func (s *search) around(ctx context.Context, r request, has func(*status) coverage, use func([]envelope.Opened) bool) error {
 	stuck := false
 	err := s.askAround(ctx, r, func(st *status) bool { return has(st) == hasIt }, func(a answer) bool {
-		good := use(a.items)
-		switch {
-		case good:
+		if use(a.items) {
 			s.peers.reward(a.from, scoreServed)
-		case a.err == nil:
-			stuck = true
+			return true
+		}
+		s.peers.charge(a.from, len(a.items))
+		stuck = stuck || a.err == nil
+		// That it is of no use need not be the peer's fault: the signer may contradict
+		// himself, or have made a newer term of which the peer does not know.
+		if a.err == nil && a.sent == len(a.items) && !r.meets(a.items) {
 			s.blame(a.from, scoreWithheld, r, errNobody)
 		}
-		return good
+		return false
 	})
 	if err == nil {
 		s.failing = time.Time{}
@@ -114,8 +127,14 @@ type feedReader struct {
 	search
 	from uint64 // where to begin; link.Oldest
 	set  bool   // place counts
-	// place is what is wanted next.
+	// place is what is wanted next, after a frame with the digest last, of a term.
 	place chain.Place
+	at    chain.Place // of that; zero: no frame was given out
+	last  common.Hash
+	term  uint64
+
+	// bare: nobody gives the header before place, so that it is left out.
+	bare bool
 
 	generation uint64 // of the shelf's feed in which n counts; 0: none
 	n          uint64
@@ -128,19 +147,31 @@ func (r *feedReader) poll() (uint64, []byte, bool, error) {
 	if !r.set {
 		return 0, nil, true, nil
 	}
+	s := r.shelf
+	if err := s.taken.voids(r.place, r.term); r.at.Number > 0 && err != nil {
+		return 0, nil, false, err
+	}
 	for len(r.came) > 0 {
 		m := r.came[0]
 		r.came = r.came[1:]
+		if s.taken.over(&m.Header) {
+			r.came, r.own = nil, nil
+			break
+		}
 		if m.Frame == nil || !m.Place.Before(r.place) {
 			return r.give(m)
 		}
 	}
-	s := r.shelf
 	if s.feed == nil {
 		return 0, nil, true, nil
 	}
-	if r.generation != s.generation && !r.enter(s) {
-		return 0, nil, true, nil
+	if r.generation != s.generation {
+		if m := s.feed.kept.find(r.at); m != nil && m.Content != r.last {
+			return 0, nil, false, fmt.Errorf("%w: the feed has another %s", chain.ErrOutOfStep, r.at)
+		}
+		if !r.enter(s) {
+			return 0, nil, true, nil
+		}
 	}
 	for {
 		m, err := s.feed.At(r.n)
@@ -159,12 +190,19 @@ func (r *feedReader) poll() (uint64, []byte, bool, error) {
 	}
 }
 
-// give gives out a message, and says what is wanted after it.
+// give gives out a message, and says what is wanted after it. A feed that was given up and
+// begun anew may go on with frames that do not follow those that were given out.
 func (r *feedReader) give(m *Message) (uint64, []byte, bool, error) {
+	if m.Frame != nil && r.at.Number > 0 && m.Frame.Parent != r.last {
+		return 0, nil, false, fmt.Errorf("%w: %s follows frame %s, and not %s, which was before it", chain.ErrOutOfStep, m.Place, m.Frame.Parent, r.last)
+	}
 	r.given = true
 	// A header is wanted once, wherever it comes; frames say where we are.
 	if m.Frame != nil || r.place.Before(m.Place) {
 		r.place = m.after()
+	}
+	if m.Frame != nil {
+		r.at, r.last, r.term = m.Place, m.Content, m.Term
 	}
 	return link.SeqOf(m.Place), feedBytes(m), false, nil
 }
@@ -197,7 +235,7 @@ func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) ch
 		p = ours(s.shelf)
 		s.shelf.mu.Unlock()
 		for _, st := range s.peers.statuses() {
-			if q := theirs(&st); q != (chain.Place{}) && (p == chain.Place{} || q.Before(p)) {
+			if q := theirs(&st); s.missed.Before(q) && (p == chain.Place{} || s.misses < missesMax && q.Before(p)) {
 				p = q
 			}
 		}
@@ -209,14 +247,14 @@ func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) ch
 }
 
 // refresh asks peers what they have, at most so many.
-func (s *search) refresh(ctx context.Context, most int) {
-	ids := s.peers.best(func(*status) bool { return true })
+func (n *Node) refresh(ctx context.Context, most int) {
+	ids := n.peers.best(func(*status) bool { return true })
 	var group sync.WaitGroup
 	for _, id := range ids[:min(len(ids), most)] {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 			defer cancel()
-			_, _ = s.askStatusOf(ctx, id) // it is blamed there, and said something before
+			_, _ = n.askStatusOf(ctx, id) // it is blamed there, and said something before
 		})
 	}
 	group.Wait()
@@ -247,8 +285,12 @@ func (r *feedReader) fetch(ctx context.Context) error {
 	if r.own.Stats().Given == 0 {
 		r.own = nil // what peers keep has changed, perhaps
 	}
-	if r.guessed(err, r.from) {
+	switch {
+	case r.guessed(err, r.from, r.place):
 		r.set = false
+		return nil
+	case errors.Is(err, chain.ErrOutOfStep) && !r.given && !r.bare && r.kept(r.place):
+		r.bare, r.own, r.failing = true, nil, time.Time{}
 		return nil
 	}
 	return err
@@ -290,7 +332,7 @@ func (r *feedReader) start() Start {
 		return AfterGenesis(r.Genesis)
 	case p.IsHeader():
 		return Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
-	case p.Number > 1 && r.kept(p) && !r.kept(chain.HeaderPlace(p.Number-1)):
+	case p.Number > 1 && (r.bare || r.kept(p) && !r.kept(chain.HeaderPlace(p.Number-1))):
 		return Start{Place: p}
 	case p.Index > 0:
 		p.Index--

@@ -3,10 +3,13 @@ package gossip
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
@@ -138,10 +141,7 @@ func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
 	case askBodies:
 		return s.bodies.since(r.from, most, bytes)
 	case askPublications:
-		if first := s.publications.first(); r.from.Number < first {
-			return nil, errNotKept
-		}
-		return s.publications.since(r.from.Number, most, bytes), nil
+		return s.publications.since(r.from.Number, most, bytes)
 	case askSnapshots:
 		return s.snapshots.recent(most, bytes), nil
 	}
@@ -154,7 +154,7 @@ func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
 // feedSince is the envelopes from p on. The caller holds mu.
 func (s *shelf) feedSince(p chain.Place, most, bytes int) (found [][]byte, err error) {
 	if s.feed == nil {
-		return nil, nil
+		return nil, errNotKept
 	}
 	list, err := s.feed.Since(p, most, bytes)
 	for _, m := range list {
@@ -171,7 +171,7 @@ func (s *shelf) status() (st status) {
 		st.feed, st.feedEnd = s.feed.Kept(), s.feed.Place()
 	}
 	if len(s.bodies.slots) > 0 {
-		st.bodies, st.bodiesEnd = s.bodies.from, s.bodies.end()
+		st.bodies, st.bodiesEnd = s.bodies.from, s.bodies.ready()
 	}
 	st.publication, st.newestPublication = s.publications.first(), s.publications.last()
 	if o := s.snapshots.newest(); o != nil {
@@ -251,22 +251,60 @@ const unpackedMax = 64 << 20
 // for. The error is the peer's fault. What is merely of no use here is left out.
 //
 // What an answer may be was said as sent; unpacked it may be a thousand times as much, and
-// so no more of it is opened than unpackedMax.
-func (n *Node) readSigned(q question, items [][]byte) (list []envelope.Opened, err error) {
+// so no more of it is opened than unpackedMax. From a peer whose answers were of no use for
+// long, no more is opened than it may cost.
+func (n *Node) readSigned(from peer.ID, r request, items [][]byte) (list []envelope.Opened, err error) {
 	unpacked := 0
 	for _, item := range items {
-		if h, err := n.checker.Peek(item); err == nil {
+		h, err := n.checker.Peek(item)
+		if err == nil && !slices.Contains(questions[r.question].kinds, h.Kind) {
+			err = fmt.Errorf("%w: a %s in an answer about %s", chain.ErrMismatch, h.Kind, r.question)
+		}
+		if err == nil && r.fresh && n.known(&h) {
+			continue
+		}
+		var o envelope.Opened
+		if err == nil {
 			if unpacked += int(h.Decoded); unpacked > unpackedMax && len(list) > 0 {
 				return list, nil
 			}
+			if !n.peers.solvent(from) {
+				n.tally.refused[refusedCost].Add(1)
+				return list, nil
+			}
+			if o, err = n.checker.Open(item); err == nil {
+				list = append(list, o)
+				continue
+			}
+			n.peers.charge(from, 1)
 		}
-		o, err := n.openAnswer(q, item)
-		if err != nil {
+		if n.refuse(err) == pubsub.ValidationReject {
 			return list, err
-		}
-		if o != nil {
-			list = append(list, *o)
 		}
 	}
 	return list, nil
+}
+
+// known reports whether a message need not be opened.
+func (n *Node) known(h *envelope.Header) bool {
+	v := n.shelf.has(h)
+	if v != Taken {
+		n.tally.verdicts[v].Add(1)
+	}
+	return v != Taken
+}
+
+// charge takes from what a peer may cost for so many items that were opened in vain.
+func (p *peers) charge(id peer.ID, items int) {
+	for range items {
+		p.mayCost(id)
+	}
+}
+
+// solvent reports whether a peer may cost something.
+func (p *peers) solvent(id peer.ID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.list[id]
+	return m == nil || m.cost.Tokens() >= 1
 }

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -22,30 +23,55 @@ type shelf struct {
 	grown chan struct{} // closed and replaced when there is something for readers
 
 	// feed is nil until the first message of it came. It begins anew, as another
-	// generation, when what it lacks is kept by nobody.
+	// generation, when what it lacks is kept by nobody, and when a newer term takes
+	// something of it back.
 	feed       *Assembler
 	moved      time.Time // when it last gave something out
 	generation uint64
+	own        bool // something of it was published here
+	taken      taking
+	doubt      chain.Place // where a newer term is, if that is before the feed's end; or zero
 	bodies     bodyLine
 
 	publications series
 	snapshots    arrivals
 	attestations arrivals
 
-	newest    chain.Place         // that the signer spoke of
+	term      uint64              // the newest in which the signer spoke
+	newest    chain.Place         // that it spoke of in that
+	words     uint64              // how often it said that the feed goes on
+	fenced    taking              // by the newest term of a header
 	heartbeat Heartbeat           // the newest
+	beat      envelope.Header     // of that
 	heard     time.Time           // when that came, by our clock
 	evidence  []envelope.Evidence // of what is not the feed, and of feeds given up
 }
 
-func newShelf(limits Limits, genesis common.Hash, bodied bool) *shelf {
-	s := &shelf{limits: limits, genesis: genesis, bodied: bodied, grown: make(chan struct{})}
-	s.bodies.limits = limits
-	s.snapshots = newArrivals(snapshotsKept, 1<<20)
-	s.attestations = newArrivals(attestationsKept, 4<<20)
+func newShelf(of *settings) *shelf {
+	s := &shelf{limits: of.Limits, genesis: of.Genesis, bodied: !of.WithoutBodies, grown: make(chan struct{})}
+	s.bodies.limits = of.Limits
+	s.snapshots = newArrivals(snapshotsKept, 1<<20, of.signers(envelope.KindSnapshot))
+	s.attestations = newArrivals(attestationsKept, 4<<20, of.signers(envelope.KindAttestation))
 	return s
 }
 
+// signers is how many keys are believed in a kind.
+func (s *settings) signers(kind envelope.Kind) (n int) {
+	for who := range s.Signers {
+		if s.believes(who, kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// believes reports whether a key is believed in a kind.
+func (s *settings) believes(who common.Address, kind envelope.Kind) bool {
+	grant, ok := s.Signers[who]
+	return ok && (grant.Kinds == nil || slices.Contains(grant.Kinds, kind))
+}
+
+// What is kept of each signer.
 const (
 	snapshotsKept    = 16
 	attestationsKept = 4096
@@ -62,22 +88,96 @@ func (s *shelf) wake() {
 func (s *shelf) takeFeed(m *Message, own bool, now time.Time) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.newest.Before(m.Place) {
-		s.newest = m.Place
+	if s.feed != nil && s.feed.takesBack(&m.Header) {
+		s.takeBack(m)
 	}
+	s.reach(m.Term, m.Place)
 	if s.feed == nil && !s.begin(m, own) {
 		return Far
 	}
+	denied := own && s.feed.contradicted(&m.Header)
 	v := s.feed.Add(m, now)
 	s.drain(now)
-	if own && v != Have && v != Old && !s.feed.given(m.Place) {
-		// The signer's own word is where the feed is, whatever was heard before.
+	if own && s.astray(m, v) {
 		s.abandon()
 		s.begin(m, own)
 		v = s.feed.Add(m, now)
 		s.drain(now)
 	}
+	s.own = s.own || own
+	if denied {
+		return Contradiction
+	}
 	return v
+}
+
+// reach notes how far the feed is, as a signer says. A newer term counts from its first
+// word on, although an older one may have spoken of more.
+func (s *shelf) reach(term uint64, p chain.Place) {
+	if term > s.term || term == s.term && s.newest.Before(p) {
+		s.term, s.newest = term, p
+		s.words++
+	}
+}
+
+// astray reports whether the feed is elsewhere than our own message m, whose verdict is v:
+// the signer's own word is where the feed is, whatever was heard before. A feed that was
+// heard alone may have begun after m; one that is our own has come past it.
+func (s *shelf) astray(m *Message, v Verdict) bool {
+	switch v {
+	case Have, Contradiction:
+		return false
+	case Old:
+		return !s.own
+	}
+	return !s.feed.given(m.Place)
+}
+
+// A taking is that a newer term takes something back.
+type taking struct {
+	from chain.Place // what was said of places from here on is void
+	term uint64      // unless in this term, or a newer one
+}
+
+// voids is an error that matches chain.ErrOutOfStep if what a reader read, up to next and
+// in a term, was taken back.
+func (t *taking) voids(next chain.Place, term uint64) error {
+	if term >= t.term || !t.from.Before(next) {
+		return nil
+	}
+	return fmt.Errorf("%w: what term %d said from %s on was taken back by term %d", chain.ErrOutOfStep, term, t.from, t.term)
+}
+
+// over reports whether that was taken back.
+func (t *taking) over(h *envelope.Header) bool { return h.Term < t.term && !h.Place.Before(t.from) }
+
+// takeBack takes the feed back to m, which is of a newer term: its sequencer does not know
+// of what an older one said from there on, which is lost. What came before stays, if m
+// names it. The caller holds mu.
+func (s *shelf) takeBack(m *Message) {
+	s.taken = taking{m.Place, m.Term}
+	if m.Frame == nil || !s.feed.Rewind(m) {
+		s.abandon()
+		s.beginAt(s.startOf(chain.Place{Number: m.Place.Number}))
+		return
+	}
+	s.generation++
+	s.bodies.cut(m.Place)
+	s.wake()
+}
+
+// fence forgets what was said under earlier terms about a block from which on a term
+// reigns, as a header says, and about those after it.
+func (s *shelf) fence(number, term uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if term < s.fenced.term || term == s.fenced.term && number >= s.fenced.from.Number {
+		return
+	}
+	s.fenced = taking{chain.Place{Number: number}, term}
+	s.publications.fence(number, term)
+	s.snapshots.fence(number, term)
+	s.attestations.fence(number, term)
 }
 
 // drain moves what is in order to the readers. The caller holds mu.
@@ -98,7 +198,7 @@ func (s *shelf) drain(now time.Time) {
 // begin makes an Assembler that begins with m. An old message does not, although it is
 // true: whoever sends it first would lead the feed back there. The caller holds mu.
 func (s *shelf) begin(m *Message, own bool) bool {
-	if m.Place.Number+s.limits.BlocksAhead < s.newest.Number {
+	if !own && m.Place.Number+s.limits.BlocksAhead < s.newest.Number {
 		return false
 	}
 	switch {
@@ -139,7 +239,7 @@ func (s *shelf) abandon() {
 	for _, e := range s.feed.Evidence() {
 		s.keepEvidence(e)
 	}
-	s.feed = nil
+	s.feed, s.own = nil, false
 }
 
 // giveUp abandons a feed that still stands at p.
@@ -171,22 +271,37 @@ func (s *shelf) allEvidence() []envelope.Evidence {
 }
 
 // takeHeartbeat takes the signer's word of where it is. An older one than the newest
-// is Old.
-func (s *shelf) takeHeartbeat(h Heartbeat, now time.Time) Verdict {
+// is Old; one of a newer term is not, whatever the clocks were.
+func (s *shelf) takeHeartbeat(h Heartbeat, head *envelope.Header, now time.Time) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !h.Time.After(s.heartbeat.Time) {
+	if head.Term < max(s.beat.Term, s.term) || head.Term == s.beat.Term && !h.Time.After(s.heartbeat.Time) {
 		return Old
 	}
-	s.heartbeat, s.heard = h, now
-	if s.newest.Before(h.Newest) {
-		s.newest = h.Newest
-	}
+	s.heartbeat, s.beat, s.heard = h, *head, now
+	s.reach(head.Term, h.Newest)
 	if h.Newest.Number > 0 {
 		if s.feed == nil {
 			s.beginAt(s.startOf(h.Newest))
 		}
 		s.feed.Reaches(h.Newest, now)
+		if s.feed.begun && head.Term > s.feed.term && s.feed.given(h.Newest) {
+			s.doubt = chain.Place{Number: h.Newest.Number}
+		}
+		if !h.Newest.Before(s.feed.Place()) {
+			s.words++
+		}
+	}
+	return Taken
+}
+
+// hasBeat is the verdict about a heartbeat that was not opened.
+func (s *shelf) hasBeat(h *envelope.Header) Verdict {
+	switch {
+	case h.Content == s.beat.Content:
+		return Have
+	case h.Term < s.beat.Term:
+		return Old
 	}
 	return Taken
 }
@@ -211,6 +326,9 @@ func (s *shelf) takeBody(b *body, now time.Time) Verdict {
 func (s *shelf) takePublication(o envelope.Opened) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fenced.over(&o.Header) {
+		return Old // it was opened before that was known
+	}
 	v, e := s.publications.add(o)
 	if e != nil {
 		s.keepEvidence(*e)
@@ -221,10 +339,13 @@ func (s *shelf) takePublication(o envelope.Opened) Verdict {
 	return v
 }
 
-func (s *shelf) takeArrival(a *arrivals, o envelope.Opened) Verdict {
+func (s *shelf) takeArrival(a *arrivals, o envelope.Opened, speaker common.Address) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := a.add(o)
+	if s.fenced.over(&o.Header) {
+		return Old
+	}
+	v := a.add(o, speaker)
 	if v == Taken {
 		s.wake()
 	}
@@ -247,12 +368,14 @@ func (s *shelf) has(h *envelope.Header) Verdict {
 		return s.snapshots.has(h)
 	case envelope.KindAttestation:
 		return s.attestations.has(h)
+	case envelope.KindHeartbeat:
+		return s.hasBeat(h)
 	}
 	return Taken
 }
 
 func (s *shelf) hasFeed(h *envelope.Header) Verdict {
-	if s.feed == nil {
+	if s.feed == nil || s.feed.takesBack(h) {
 		return Taken
 	}
 	switch next := s.feed.Place(); {
@@ -263,6 +386,9 @@ func (s *shelf) hasFeed(h *envelope.Header) Verdict {
 	}
 	if m := s.feed.have(h.Place); m != nil && m.Content == h.Content {
 		return Have
+	}
+	if s.feed.isAside(h) {
+		return Unfit
 	}
 	return Taken
 }

@@ -103,7 +103,7 @@ func (n *Node) Recall(ctx context.Context, topic string, number uint64) error {
 		return fmt.Errorf("%w: topic %q is not recalled", chain.ErrNotFound, topic)
 	}
 	everybody := func(*status) bool { return true }
-	r := request{question: askAttestations, from: chain.Place{Number: number}}
+	r := request{question: askAttestations, from: chain.Place{Number: number}, fresh: true}
 	err := n.askAround(ctx, r, everybody, func(a answer) bool { return n.takeAll(a) > 0 })
 	if errors.Is(err, errNotKept) {
 		return errNobody

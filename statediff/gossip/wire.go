@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
@@ -74,6 +75,8 @@ type request struct {
 	question
 	from chain.Place // its Index counts for the feed and bodies only
 	most uint16      // items; 0 is what the question allows
+	// fresh: what is on the shelf is not opened again. This is not on the wire.
+	fresh bool
 }
 
 func (r request) append(dst []byte) []byte {
@@ -107,12 +110,21 @@ func (r request) items() int {
 	return min(int(r.most), limit)
 }
 
+// meets reports whether among the items of an answer is what was asked for, or what is next
+// if there is no such place; of bodies, any later one, because they can be lost.
+func (r request) meets(items []envelope.Opened) bool {
+	return slices.ContainsFunc(items, func(o envelope.Opened) bool {
+		return o.Place == r.from || o.Place == chain.HeaderPlace(r.from.Number) || o.Place == chain.Place{Number: r.from.Number + 1} ||
+			r.question == askBodies && r.from.Before(o.Place)
+	})
+}
+
 // An outcome is the first byte of an answer.
 type outcome byte
 
 const (
 	answerOK      outcome = iota
-	answerNotKept         // what was asked for is older than what is kept
+	answerNotKept         // what was asked for is not kept, although later things may be
 	answerBusy            // ask later, or somebody else
 	answerBad             // the request makes no sense
 )

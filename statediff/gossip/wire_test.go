@@ -203,7 +203,7 @@ func FuzzHear(f *testing.F) {
 	f.Cleanup(func() { require.NoError(f, n.Close()) })
 	kinds := topicKinds["feed"]
 	f.Fuzz(func(t *testing.T, i, at int, flip byte, msg []byte) {
-		n.shelf = newShelf(n.Limits, n.Genesis, true)
+		n.shelf = newShelf(n.settings)
 		msg = bytes.Clone(msg)
 		if len(msg) > 0 {
 			msg[uint(at)%uint(len(msg))] ^= flip
@@ -247,7 +247,7 @@ func BenchmarkHear(b *testing.B) {
 	b.Run("new", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			n.shelf = newShelf(n.Limits, n.Genesis, true)
+			n.shelf = newShelf(n.settings)
 			if n.hear("somebody", kinds, m.Envelope) != pubsub.ValidationAccept {
 				b.Fatal("not taken")
 			}
