@@ -232,11 +232,15 @@ func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
 	return s.enter(ctx, entry{kind: recordOpen, number: b.env.Number, env: b.env})
 }
 
-// sealMini ends the mini-block if anything executed in it.
+// sealMini ends the mini-block if anything executed in it, and the block with the last
+// that it may have.
 func (s *Sequencer) sealMini(ctx context.Context) error {
 	b := s.current
-	if b.room.empty {
+	switch {
+	case b.room.empty:
 		return nil
+	case b.index == chain.FramesMax-1:
+		return s.nextBlock(ctx)
 	}
 	mini, err := b.open.SealMini(ctx)
 	if err != nil {
