@@ -118,8 +118,9 @@ func TestCloseWhileAsking(t *testing.T) {
 		for range 4 {
 			readers.Go(func() {
 				for {
+					closed := n.ctx.Err() != nil
 					err := n.askAround(t.Context(), request{question: askSnapshots}, func(*status) bool { return true }, func(answer) bool { return true })
-					if n.ctx.Err() != nil {
+					if closed {
 						if err == nil {
 							t.Error("the node is closed, and asks")
 						}
@@ -136,7 +137,7 @@ func TestCloseWhileAsking(t *testing.T) {
 
 // What a peer does not give although it said it had it is not believed for a while, each
 // time longer; it costs nothing else.
-func TestDoubt(t *testing.T) {
+func TestClaims(t *testing.T) {
 	x := newWorld(t)
 	n := x.idle(x.config())
 	id := x.idle(x.config()).id
@@ -215,4 +216,30 @@ func TestSlowPeer(t *testing.T) {
 	require.Len(t, n.Peers(), 1)
 	require.GreaterOrEqual(t, n.Peers()[0].Requests, 0.0)
 	require.Zero(t, n.Stats().Bans)
+}
+
+// One peer that does not keep something any more says so, whatever others say who bring
+// nothing; and who brought nothing is asked last.
+func TestNotKept(t *testing.T) {
+	x := newWorld(t)
+	n := x.idle(x.config())
+	for _, out := range [][]byte{{byte(answerNotKept)}, answerOf(), {byte(answerBusy)}} {
+		x.rogue(func(r request) []byte {
+			if r.question == askStatus {
+				return answerOf(new(status).append(nil))
+			}
+			return out
+		}).meetIdle(n)
+	}
+	anyone := func(*status) bool { return true }
+	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 3 }, 10*time.Second, time.Millisecond)
+	for range 10 {
+		err := n.askAround(t.Context(), request{question: askFeed}, anyone, func(answer) bool { return false })
+		require.ErrorIs(t, err, errNotKept)
+	}
+	useful := n.peers.best(askFeed, anyone)[0]
+	n.peers.brought(useful, askFeed, true)
+	for range 10 {
+		require.Equal(t, useful, n.peers.best(askFeed, anyone)[0])
+	}
 }
