@@ -25,7 +25,7 @@ func TestBlockEndsWithItsLastFrame(t *testing.T) {
 		MiniBlockInterval: time.Millisecond, BlockInterval: time.Hour, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
-	s.current.index = chain.FramesMax - 1 // as if there had been so many
+	s.current.index = chain.FramesMax - framesSpare - 1 // as if there had been so many
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
