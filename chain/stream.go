@@ -8,6 +8,10 @@ import (
 	"github.com/vivace-chain/vivace/internal/rlp"
 )
 
+// FramesMax is how many mini-blocks a block has at most. Who makes blocks ends one before
+// it would have more; who follows may refuse more, and holds what is not sealed yet.
+const FramesMax = 4096
+
 // A Frame is one mini-block on its way to those who follow by diffs. Frames form
 // a stream: each names the digest of the one before, over block borders, so that
 // a gap, a repetition or another sequencer's frame shows.

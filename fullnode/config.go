@@ -137,7 +137,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	// FramesMax is how many mini-blocks of one block are taken; more are refused. At
-	// most two blocks that are not sealed yet are held. Default 4,096.
+	// most two blocks that are not sealed yet are held. Default chain.FramesMax.
 	FramesMax int
 	// OnFrame, if set, is called after each mini-block that was applied, with its
 	// changes, in order. It must not keep or alter them, and holds up the node.
@@ -175,7 +175,7 @@ func (c Config) withDefaults() (*Config, error) {
 		c.BlockDiff = func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) }
 	}
 	if c.FramesMax == 0 {
-		c.FramesMax = 4096
+		c.FramesMax = chain.FramesMax
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

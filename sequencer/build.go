@@ -73,7 +73,7 @@ func (s *Sequencer) build(ctx context.Context) error {
 		case <-s.draining:
 			return s.endLast(ctx)
 		case <-ticker.C:
-			if err := s.sealMini(ctx); err != nil {
+			if err := s.sealMiniOrBlock(ctx); err != nil {
 				return err
 			}
 		case <-s.pool.signal:
@@ -162,7 +162,7 @@ func (s *Sequencer) nextBatch(ctx context.Context) ([]*pending, error) {
 	if len(batch) > 0 || !full {
 		return batch, nil
 	}
-	if err := s.sealMini(ctx); err != nil {
+	if err := s.sealMiniOrBlock(ctx); err != nil {
 		return nil, err
 	}
 	batch, _ = s.pool.take(most, s.current.room)
@@ -230,6 +230,19 @@ func (s *Sequencer) enterOpen(ctx context.Context, b *block) error {
 	}
 	b.opened = true
 	return s.enter(ctx, entry{kind: recordOpen, number: b.env.Number, env: b.env})
+}
+
+// framesSpare is how many of a block's mini-blocks are left to restarts, each of which ends
+// the one that it finds open, and cannot end the block.
+const framesSpare = 16
+
+// sealMiniOrBlock ends the mini-block if anything executed in it, and the block with it if
+// that may not have many more.
+func (s *Sequencer) sealMiniOrBlock(ctx context.Context) error {
+	if !s.current.room.empty && s.current.index+1 >= chain.FramesMax-framesSpare {
+		return s.nextBlock(ctx)
+	}
+	return s.sealMini(ctx)
 }
 
 // sealMini ends the mini-block if anything executed in it.

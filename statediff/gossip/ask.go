@@ -16,43 +16,55 @@ import (
 )
 
 const (
-	// askedMax is how many requests one peer has of us at once: it answers no more.
-	askedMax = servingPerPeer
+	// askedMax is how many requests one peer has of us at once: fewer than it answers, for
+	// it may still be at one that we gave up.
+	askedMax = servingPerPeer - 1
 	// askedPeers is how many peers are asked one thing.
 	askedPeers = 3
 	// hedge, and twice what a peer needs there and back, is how long it may think until
-	// another is asked too.
-	hedge      = 50 * time.Millisecond
-	rttUnknown = 100 * time.Millisecond
+	// another is asked too; hedgeMax at most.
+	hedge, hedgeMax = 50 * time.Millisecond, time.Second
+	rttUnknown      = 100 * time.Millisecond
 )
 
-// ask asks one peer, and counts how it did. The items are what it sent, unread.
+// ask asks one peer, and counts how it did. The items are what it sent, unread. What is
+// wrong costs the peer; to be late does not, but others are asked before it.
 func (n *Node) ask(ctx context.Context, id peer.ID, r request) (items [][]byte, err error) {
-	if !n.peers.begin(id) {
-		return nil, errBusy
+	m := n.peers.begin(id)
+	if m == nil {
+		return nil, errNotAsked
 	}
 	began := time.Now()
-	defer func() { n.peers.finish(id, time.Since(began), r.question == askStatus && err == nil) }()
+	defer func() {
+		shows := r.question == askStatus && err == nil || isTimeout(err)
+		n.peers.finish(m, time.Since(began), shows)
+	}()
 	n.tally.asked.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, questions[r.question].patience)
 	defer cancel()
 	items, err = n.exchange(ctx, id, r)
 	switch {
-	case err == nil:
 	case isCorrupt(err):
 		n.blame(id, scoreBadAnswer, r, err)
-	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		n.blame(id, scoreTimeout, r, err)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		n.blame(id, scoreCut, r, err)
 	}
 	return items, err
 }
+
+// errNotAsked: a peer has enough requests of ours, or is not there any more.
+var errNotAsked = fmt.Errorf("%w: the peer is not asked", chain.ErrBusy)
+
+// asked reports whether an error is a peer's answer, or its want of one, and not of our
+// doing.
+func asked(err error) bool { return !errors.Is(err, errNotAsked) && !errors.Is(err, context.Canceled) }
 
 func isCorrupt(err error) bool {
 	return errors.Is(err, chain.ErrCorrupt) || errors.Is(err, chain.ErrTooLarge)
 }
 
 func isTimeout(err error) bool {
-	timeout := net.Error(nil)
+	timeout := net.Error(nil) // context.DeadlineExceeded is one
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
@@ -90,27 +102,26 @@ func (n *Node) blame(id peer.ID, by float64, r request, err error) {
 	n.Logger.Debug("gossip: a peer answers badly", "peer", id, "question", r.question, "err", err)
 }
 
-// begin counts a request to a peer, if it may have one more.
-func (p *peers) begin(id peer.ID) bool {
+// begin counts a request to a peer, if it may have one more; else it returns nil.
+func (p *peers) begin(id peer.ID) *member {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.list[id]
 	if m == nil || m.asked >= askedMax {
-		return false
+		return nil
 	}
 	m.asked++
-	return true
+	return m
 }
 
-// finish ends it. Small answers show how far away a peer is.
-func (p *peers) finish(id peer.ID, took time.Duration, small bool) {
+// finish ends it. Small answers, and those that did not come in time, show how far away
+// a peer is.
+func (p *peers) finish(m *member, took time.Duration, shows bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m := p.list[id]; m != nil {
-		m.asked--
-		if small {
-			m.rtt = (m.rtt + took) / 2
-		}
+	m.asked--
+	if shows {
+		m.rtt = (m.rtt + took) / 2
 	}
 }
 
@@ -154,9 +165,10 @@ var errNobody = fmt.Errorf("%w: no peer to ask", chain.ErrNotFound)
 
 // askAround asks peers for what they may have, one after the other, each as soon as
 // the one before has taken too long, until use can use what one says. Without one, the
-// error matches errNotKept if all that answered do not keep it any more.
+// error matches errNotKept if somebody does not keep it any more: what the others say
+// who bring nothing does not count. They are asked last the next time.
 func (n *Node) askAround(ctx context.Context, r request, may func(*status) bool, use func(answer) bool) error {
-	ids := n.peers.best(may)
+	ids := n.peers.best(r.question, may)
 	ids = ids[:min(len(ids), askedPeers)]
 	if len(ids) == 0 {
 		return errNobody
@@ -166,27 +178,31 @@ func (n *Node) askAround(ctx context.Context, r request, may func(*status) bool,
 	answers := make(chan answer, len(ids))
 	var (
 		started, over int
-		result        = errNotKept
+		result        = errNobody
 	)
 	for {
 		var patience <-chan time.Time
 		if started < len(ids) && started == over {
 			patience = closedTimer
 		} else if started < len(ids) {
-			patience = time.After(hedge + 2*n.peers.rttOf(ids[started-1]))
+			patience = time.After(min(hedge+2*n.peers.rttOf(ids[started-1]), hedgeMax))
 		}
 		select {
 		case <-patience:
 			id := ids[started]
 			started++
-			n.spawn(func() { answers <- n.askSigned(ctx, id, r) })
+			if !n.spawn(func() { answers <- n.askSigned(ctx, id, r) }) {
+				return errClosed
+			}
 		case a := <-answers:
 			over++
-			if use(a) {
+			good := use(a)
+			n.peers.brought(a.from, r.question, good)
+			if good {
 				return nil
 			}
-			if !errors.Is(a.err, errNotKept) {
-				result = errNobody
+			if errors.Is(a.err, errNotKept) {
+				result = errNotKept
 			}
 			if over == len(ids) {
 				return result
@@ -239,14 +255,26 @@ func (n *Node) askForPeers(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	teller := n.peers.addrOf(id)
 	for _, item := range items {
 		info, err := parseAddress(item)
 		if err != nil {
 			n.blame(id, scoreBadAnswer, r, err)
 			return
 		}
+		info.Addrs = credible(info.Addrs, teller)
 		n.peers.learn(*info)
 	}
+}
+
+// addrOf is where a peer is; nil if it has gone.
+func (p *peers) addrOf(id peer.ID) ma.Multiaddr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.list[id]; m != nil {
+		return m.addr
+	}
+	return nil
 }
 
 // parseAddress reads an address that ends in a peer id. The error matches

@@ -35,7 +35,6 @@ func AfterHeader(s *Sealed) Start {
 type Limits struct {
 	BlocksAhead uint64        // from the block of the next frame on, how many are held; default 4
 	BytesAhead  int           // of what waits for others; default 64 MiB. One frame may exceed it.
-	Frames      uint32        // of a block; default 4,096
 	KeepBytes   int           // of what was given out; default 64 MiB. The newest is always kept.
 	KeepFor     time.Duration // how long that is kept; default 2 min
 	Patience    time.Duration // how late a message may be before it is missing; default 20 ms
@@ -45,7 +44,6 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	orDefault(&l.BlocksAhead, 4)
 	orDefault(&l.BytesAhead, 64<<20)
-	orDefault(&l.Frames, 4096)
 	orDefault(&l.KeepBytes, 64<<20)
 	orDefault(&l.KeepFor, 2*time.Minute)
 	orDefault(&l.Patience, 20*time.Millisecond)
@@ -53,7 +51,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-func orDefault[T uint64 | uint32 | int | time.Duration](v *T, d T) {
+func orDefault[T uint64 | int | time.Duration](v *T, d T) {
 	if *v <= 0 {
 		*v = d
 	}
@@ -160,7 +158,7 @@ func (a *Assembler) add(m *Message, now time.Time) Verdict {
 		a.Reaches(m.Place, now)
 		return Far
 	}
-	if m.Frame != nil && m.Place.Index >= a.limits.Frames || !a.fits(m) {
+	if !a.fits(m) {
 		return a.putAside(m)
 	}
 	a.Reaches(m.Place, now)

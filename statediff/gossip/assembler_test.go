@@ -347,10 +347,6 @@ func TestBounds(t *testing.T) {
 	require.Equal(t, Far, x.add(feed[len(feed)-1]))
 	require.NotEmpty(t, x.Missing(noon.Add(time.Second)), "it says how far the feed is")
 
-	x = newTrial(t, Limits{Frames: 3})
-	require.Equal(t, Unfit, x.add(feed[3]))
-	require.Equal(t, Taken, x.add(feed[2]))
-
 	x = newTrial(t, Limits{Evidence: 1})
 	for _, m := range feed[:3] {
 		x.add(m)

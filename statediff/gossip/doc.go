@@ -16,14 +16,16 @@
 //   - Publish neither waits for the network nor fails because of it. What is published is
 //     on the shelf first, where peers find it whatever became of sending it.
 //   - Nothing is lost in silence. What a full queue drops is counted, and asked for when
-//     it is missed. What nobody keeps any more is chain.ErrOutOfStep, after two seconds
-//     in which some peer said so; without any peer, a reader waits.
+//     it is missed. What the signer has said and nobody keeps any more is
+//     chain.ErrOutOfStep, after two seconds; what was not said yet, or without any peer,
+//     a reader waits for.
 //   - A peer costs at most what Config and the constants here say: connections, streams,
 //     memory, signatures a second, bytes of answers. Sizes are checked before memory is
 //     taken, signatures before anything is unpacked.
 //   - A peer that sends what an honest one would have refused loses its score, and at the
 //     second such message in minutes its connection, for ten minutes. One that is merely
-//     slow, behind, or ahead does not.
+//     slow, behind, or ahead does not. What it says of itself moves nobody: it says whom
+//     to ask, until it does not give what it said it had.
 //   - A signer that says two things about one place is kept as Evidence. Whoever brought
 //     the second is not blamed for it.
 //   - A sequencer whose log lost its end goes on in a newer term, which takes back what it
@@ -70,13 +72,16 @@
 //     and all but the first are dropped without an error.
 //   - The router marks an id as seen before it asks whether the message is good. An id
 //     that did not cover the signature would let anybody send a bad copy first and keep
-//     the good one out. And what was ignored does not come again for two minutes: who
-//     needs it asks.
+//     the good one out; one that did not cover the topic, a good copy in another. And
+//     what was ignored does not come again for two minutes: who needs it asks.
 //   - The default queues hold 32 messages: a third of a second at 10 ms.
 //   - Lazy repair by IHAVE takes a heartbeat of the router, which is an age here.
 //   - A host without identify never learns that a peer speaks gossipsub, and gets nothing.
 //   - Score weights for slow delivery, made for a message in seconds, throw out honest
-//     peers at a hundred a second. Here they are zero.
+//     peers at a hundred a second; so does the penalty for what was announced and did not
+//     come within three seconds, on a slow link. Here they are zero.
+//   - Of one peer's old connection and its new one, the end of the first may be heard of
+//     after the beginning of the second.
 //   - Until a mesh has formed, half a second after a connection, what is published
 //     reaches nobody: it is asked for.
 //   - The first frame that was checked is not the first that came. A feed begins with

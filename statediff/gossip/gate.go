@@ -89,7 +89,8 @@ func (g *gate) ban(id peer.ID, at ma.Multiaddr, now time.Time) {
 	defer g.mu.Unlock()
 	g.bans[id] = ban{now.Add(banFor), bansPerIP}
 	if a := addrOf(at); a.IsValid() && !a.IsLoopback() {
-		g.bans[a] = ban{now.Add(banFor), g.bans[a].count + 1}
+		site := siteOf(a)
+		g.bans[site] = ban{now.Add(banFor), g.bans[site].count + 1}
 	}
 	for len(g.bans) > bansMax {
 		g.forgetOne()
@@ -129,7 +130,7 @@ func (g *gate) lets(id peer.ID, at ma.Multiaddr) bool {
 		return false
 	case g.boot(id):
 		return true
-	case g.banned(a):
+	case g.banned(siteOf(a)):
 		return false
 	}
 	return g.allow.empty() || g.allow.ids[id] || g.allow.hasAddr(a)
@@ -148,6 +149,15 @@ func addrOf(at ma.Multiaddr) netip.Addr {
 	return a.Unmap()
 }
 
+// siteOf is what one tenant has of addresses: a single one of IPv4, 2^64 of IPv6.
+func siteOf(a netip.Addr) netip.Addr {
+	if !a.Is6() {
+		return a
+	}
+	site, _ := a.WithZone("").Prefix(64)
+	return site.Addr()
+}
+
 // InterceptPeerDial implements connmgr.ConnectionGater.
 func (g *gate) InterceptPeerDial(id peer.ID) bool { return !g.deny.ids[id] && !g.banned(id) }
 
@@ -157,7 +167,7 @@ func (g *gate) InterceptAddrDial(id peer.ID, at ma.Multiaddr) bool { return g.le
 // InterceptAccept implements connmgr.ConnectionGater: before a byte is exchanged.
 func (g *gate) InterceptAccept(c network.ConnMultiaddrs) bool {
 	a := addrOf(c.RemoteMultiaddr())
-	return !g.deny.hasAddr(a) && !g.banned(a)
+	return !g.deny.hasAddr(a) && !g.banned(siteOf(a))
 }
 
 // InterceptSecured implements connmgr.ConnectionGater: who it is, is proven.

@@ -31,8 +31,9 @@ const (
 	memoryMax = 128 << 20
 )
 
-// newHost makes a host of TCP, Noise and yamux. libp2p.New would do it in a line, and
-// link QUIC, WebTransport and WebRTC whatever its options say: twice the packages.
+// newHost makes a host of TCP, Noise and yamux, which does not listen yet. libp2p.New
+// would do it in a line, and link QUIC, WebTransport and WebRTC whatever its options say:
+// twice the packages.
 func newHost(s *settings) (host.Host, *swarm.Swarm, error) {
 	store, err := pstoremem.NewPeerstore()
 	if err != nil {
@@ -51,11 +52,19 @@ func newHost(s *settings) (host.Host, *swarm.Swarm, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, net.Close())
 	}
-	if err := net.Listen(s.listen...); err != nil && len(s.listen) > 0 {
-		return nil, nil, errors.Join(fmt.Errorf("gossip: listen at %v: %w", s.Listen, err), h.Close())
-	}
 	h.Start()
 	return h, net, nil
+}
+
+// listen lets peers connect, if they are to.
+func listen(h host.Host, s *settings) error {
+	if len(s.listen) == 0 {
+		return nil
+	}
+	if err := h.Network().Listen(s.listen...); err != nil {
+		return fmt.Errorf("listen at %v: %w", s.Listen, err)
+	}
+	return nil
 }
 
 func newSwarm(s *settings, store peerstore.Peerstore, bus event.Bus, manager network.ResourceManager) (*swarm.Swarm, error) {

@@ -86,7 +86,7 @@ func (s *shelf) gap(now time.Time) (Range, standstill, bool) {
 // giving nothing, or what does not fit: that is what the feed is given up for.
 func (n *Node) reconsider(ctx context.Context, gap Range, at chain.Place) {
 	n.refresh(ctx, n.peers.count())
-	past := slices.ContainsFunc(n.peers.statuses(), func(st status) bool { return covering(st.feed, st.feedEnd, gap.From) != hasNot })
+	past := n.peers.doubted(askFeed) || slices.ContainsFunc(n.peers.statuses(), func(st status) bool { return covering(st.feed, st.feedEnd, gap.From) != hasNot })
 	if !past || n.speaks() {
 		return
 	}
@@ -201,7 +201,11 @@ func (n *Node) catchUpWith(ctx context.Context, id peer.ID) {
 		return
 	}
 	ours := n.shelf.status()
-	if p := n.shelf.place(); p.Number > 0 && p.Before(st.feedEnd) && !p.Before(st.feed) {
+	switch p := n.shelf.place(); {
+	case p.Number == 0 && n.Signer == nil && st.feed.Before(st.feedEnd):
+		// The feed begins where it is, though nobody speaks; who signs begins with his word.
+		n.catchUp(ctx, id, request{question: askFeed, from: before(st.feedEnd)})
+	case p.Number > 0 && p.Before(st.feedEnd) && !p.Before(st.feed):
 		n.catchUp(ctx, id, request{question: askFeed, from: p})
 	}
 	if ours.newestPublication < st.newestPublication {
@@ -213,14 +217,21 @@ func (n *Node) catchUpWith(ctx context.Context, id peer.ID) {
 	}
 }
 
-// catchUp asks a peer for what it said it has. To have it and not to give it costs; to
-// give what came here meanwhile from others does not.
+// before is the place before one that is after a frame, or after a block's last.
+func before(p chain.Place) chain.Place {
+	if p.Index == 0 {
+		return chain.HeaderPlace(p.Number - 1)
+	}
+	return chain.Place{Number: p.Number, Index: p.Index - 1}
+}
+
+// catchUp asks a peer for what it said it has. That it gives what came here meanwhile from
+// others is as good.
 func (n *Node) catchUp(ctx context.Context, id peer.ID, r request) {
 	r.fresh = true
 	a := n.askSigned(ctx, id, r)
-	n.takeAll(a)
-	if a.err == nil && a.sent == 0 {
-		n.blame(id, scoreWithheld, r, errNobody)
+	if taken := n.takeAll(a); taken > 0 || a.sent == 0 && asked(a.err) {
+		n.peers.gave(id, r.question, taken > 0)
 	}
 }
 
@@ -241,14 +252,13 @@ func (s *shelf) place() chain.Place {
 	return s.feed.Place()
 }
 
-// anyAhead reports whether a peer sent what is too far ahead.
-func (p *peers) anyAhead() bool {
+// anyAhead reports whether a peer sent what is too far ahead, once.
+func (p *peers) anyAhead() (any bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.list {
-		if m.ahead {
-			return true
-		}
+		any = any || m.ahead
+		m.ahead = false
 	}
-	return false
+	return any
 }

@@ -55,7 +55,9 @@ func TestHeartbeats(t *testing.T) {
 	x.publish(seq, feed...)
 	n := x.node(seq.Node)
 	x.meshed(seq, n)
-	require.Eventually(t, func() bool { return n.shelf.place() == chain.Place{Number: 5} }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return n.shelf.place() == chain.Place{Number: 5} && !n.Stats().HeardAt.IsZero()
+	}, 10*time.Second, 5*time.Millisecond)
 	first := n.Stats()
 	require.Equal(t, chain.HeaderPlace(4), first.LastHeartbeat.Newest)
 	require.WithinDuration(t, time.Now(), first.LastHeartbeat.Time, 5*time.Second)
@@ -136,6 +138,27 @@ func TestAskedWhenMet(t *testing.T) {
 		require.NoError(t, err, topic)
 		require.Equal(t, want, number)
 	}
+}
+
+// Where the feed is, peers know too, when the sequencer is silent.
+func TestBeginsWithoutSequencer(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	relay := x.node(seq.Node)
+	x.meshed(seq, relay)
+	feed := sampleFeed(t, 2, 3, 1, 1, 2)
+	x.publish(seq, feed...)
+	x.awaitFeed(relay, 0, feed...)
+	seq.stop()
+	late := x.node(relay.Node)
+	require.NoError(t, late.Await(t.Context()))
+	number, msg, err := late.Latest(t.Context(), link.TopicFeed)
+	require.NoError(t, err)
+	newest := feed[len(feed)-1]
+	require.Equal(t, link.SeqOf(newest.Place), number)
+	require.Equal(t, feedMessage(t, newest), msg)
+	require.Equal(t, newest.Place, late.Stats().Newest)
+	x.awaitFeed(late, 0, feed...)
 }
 
 // boast is the status of a peer that has everything.

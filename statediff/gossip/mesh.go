@@ -101,12 +101,14 @@ func (n *Node) routerOptions(topics []string) []pubsub.Option {
 	}
 }
 
-// messageID covers every byte. The router remembers an id before it asks whether the
-// message is good: if the id left out the signature, a bad copy sent first would keep
-// the good one out.
+// messageID covers every byte, and the topic. The router remembers an id before it asks
+// whether the message is good: if the id left out the signature, a bad copy sent first
+// would keep the good one out; if it left out the topic, a good copy in the wrong one.
 func messageID(m *pb.Message) string {
-	sum := sha256.Sum256(m.Data)
-	return string(sum[:20])
+	h := sha256.New()
+	h.Write([]byte(m.GetTopic())) // one of a few, none of which begins with another
+	h.Write(m.Data)
+	return string(h.Sum(nil)[:20])
 }
 
 // largest is the size of the largest message that is taken, in bytes.
@@ -119,10 +121,11 @@ func (n *Node) largest() int {
 }
 
 // What a peer loses. Only what an honest one never does costs: to be slow, or to relay
-// what others had before, costs nothing.
+// what others had before, costs nothing. Nor does what the router calls misbehaviour: to
+// announce a message and not to bring it within three seconds, which is what happens on a
+// slow link, or when it is asked for after it was forgotten.
 const (
 	scoreInvalid  = -100 // for a message that it should have refused; twice is four times that
-	scoreBehaved  = -10  // for what the router calls misbehaviour, beyond some
 	scoreFirst    = 0.01 // for being the first with a message, up to scoreFirstCap of them
 	scoreFirstCap = 500
 
@@ -146,7 +149,7 @@ func (n *Node) scoreParams(topics []string) *pubsub.PeerScoreParams {
 		AppSpecificWeight: 1,
 		// Many nodes behind one address are a laboratory, or a data centre.
 		IPColocationFactorWeight: 0, IPColocationFactorWhitelist: []*net.IPNet{},
-		BehaviourPenaltyWeight: scoreBehaved, BehaviourPenaltyThreshold: 6, BehaviourPenaltyDecay: decay(time.Minute),
+		BehaviourPenaltyWeight: 0, BehaviourPenaltyDecay: decay(time.Minute),
 		DecayInterval: time.Second, DecayToZero: 0.01, RetainScore: banFor,
 	}
 	for _, topic := range topics {

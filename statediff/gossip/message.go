@@ -51,6 +51,8 @@ func Read(o envelope.Opened) (*Message, error) {
 		err = &chain.MismatchError{Block: o.Place.Number, Field: "place", Got: place.String(), Want: o.Place.String()}
 	case term != o.Term:
 		err = &chain.MismatchError{Block: o.Place.Number, Field: "term", Got: fmt.Sprint(term), Want: fmt.Sprint(o.Term)}
+	case m.Frame != nil && place.Index >= chain.FramesMax:
+		err = fmt.Errorf("%w: mini-block %s, a block has at most %d", chain.ErrTooLarge, place, chain.FramesMax)
 	case place.Number == 0:
 		err = &chain.CorruptError{What: "feed message", Offset: -1, Err: errors.New("nobody sequenced genesis")}
 	default:

@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/internal/rlp"
 )
 
@@ -77,4 +79,33 @@ func TestHeadAndBody(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Read(envelope.Opened{Header: envelope.Header{Kind: envelope.KindHeader, Place: chain.HeaderPlace(0)}, Body: body})
 	require.ErrorIs(t, err, envelope.ErrFault)
+}
+
+// A block has no more mini-blocks than everybody takes: who would publish one learns it,
+// and who gets one refuses it as the signer's fault, and goes on.
+func TestFramesMax(t *testing.T) {
+	at := func(index uint32) *chain.Frame { return &chain.Frame{Number: 1, Index: index, Term: 1} }
+	last := frameMessage(t, at(chain.FramesMax-1))
+	require.NotNil(t, last.Frame)
+	body, err := at(chain.FramesMax).AppendBinary(nil)
+	require.NoError(t, err)
+	x := newWorld(t)
+	seq := x.sequencer()
+	feed := sampleFeed(t, 2, 1)
+	x.publish(seq, feed[0])
+	_, err = seq.Publish(t.Context(), link.TopicFeed, link.AppendFeed(nil, link.FeedFrame, body))
+	require.ErrorIs(t, err, chain.ErrTooLarge)
+	x.publish(seq, feed[1:]...)
+
+	n := x.idle(x.config())
+	h := envelope.Header{Kind: envelope.KindFrame, ChainID: sampleChain, Genesis: sampleGenesis, Term: 1, Place: at(chain.FramesMax).Place()}
+	raw, err := envelope.Seal(nil, h, body, sampleKey(t))
+	require.NoError(t, err)
+	require.Equal(t, pubsub.ValidationAccept, n.hear("somebody", topicKinds[link.TopicFeed], feed[0].Envelope))
+	require.Equal(t, pubsub.ValidationIgnore, n.hear("somebody", topicKinds[link.TopicFeed], raw))
+	require.ErrorIs(t, n.Stats().Fault, chain.ErrTooLarge)
+	for _, m := range feed[1:] {
+		require.Equal(t, pubsub.ValidationAccept, n.hear("somebody", topicKinds[link.TopicFeed], m.Envelope))
+	}
+	require.Equal(t, chain.Place{Number: 3}, n.shelf.place())
 }

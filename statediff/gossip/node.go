@@ -33,13 +33,15 @@ type Node struct {
 	syncID protocol.ID              // of requests
 
 	speaker speaker
-	serving chan struct{} // a token for each request that is being answered
 	upload  *rate.Limiter // bytes of answers
 
 	ctx   context.Context // ends with the node
 	end   context.CancelFunc
-	work  sync.WaitGroup // goroutines of the node's own
-	close func() error   // once
+	close func() error // once
+
+	workMu sync.Mutex
+	closed bool           // nothing begins any more
+	work   sync.WaitGroup // goroutines of the node's own
 }
 
 // New makes a node, which listens and answers from now on. Without Run it does not
@@ -60,7 +62,6 @@ func New(cfg Config) (*Node, error) {
 	n.close = sync.OnceValue(n.shut)
 	n.peers = newPeers(n)
 	n.speaker.init(s.Term)
-	n.serving = make(chan struct{}, servingMax)
 	n.upload = rate.NewLimiter(uploadRate, uploadBurst)
 	n.syncID = protocol.ID(s.network() + "/sync/1")
 	s.gate.connected = n.peers.count
@@ -68,15 +69,23 @@ func New(cfg Config) (*Node, error) {
 		n.end()
 		return nil, err
 	}
+	if err := n.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("gossip: %w", err), n.Close())
+	}
+	return n, nil
+}
+
+// open lets peers in, once everything is there that they could find.
+func (n *Node) open() error {
 	n.host.SetStreamHandler(n.syncID, n.serve)
 	n.host.Network().Notify(&network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { n.connected(c) },
 		DisconnectedF: func(_ network.Network, c network.Conn) { n.disconnected(c) },
 	})
 	if err := n.join(); err != nil {
-		return nil, errors.Join(fmt.Errorf("gossip: %w", err), n.Close())
+		return err
 	}
-	return n, nil
+	return listen(n.host, n.settings)
 }
 
 // Run looks for peers, repairs what is lost on the way and sends what is published,
@@ -93,20 +102,36 @@ func (n *Node) Run(ctx context.Context) error {
 	return n.Close()
 }
 
-// spawn runs f, which ends with the node.
-func (n *Node) spawn(f func()) {
-	n.work.Add(1)
+// enter counts a goroutine as one of the node's own, for which Close waits, unless the
+// node is closing.
+func (n *Node) enter() bool {
+	n.workMu.Lock()
+	defer n.workMu.Unlock()
+	if !n.closed {
+		n.work.Add(1)
+	}
+	return !n.closed
+}
+
+// spawn runs f, which ends with the node, unless the node is closing.
+func (n *Node) spawn(f func()) bool {
+	if !n.enter() {
+		return false
+	}
 	go func() {
 		defer n.work.Done()
 		f()
 	}()
+	return true
 }
 
 // Close leaves the network and frees everything. Subscriptions end with chain.ErrClosed.
 func (n *Node) Close() error { return n.close() }
 
 func (n *Node) shut() error {
-	n.peers.stop()
+	n.workMu.Lock()
+	n.closed = true
+	n.workMu.Unlock()
 	n.end()
 	err := n.host.Close()
 	n.work.Wait()

@@ -2,8 +2,6 @@ package gossip
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -19,21 +17,18 @@ const (
 	// costRate and costBurst are how many signatures a peer may have us check, a
 	// second. A feed at 10 ms with bodies needs 200.
 	costRate, costBurst = 400, 1000
-	// knownMax is how many addresses of peers are remembered.
-	knownMax = 256
-
-	redialFirst, redialMax = 250 * time.Millisecond, 30 * time.Second
-	// bootRedialMax: a boot node that is back is to be found soon.
-	bootRedialMax = 2 * time.Second
-	dialTimeout   = 5 * time.Second
-	dialEvery     = 100 * time.Millisecond
+	// doubtFirst and doubtMax are how long a peer is not believed that it has what it did
+	// not give: longer each time.
+	doubtFirst, doubtMax = mendAgain, 30 * time.Second
 )
 
-// What requests are worth to a peer's score, which fades in minutes.
+// What requests are worth to a peer's score, which fades in minutes. Only what is wrong
+// costs. Who is slow, or does not give what it said it has, is asked later, and others
+// before it: see rtt and doubt.
 const (
 	scoreServed, scoreServedMax = 1, 20
-	scoreTimeout                = -5
-	scoreWithheld               = -5 // it said it had what it does not give
+	scoreWithheld               = -5 // it answers otherwise than one who has what it said
+	scoreCut                    = -5 // an answer that just ends; who cannot go on resets
 	scoreBadAnswer              = -50
 )
 
@@ -42,20 +37,22 @@ const (
 type peers struct {
 	node *Node
 
-	mu      sync.Mutex
-	stopped bool
-	list    map[peer.ID]*member
-	known   map[peer.ID]*acquaintance
-	met     chan struct{} // closed when there was a peer, and it was greeted
-	once    sync.Once
+	mu    sync.Mutex
+	list  map[peer.ID]*member
+	known map[peer.ID]*acquaintance
+	met   chan struct{} // closed when there was a peer, and it was greeted
+	once  sync.Once
 }
 
 // A member is a connected peer.
 type member struct {
 	id      peer.ID
+	conns   map[network.Conn]bool // the open ones: at least one
 	addr    ma.Multiaddr
 	since   time.Time
 	status  *status // nil until it was asked
+	doubts  [questionsEnd]doubt
+	empty   [questionsEnd]int // answers in a row that brought nothing
 	rtt     time.Duration
 	total   float64 // the router's score, as of a second ago
 	own     float64 // what requests were worth
@@ -65,19 +62,20 @@ type member struct {
 	ahead   bool // sent something that we cannot use yet
 }
 
-// An acquaintance is somebody to dial.
-type acquaintance struct {
-	peer.AddrInfo
-	boot    bool
-	dialing bool
-	fails   int
-	next    time.Time
+// A doubt is about what a peer says it has: it did not give it, so often in a row. It may
+// have been a lie, or have been so once: what it says is nothing to go by for a while.
+type doubt struct {
+	times int
+	until time.Time
 }
 
 func newPeers(n *Node) *peers {
 	p := &peers{node: n, list: make(map[peer.ID]*member), known: make(map[peer.ID]*acquaintance), met: make(chan struct{})}
 	for _, b := range n.boot {
-		p.known[b.ID] = &acquaintance{AddrInfo: b, boot: true}
+		if p.known[b.ID] == nil {
+			p.known[b.ID] = &acquaintance{id: b.ID}
+		}
+		p.known[b.ID].boot = append(p.known[b.ID].boot, b.Addrs...)
 	}
 	return p
 }
@@ -88,54 +86,70 @@ func (p *peers) count() int {
 	return len(p.list)
 }
 
-// stop makes connections that still come mean nothing.
-func (p *peers) stop() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stopped = true
-}
-
+// connected counts a connection. Of each, libp2p says once that it is there and later
+// once that it is gone; but what it says of two connections of one peer may come in any
+// order. A second one may be of a peer that started anew before its end was noticed: it
+// is greeted as well.
 func (n *Node) connected(c network.Conn) {
-	p := n.peers
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	id := c.RemotePeer()
-	if p.stopped || p.list[id] != nil {
+	if !n.peers.enter(c, time.Now()) {
+		c.Close() // many came at once, and the gate counted none of them yet
 		return
 	}
-	p.list[id] = &member{
-		id: id, addr: c.RemoteMultiaddr(), since: time.Now(), rtt: rttUnknown, cost: rate.NewLimiter(costRate, costBurst),
-	}
-	if a := p.known[id]; a != nil {
-		a.fails = 0
-	}
-	n.spawn(func() { n.greet(id) })
+	n.spawn(func() { n.greet(c.RemotePeer()) })
 }
 
-func (n *Node) disconnected(c network.Conn) {
-	p, id := n.peers, c.RemotePeer()
-	if n.host.Network().Connectedness(id) == network.Connected {
-		return // one of two connections
-	}
+// enter adds a connection, if there may be one more peer.
+func (p *peers) enter(c network.Conn, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.list, id)
-	if a := p.known[id]; a != nil {
-		a.next = time.Now().Add(jitter(redialFirst))
+	id, outbound := c.RemotePeer(), c.Stat().Direction == network.DirOutbound
+	m := p.list[id]
+	if m == nil {
+		if !outbound && !p.node.isBoot(id) && len(p.list) >= p.node.PeersMax {
+			return false
+		}
+		m = &member{
+			id: id, conns: make(map[network.Conn]bool), since: now,
+			rtt: rttUnknown, cost: rate.NewLimiter(costRate, costBurst),
+		}
+		p.list[id] = m
+	}
+	m.conns[c], m.addr = true, c.RemoteMultiaddr()
+	if a := p.known[id]; a != nil && outbound {
+		a.found = m.addr
+	}
+	return true
+}
+
+func (n *Node) disconnected(c network.Conn) { n.peers.leave(c, time.Now()) }
+
+// leave takes a connection away, and with the last one what we knew of the peer.
+func (p *peers) leave(c network.Conn, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.list[c.RemotePeer()]
+	if m == nil {
+		return
+	}
+	delete(m.conns, c)
+	if len(m.conns) > 0 {
+		return
+	}
+	delete(p.list, m.id)
+	if a := p.known[m.id]; a != nil {
+		a.lost(now.Sub(m.since) >= steadyAfter, now)
 	}
 }
 
 // throwOut ends what we have with a peer, and does not let it in for a while.
 func (n *Node) throwOut(id peer.ID) {
-	n.peers.mu.Lock()
-	m := n.peers.list[id]
-	n.peers.mu.Unlock()
-	if m == nil || n.isBoot(id) {
+	addr := n.peers.addrOf(id)
+	if addr == nil || n.isBoot(id) {
 		return // it is not there, or is the operator's own
 	}
 	n.tally.bans.Add(1)
-	n.Logger.Warn("gossip: peer thrown out", "peer", id, "addr", m.addr)
-	n.gate.ban(id, m.addr, time.Now())
+	n.Logger.Warn("gossip: peer thrown out", "peer", id, "addr", addr)
+	n.gate.ban(id, addr, time.Now())
 	n.host.Network().ClosePeer(id)
 }
 
@@ -202,31 +216,97 @@ func (p *peers) greeted(id peer.ID) {
 	}
 }
 
-// statusOf is what a peer said of itself; nil if it did not yet.
+// statusOf is what a peer said of itself, as far as it is believed; nil if it said
+// nothing yet.
 func (p *peers) statusOf(id peer.ID) *status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m := p.list[id]; m != nil {
-		return m.status
+		return m.believed(time.Now())
 	}
 	return nil
 }
 
-// statuses are what peers said of themselves.
+// statuses are what peers said of themselves, as far as they are believed.
 func (p *peers) statuses() (list []status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := time.Now()
 	for _, m := range p.list {
-		if m.status != nil {
-			list = append(list, *m.status)
+		if st := m.believed(now); st != nil {
+			list = append(list, *st)
 		}
 	}
 	return list
 }
 
+// believed is the peer's status, which ends where it begins in what is in doubt. The
+// caller holds peers.mu.
+func (m *member) believed(now time.Time) *status {
+	if m.status == nil {
+		return nil
+	}
+	st := *m.status
+	if now.Before(m.doubts[askFeed].until) {
+		st.feedEnd = st.feed
+	}
+	if now.Before(m.doubts[askBodies].until) {
+		st.bodiesEnd = st.bodies
+	}
+	if now.Before(m.doubts[askPublications].until) {
+		st.newestPublication = 0
+	}
+	if now.Before(m.doubts[askSnapshots].until) {
+		st.newestSnapshot = 0
+	}
+	return &st
+}
+
+// gave: a peer gave what it said it has, or not.
+func (p *peers) gave(id peer.ID, q question, something bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.list[id]
+	switch {
+	case m == nil:
+	case something:
+		m.doubts[q] = doubt{}
+	default:
+		d := &m.doubts[q]
+		d.until = time.Now().Add(min(doubtFirst<<min(d.times, 16), doubtMax))
+		d.times++
+	}
+}
+
+// brought: an answer of a peer was of use, or not.
+func (p *peers) brought(id peer.ID, q question, something bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.list[id]
+	switch {
+	case m == nil:
+	case something:
+		m.empty[q] = 0
+	default:
+		m.empty[q]++
+	}
+}
+
+// doubted reports whether a peer did not give what it said it has.
+func (p *peers) doubted(q question) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.list {
+		if m.doubts[q].times > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // best are peers to ask, the best first: among those that answer alike, any, so that
 // nobody is asked by all.
-func (p *peers) best(may func(*status) bool) []peer.ID {
+func (p *peers) best(q question, may func(*status) bool) []peer.ID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	type candidate struct {
@@ -234,11 +314,12 @@ func (p *peers) best(may func(*status) bool) []peer.ID {
 		worth float64
 	}
 	var list []candidate
+	now := time.Now()
 	for id, m := range p.list {
-		if m.status == nil || m.asked >= askedMax || !may(m.status) {
+		if st := m.believed(now); st == nil || m.asked >= askedMax || !may(st) {
 			continue
 		}
-		worth := m.own - float64(m.rtt/(20*time.Millisecond)) - 5*float64(m.asked) + 5*rand.Float64()
+		worth := m.own - float64(m.rtt/(20*time.Millisecond)) - 5*float64(m.asked+m.empty[q]) + 5*rand.Float64()
 		list = append(list, candidate{id, worth})
 	}
 	slices.SortFunc(list, func(a, b candidate) int { return cmp.Compare(b.worth, a.worth) })
@@ -251,104 +332,9 @@ func (p *peers) best(may func(*status) bool) []peer.ID {
 
 // anyone is a random peer that has a status.
 func (p *peers) anyone() (peer.ID, bool) {
-	ids := p.best(func(*status) bool { return true })
+	ids := p.best(askStatus, func(*status) bool { return true })
 	if len(ids) == 0 {
 		return "", false
 	}
 	return ids[rand.IntN(len(ids))], true
 }
-
-// learn remembers where somebody is said to be.
-func (p *peers) learn(info peer.AddrInfo) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if info.ID == p.node.id || len(info.Addrs) == 0 || p.known[info.ID] != nil {
-		return
-	}
-	if len(p.known) >= knownMax && !p.forgetWorst() {
-		return
-	}
-	p.known[info.ID] = &acquaintance{AddrInfo: info}
-}
-
-// forgetWorst makes room among the acquaintances. The caller holds mu.
-func (p *peers) forgetWorst() bool {
-	var worst *acquaintance
-	for id, a := range p.known {
-		if !a.boot && !a.dialing && p.list[id] == nil && a.fails > 0 && (worst == nil || a.fails > worst.fails) {
-			worst = a
-		}
-	}
-	if worst == nil {
-		return false
-	}
-	delete(p.known, worst.ID)
-	return true
-}
-
-// dial keeps the boot nodes connected, and as many others as are wanted.
-func (n *Node) dial(ctx context.Context) {
-	for ok := true; ok; ok = pause(ctx, dialEvery) {
-		for _, info := range n.peers.toDial(time.Now(), n.PeersWanted) {
-			n.spawn(func() { n.connect(ctx, info) })
-		}
-	}
-}
-
-// toDial is whom to dial now; they count as being dialled.
-func (p *peers) toDial(now time.Time, wanted int) (list []peer.AddrInfo) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	there := len(p.list)
-	for id, a := range p.known {
-		if a.dialing && !a.boot {
-			there++
-		}
-		if a.dialing || p.list[id] != nil || now.Before(a.next) || !a.boot && there >= wanted {
-			continue
-		}
-		a.dialing = true
-		if !a.boot {
-			there++
-		}
-		list = append(list, a.AddrInfo)
-	}
-	return list
-}
-
-// connect dials somebody, once.
-func (n *Node) connect(ctx context.Context, info peer.AddrInfo) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	n.swarm.Backoff().Clear(info.ID) // ours is shorter, and ends
-	err := n.host.Connect(ctx, info)
-	if err != nil && !errors.Is(err, context.Canceled) {
-		n.Logger.Debug("gossip: peer cannot be reached", "peer", info.ID, "err", err)
-	}
-	n.peers.dialled(info.ID, err)
-}
-
-// dialled says how a dial went.
-func (p *peers) dialled(id peer.ID, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	a := p.known[id]
-	if a == nil {
-		return
-	}
-	a.dialing = false
-	if err == nil {
-		a.fails = 0
-		a.next = time.Now().Add(jitter(redialFirst))
-		return
-	}
-	most := redialMax
-	if a.boot {
-		most = bootRedialMax
-	}
-	a.next = time.Now().Add(jitter(min(redialFirst<<min(a.fails, 8), most)))
-	a.fails++
-}
-
-// jitter is around d, so that those who lost one peer do not all come back at once.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }

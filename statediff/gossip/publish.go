@@ -58,9 +58,9 @@ func (s *speaker) deny(term uint64) {
 
 var errNoSigner = errors.New("gossip: Config.Signer is nil: this node has nothing to say")
 
-// Publish says something to the network: a message of one of internal/link's topics. It
-// returns its number, which is the same at every node: link.SeqOf of a mini-block or
-// header, and the number of the block for publications, snapshots and attestations.
+// Publish says something to the network: a message of a topic. It returns its number,
+// which is the same at every node: SeqOf a mini-block's or header's place, and the number
+// of the block for publications, snapshots and attestations.
 //
 // It signs, and keeps the message for readers and peers; to send it is for later, and
 // neither waits nor fails here. An error says that the message makes no sense, or that

@@ -49,7 +49,7 @@ func (r *bodyReader) give(b *body) (uint64, []byte, bool, error) {
 func (r *bodyReader) fetch(ctx context.Context) error {
 	if !r.set {
 		r.set = true
-		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.bodies }, func(s *shelf) chain.Place { return s.bodies.kept() })
+		r.place = r.begin(ctx, askBodies, r.from, func(st *status) (from, to chain.Place) { return st.bodies, st.bodiesEnd }, func(s *shelf) chain.Place { return s.bodies.kept() })
 		return ctx.Err()
 	}
 	var holed []*body // what somebody sent that does not begin with what is wanted
@@ -135,8 +135,10 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 	if !r.set {
 		r.set, r.next = true, max(r.from, 1) // nobody published genesis
 		if r.from == link.Oldest {
-			r.next = r.begin(ctx, r.from,
-				func(st *status) chain.Place { return chain.Place{Number: st.publication} },
+			r.next = r.begin(ctx, askPublications, r.from,
+				func(st *status) (from, to chain.Place) {
+					return chain.Place{Number: st.publication}, chain.Place{Number: st.newestPublication + 1}
+				},
 				func(s *shelf) chain.Place { return chain.Place{Number: s.publications.first()} },
 			).Number
 		}

@@ -42,16 +42,19 @@ func (s *search) guessed(err error, from uint64, p chain.Place) bool {
 
 // around asks peers once, until use can go on with what one sent. Without that it
 // pauses, and says at last that it is gone: when for a while nobody gave it, although
-// some said what they have, and that is later.
+// the signer has said it, and peers show that they do not have it. What peers say of
+// themselves is no more than whom to ask.
 func (s *search) around(ctx context.Context, r request, has func(*status) coverage, use func([]envelope.Opened) bool) error {
-	stuck := false
 	err := s.askAround(ctx, r, func(st *status) bool { return has(st) == hasIt }, func(a answer) bool {
-		if use(a.items) {
+		good := use(a.items)
+		if good || asked(a.err) {
+			s.peers.gave(a.from, r.question, good)
+		}
+		if good {
 			s.peers.reward(a.from, scoreServed)
 			return true
 		}
 		s.peers.charge(a.from, len(a.items))
-		stuck = stuck || a.err == nil
 		// That it is of no use need not be the peer's fault: the signer may contradict
 		// himself, or have made a newer term of which the peer does not know.
 		if a.err == nil && a.sent == len(a.items) && !r.meets(a.items) {
@@ -63,19 +66,19 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 		s.failing = time.Time{}
 		return nil
 	}
-	late := stuck || errors.Is(err, errNotKept) || s.peers.count() == 0 && s.speaks()
+	late := s.peers.doubted(r.question) || s.peers.count() == 0 && s.speaks()
 	for _, st := range s.peers.statuses() {
 		late = late || has(&st) == hasLater
 	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case !late:
+	case !late || !s.shelf.said(r):
 		s.failing = time.Time{} // it may still come to be
 	case s.failing.IsZero():
 		s.failing = time.Now()
 	case time.Since(s.failing) > goneAfter:
-		if !stuck && !errors.Is(err, errNotKept) && s.somebody(ctx, has) {
+		if s.somebody(ctx, has) {
 			s.failing = time.Time{}
 			return nil
 		}
@@ -83,6 +86,16 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 	}
 	pause(ctx, mendAgain)
 	return ctx.Err()
+}
+
+// said reports whether the signer has said what r asks for: else it may still come to be.
+func (s *shelf) said(r request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.question == askPublications {
+		return r.from.Number <= max(s.publications.last(), s.heartbeat.Published)
+	}
+	return !s.newest.Before(r.from)
 }
 
 // somebody reports whether a peer has it, by what all say when they are asked now. Each is
@@ -225,9 +238,11 @@ func (r *feedReader) wanted() chain.Place {
 	return r.place
 }
 
-// begin finds where to begin: at a number, or where the oldest is that somebody keeps.
-// That is asked anew: what peers said may be old.
-func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) chain.Place, ours func(*shelf) chain.Place) chain.Place {
+// begin finds where to begin: at a number, or where the oldest is that somebody keeps,
+// by what theirs says a peer has, up to where. That is asked anew: what peers said may be
+// old. It must have been said by now, and one who is then found not to have it is not
+// listened to the next time.
+func (s *search) begin(ctx context.Context, what question, from uint64, theirs func(*status) (from, to chain.Place), ours func(*shelf) chain.Place) chain.Place {
 	p := link.PlaceOf(from)
 	if from == link.Oldest {
 		s.refresh(ctx, askedPeers)
@@ -235,7 +250,8 @@ func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) ch
 		p = ours(s.shelf)
 		s.shelf.mu.Unlock()
 		for _, st := range s.peers.statuses() {
-			if q := theirs(&st); s.missed.Before(q) && (p == chain.Place{} || s.misses < missesMax && q.Before(p)) {
+			q, to := theirs(&st)
+			if q.Number > 0 && q.Before(to) && s.missed.Before(q) && s.shelf.said(request{question: what, from: q}) && (p == chain.Place{} || s.misses < missesMax && q.Before(p)) {
 				p = q
 			}
 		}
@@ -248,13 +264,13 @@ func (s *search) begin(ctx context.Context, from uint64, theirs func(*status) ch
 
 // refresh asks peers what they have, at most so many.
 func (n *Node) refresh(ctx context.Context, most int) {
-	ids := n.peers.best(func(*status) bool { return true })
+	ids := n.peers.best(askStatus, func(*status) bool { return true })
 	var group sync.WaitGroup
 	for _, id := range ids[:min(len(ids), most)] {
 		group.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 			defer cancel()
-			_, _ = n.askStatusOf(ctx, id) // it is blamed there, and said something before
+			_, _ = n.askStatusOf(ctx, id) // it said something before
 		})
 	}
 	group.Wait()
@@ -268,7 +284,7 @@ const fetchMost = 256
 func (r *feedReader) fetch(ctx context.Context) error {
 	if !r.set {
 		r.set = true
-		r.place = r.begin(ctx, r.from, func(st *status) chain.Place { return st.feed }, func(s *shelf) chain.Place {
+		r.place = r.begin(ctx, askFeed, r.from, func(st *status) (from, to chain.Place) { return st.feed, st.feedEnd }, func(s *shelf) chain.Place {
 			if s.feed == nil || s.feed.Empty() {
 				return chain.Place{}
 			}

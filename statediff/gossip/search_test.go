@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -43,4 +44,101 @@ func TestSearchOfStaleStatus(t *testing.T) {
 	require.Equal(t, feedMessage(t, feed[0]), msg)
 
 	require.ErrorIs(t, search(lacks.Node).fetch(t.Context()), chain.ErrOutOfStep)
+}
+
+// A peer may say what it likes of what it keeps, or keeps no more: a reader who wants the
+// oldest begins with what there is, and one who wants what was not said yet waits for it.
+func TestLyingStatus(t *testing.T) {
+	feed := sampleFeed(t, 1, 4, 4, 4, 4, 4)
+	early := status{
+		feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 900}, bodies: chain.Place{Number: 1}, bodiesEnd: chain.Place{Number: 900},
+		publication: 1, newestPublication: 900,
+	}
+	late := status{
+		feed: chain.Place{Number: 800}, feedEnd: chain.Place{Number: 900}, bodies: chain.Place{Number: 800}, bodiesEnd: chain.Place{Number: 900},
+		publication: 800, newestPublication: 900,
+	}
+	for name, lie := range map[string]struct {
+		status
+		answer []byte
+	}{
+		"nothing":  {early, answerOf()},
+		"not kept": {early, []byte{byte(answerNotKept)}},
+		"busy":     {early, []byte{byte(answerBusy)}},
+		"useless":  {early, answerOf(feed[len(feed)-1].Envelope)},
+		"late":     {late, []byte{byte(answerNotKept)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newWorld(t)
+			n := x.node()
+			for range 5 {
+				x.rogue(func(r request) []byte {
+					if r.question == askStatus {
+						return answerOf(lie.status.append(nil))
+					}
+					if r.question != askFeed && name == "useless" {
+						return answerOf()
+					}
+					return lie.answer
+				}).meet(n)
+			}
+			require.Eventually(t, func() bool { return len(n.peers.statuses()) == 5 }, 10*time.Second, time.Millisecond)
+			first := x.reads(n, link.TopicFeed, 0)
+			oldest := x.reads(n, link.TopicFeed, link.Oldest)
+			publication := x.reads(n, link.TopicPublications, 1)
+			time.Sleep(goneAfter + 2*time.Second)
+			for _, c := range []chan read{first, oldest, publication} {
+				if c == publication || name != "useless" { // that one has shown where the feed is
+					require.Empty(t, c, "nobody has said anything that is gone")
+				}
+			}
+			cfg := x.config(n.Node)
+			cfg.Signer, cfg.Limits.KeepBytes = sampleKey(t), 5000
+			seq := x.run(cfg)
+			x.publish(seq, feed...)
+			for number := uint64(1); number < 7; number++ {
+				_, err := seq.Publish(t.Context(), link.TopicPublications, encode(t, &chain.Publication{Block: chain.BlockID{Number: number}}))
+				require.NoError(t, err)
+			}
+			kept := seq.shelf.status().feed
+			require.Greater(t, kept.Number, uint64(2))
+			await := func(c chan read) read {
+				select {
+				case r := <-c:
+					return r
+				case <-time.After(60 * time.Second):
+					require.Fail(t, "it waits for ever")
+				}
+				return read{}
+			}
+			require.NoError(t, await(oldest).err)
+			require.NoError(t, await(publication).err)
+			require.NoError(t, await(x.reads(n, link.TopicFeed, link.Oldest)).err)
+			if r := await(first); r.err != nil {
+				require.ErrorIs(t, r.err, chain.ErrOutOfStep, "now it is gone")
+			}
+			for _, p := range n.Peers() {
+				require.GreaterOrEqual(t, p.Requests, 0.0)
+			}
+		})
+	}
+}
+
+// A read is what a reader got first.
+type read struct {
+	seq uint64
+	err error
+}
+
+// reads begins to read a topic.
+func (x *world) reads(n *running, topic string, from uint64) chan read {
+	next, err := n.Subscribe(x.Context(), topic, from)
+	require.NoError(x, err)
+	c := make(chan read, 1)
+	go func() {
+		seq, _, err := next(context.Background())
+		c <- read{seq, err}
+	}()
+	return c
 }

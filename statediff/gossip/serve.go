@@ -20,25 +20,27 @@ import (
 )
 
 const (
-	// servingMax is how many requests are answered at once, servingPerPeer of one peer.
-	servingMax, servingPerPeer = 16, 2
-	// requestTimeout is how long one may take, from its first byte to the answer's last.
-	requestTimeout = 10 * time.Second
+	// servingPerPeer is how many requests of one peer are answered at once. All peers
+	// together have no other bound: what one does not read must not keep others waiting.
+	servingPerPeer = 3
+	// requestTimeout is how long one may take, from its first byte to the answer's last;
+	// stallTimeout how long its bytes may take to come, or a servedPart to be read.
+	requestTimeout, stallTimeout = 10 * time.Second, 5 * time.Second
+	servedPart                   = 64 << 10
 	// uploadRate bounds all answers, in bytes a second.
 	uploadRate, uploadBurst = 32 << 20, 4 << 20
 )
 
 // serve answers one request.
 func (n *Node) serve(s network.Stream) {
-	if !n.peers.enter() {
+	if !n.enter() {
 		s.Reset()
 		return
 	}
 	defer n.work.Done()
 	ctx, cancel := context.WithTimeout(n.ctx, requestTimeout)
 	defer cancel()
-	deadline, _ := ctx.Deadline()
-	err := s.SetDeadline(deadline)
+	err := s.SetDeadline(time.Now().Add(stallTimeout))
 	if err == nil {
 		err = n.respond(ctx, s)
 	}
@@ -47,18 +49,6 @@ func (n *Node) serve(s network.Stream) {
 		return
 	}
 	s.Close()
-}
-
-// enter counts a goroutine that libp2p started as one of the node's own, unless the
-// node is closing.
-func (p *peers) enter() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return false
-	}
-	p.node.work.Add(1)
-	return true
 }
 
 func (n *Node) respond(ctx context.Context, s network.Stream) error {
@@ -87,36 +77,21 @@ func (n *Node) respond(ctx context.Context, s network.Stream) error {
 	return n.writeAnswer(ctx, s, items)
 }
 
-// admit lets a request in, and returns what ends it; nil if there are too many.
+// admit lets a request in, and returns what ends it; nil if that peer has too many.
 func (n *Node) admit(id peer.ID) func() {
-	select {
-	case n.serving <- struct{}{}:
-	default:
-		return nil
-	}
-	if !n.peers.serveOne(id, 1) {
-		<-n.serving
-		return nil
-	}
-	return func() {
-		n.peers.serveOne(id, -1)
-		<-n.serving
-	}
-}
-
-// serveOne counts what is being answered to one peer.
-func (p *peers) serveOne(id peer.ID, by int) bool {
+	p := n.peers
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.list[id]
-	if m == nil {
-		return by < 0 // it may have gone meanwhile
+	if m == nil || m.serving == servingPerPeer {
+		return nil
 	}
-	if m.serving+by > servingPerPeer {
-		return false
+	m.serving++
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		m.serving--
 	}
-	m.serving += by
-	return true
 }
 
 // lookUp is what the answer to r is; an error is answerNotKept.
@@ -213,8 +188,8 @@ func listening(store peerstore.Peerstore, id peer.ID) (list []ma.Multiaddr) {
 	return list
 }
 
-// writeAnswer sends items, no faster than all answers may be.
-func (n *Node) writeAnswer(ctx context.Context, w io.Writer, items [][]byte) error {
+// writeAnswer sends items, no faster than all answers may be, to one who reads.
+func (n *Node) writeAnswer(ctx context.Context, w network.Stream, items [][]byte) error {
 	buf := []byte{byte(answerOK)}
 	for _, item := range items {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(item)))
@@ -229,10 +204,13 @@ func (n *Node) writeAnswer(ctx context.Context, w io.Writer, items [][]byte) err
 	return n.write(ctx, w, append(buf, 0, 0, 0, 0))
 }
 
-func (n *Node) write(ctx context.Context, w io.Writer, b []byte) error {
+func (n *Node) write(ctx context.Context, w network.Stream, b []byte) error {
 	for len(b) > 0 {
-		part := b[:min(len(b), uploadBurst)]
+		part := b[:min(len(b), servedPart)]
 		if err := n.upload.WaitN(ctx, len(part)); err != nil {
+			return err
+		}
+		if err := w.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
 			return err
 		}
 		if _, err := w.Write(part); err != nil {

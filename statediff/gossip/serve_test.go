@@ -3,6 +3,7 @@ package gossip
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
 	"time"
 
@@ -97,11 +98,52 @@ func TestBusy(t *testing.T) {
 		require.NoError(t, err)
 		defer st.Reset()
 	}
-	require.Eventually(t, func() bool { return len(n.serving) == servingPerPeer }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return n.peers.answering() == servingPerPeer }, 5*time.Second, time.Millisecond)
 	req := request{question: askStatus}.append(nil)
 	require.Equal(t, []byte{byte(answerBusy)}, r.ask(n, req))
 	require.Equal(t, byte(answerOK), other.ask(n, req)[0])
 	require.NotZero(t, n.Stats().Turned)
+}
+
+// answering is how many requests are being answered.
+func (p *peers) answering() (sum int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.list {
+		sum += m.serving
+	}
+	return sum
+}
+
+// However many ask for much and do not read it: others are answered, and whoever does not
+// read loses the answer.
+func TestAnswersNotRead(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	parent := sampleGenesis
+	for i := range uint32(6) {
+		m := frameMessage(t, &chain.Frame{Number: 1, Index: i, Term: 1, Parent: parent, Diff: randomBytes(1 << 20)})
+		x.publish(seq, m)
+		parent = m.Content
+	}
+	const idlers = 16
+	req := request{question: askFeed, from: chain.Place{Number: 1}}.append(nil)
+	for range idlers {
+		r := x.rogue(nil)
+		r.meet(seq)
+		for range servingPerPeer {
+			st, err := r.host.NewStream(t.Context(), seq.id, r.syncID)
+			require.NoError(t, err)
+			defer st.Reset()
+			_, err = st.Write(req)
+			require.NoError(t, err)
+		}
+	}
+	require.Eventually(t, func() bool { return seq.peers.answering() == idlers*servingPerPeer }, 10*time.Second, time.Millisecond)
+	other := x.rogue(nil)
+	other.meet(seq)
+	require.Equal(t, byte(answerOK), other.ask(seq, req)[0])
+	require.Eventually(t, func() bool { return seq.peers.answering() == 0 }, requestTimeout-time.Second, time.Millisecond)
 }
 
 // Whoever knows one node of a network finds the others.
@@ -209,6 +251,12 @@ func TestBans(t *testing.T) {
 	require.True(t, g.lets("another", at("/ip4/192.0.2.2/tcp/1")))
 	require.True(t, g.lets("another", near))
 	require.True(t, g.lets(boot, far))
+	// Of IPv6, whoever has one address has 2^64.
+	for i := range bansPerIP {
+		g.ban(peer.ID([]byte{byte(i)}), at(fmt.Sprintf("/ip6/2001:db8::%d/tcp/1", i+1)), now)
+	}
+	require.False(t, g.lets("another", at("/ip6/2001:db8::99/tcp/1")))
+	require.True(t, g.lets("another", at("/ip6/2001:db8:0:1::99/tcp/1")))
 	for i := range 2 * bansMax {
 		g.ban(peer.ID(binary.BigEndian.AppendUint32([]byte("x"), uint32(i))), nil, now.Add(time.Duration(i)))
 	}

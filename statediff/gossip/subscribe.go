@@ -19,19 +19,19 @@ type reader interface {
 	fetch(ctx context.Context) error
 }
 
-// Subscribe reads a topic of internal/link from a number on: see Publish. Numbers of the
-// feed ascend with gaps, but for headers, which may have lower ones than the frames
-// before them; those of the other topics are numbers of blocks. link.Oldest is the
-// oldest that this node or a peer of it keeps when Next is first called.
+// Subscribe reads a topic from a number on: see Publish. Numbers of the feed ascend with
+// gaps, but for headers, which may have lower ones than the frames before them; those of
+// the other topics are numbers of blocks. Oldest is the oldest that this node or a peer
+// of it keeps when Next is first called.
 //
 // What this node does not keep, peers are asked for. If none of them does, for two
-// seconds, the error of Next matches chain.ErrOutOfStep. Without a peer Next waits. It
-// ends with ctx, and with chain.ErrClosed when the node does. The bytes belong to the
-// caller. A Next is for one goroutine.
+// seconds, although it was said, the error of Next matches chain.ErrOutOfStep. Without a
+// peer Next waits. It ends with ctx, and with chain.ErrClosed when the node does. The
+// bytes belong to the caller. A Next is for one goroutine.
 //
 // Of attestations and snapshots, which are in the order in which they came here, peers
 // are not asked for older ones: this node asked when it met them. See Recall.
-func (n *Node) Subscribe(_ context.Context, topic string, from uint64) (link.Next, error) {
+func (n *Node) Subscribe(_ context.Context, topic string, from uint64) (Next, error) {
 	var r reader
 	switch topic {
 	case link.TopicFeed:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
@@ -31,20 +32,23 @@ const (
 	askSnapshots             // the newest
 	askAttestations          // the newest
 	askPeers                 // addresses of others
+	questionsEnd
 )
 
-// facts of each question: how much an answer may be.
+// facts of each question: how much an answer may be, and how long it may take whoever
+// asks. A few bytes have not come in seconds because there is nobody.
 var questions = map[question]struct {
 	items, bytes int
 	kinds        []envelope.Kind // of the items, if they are envelopes
+	patience     time.Duration
 }{
-	askStatus:       {1, statusSize, nil},
-	askFeed:         {1024, 16 << 20, []envelope.Kind{envelope.KindFrame, envelope.KindHeader}},
-	askBodies:       {1024, 32 << 20, []envelope.Kind{envelope.KindBodies}},
-	askPublications: {1024, 1 << 20, []envelope.Kind{envelope.KindPublication}},
-	askSnapshots:    {snapshotsKept, 512 << 10, []envelope.Kind{envelope.KindSnapshot}},
-	askAttestations: {1024, 1 << 20, []envelope.Kind{envelope.KindAttestation}},
-	askPeers:        {addressesTold, 4 << 10, nil},
+	askStatus:       {1, statusSize, nil, 3 * time.Second},
+	askFeed:         {1024, 16 << 20, []envelope.Kind{envelope.KindFrame, envelope.KindHeader}, requestTimeout},
+	askBodies:       {1024, 32 << 20, []envelope.Kind{envelope.KindBodies}, requestTimeout},
+	askPublications: {1024, 1 << 20, []envelope.Kind{envelope.KindPublication}, requestTimeout},
+	askSnapshots:    {snapshotsKept, 512 << 10, []envelope.Kind{envelope.KindSnapshot}, requestTimeout},
+	askAttestations: {1024, 1 << 20, []envelope.Kind{envelope.KindAttestation}, requestTimeout},
+	askPeers:        {addressesTold, 4 << 10, nil, 3 * time.Second},
 }
 
 // addressesTold is how many addresses an answer to askPeers has, at most.
