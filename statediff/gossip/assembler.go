@@ -10,8 +10,8 @@ import (
 	"github.com/vivace-chain/vivace/internal/envelope"
 )
 
-// A Start is where an Assembler begins.
-type Start struct {
+// A startPoint is where an assembler begins.
+type startPoint struct {
 	Place chain.Place // of the first frame to give out
 	// Parent is the digest that the first frame must name; zero if that is not known:
 	// then the first frame that comes is believed.
@@ -20,18 +20,18 @@ type Start struct {
 	HeaderBefore bool
 }
 
-// AfterGenesis is the start of a chain's feed.
-func AfterGenesis(genesis common.Hash) Start {
-	return Start{Place: chain.Place{Number: 1}, Parent: genesis}
+// afterGenesis is the start of a chain's feed.
+func afterGenesis(genesis common.Hash) startPoint {
+	return startPoint{Place: chain.Place{Number: 1}, Parent: genesis}
 }
 
-// AfterHeader is the start after a block whose header is there: after a snapshot, or
+// afterHeader is the start after a block whose header is there: after a snapshot, or
 // after whatever message of the feed.
-func AfterHeader(s *Sealed) Start {
-	return Start{Place: chain.Place{Number: s.Header.Number + 1}, Parent: s.Frame}
+func afterHeader(s *chain.Sealed) startPoint {
+	return startPoint{Place: chain.Place{Number: s.Header.Number + 1}, Parent: s.Frame}
 }
 
-// Limits bound an Assembler. The zero value of each is its default.
+// Limits bound an assembler. The zero value of each is its default.
 type Limits struct {
 	BlocksAhead uint64        // from the block of the next frame on, how many are held; default 4
 	BytesAhead  int           // of what waits for others; default 64 MiB. One frame may exceed it.
@@ -82,17 +82,17 @@ func (v Verdict) String() string {
 	return [...]string{"taken", "have", "old", "far", "unfit", "contradiction"}[v]
 }
 
-// AssemblerStats is what an Assembler counted. HeldBytes and KeptBytes are now.
-type AssemblerStats struct {
+// assemblerStats is what an assembler counted. HeldBytes and KeptBytes are now.
+type assemblerStats struct {
 	Verdicts             [Contradiction + 1]uint64 // by Verdict
 	Given                uint64                    // messages of the feed
 	Evicted              uint64                    // taken, and given up for what was nearer
 	HeldBytes, KeptBytes int
 }
 
-// An Assembler brings messages of the feed into their order; see the package comment.
+// An assembler brings messages of the feed into their order; see the package comment.
 // It is used by one goroutine at a time.
-type Assembler struct {
+type assembler struct {
 	limits Limits
 
 	// Where the feed is. The header before that of next is given, or is header.
@@ -110,11 +110,11 @@ type Assembler struct {
 	kept     ring
 	unfit    []aside // the newest
 	evidence []envelope.Evidence
-	stats    AssemblerStats
+	stats    assemblerStats
 }
 
 type waiting struct {
-	*Message
+	*message
 	since time.Time
 }
 
@@ -125,9 +125,9 @@ type aside struct {
 	word envelope.Word
 }
 
-// NewAssembler makes an Assembler.
-func NewAssembler(start Start, limits Limits) *Assembler {
-	a := &Assembler{
+// newAssembler makes an assembler.
+func newAssembler(start startPoint, limits Limits) *assembler {
+	a := &assembler{
 		limits: limits.withDefaults(), next: start.Place, parent: start.Parent, header: start.Place.Number,
 	}
 	a.kept.from = start.Place
@@ -141,13 +141,13 @@ func NewAssembler(start Start, limits Limits) *Assembler {
 }
 
 // Add takes a message, at the time now. It keeps m if it is Taken, and for evidence.
-func (a *Assembler) Add(m *Message, now time.Time) Verdict {
+func (a *assembler) Add(m *message, now time.Time) Verdict {
 	v := a.add(m, now)
 	a.stats.Verdicts[v]++
 	return v
 }
 
-func (a *Assembler) add(m *Message, now time.Time) Verdict {
+func (a *assembler) add(m *message, now time.Time) Verdict {
 	if a.given(m.Place) {
 		return a.compare(m, a.kept.find(m.Place))
 	}
@@ -164,7 +164,7 @@ func (a *Assembler) add(m *Message, now time.Time) Verdict {
 	a.Reaches(m.Place, now)
 	i, found := a.search(m.Place)
 	if found {
-		if v := a.compare(m, a.held[i].Message); v != Unfit || m.Term < a.held[i].Term {
+		if v := a.compare(m, a.held[i].message); v != Unfit || m.Term < a.held[i].Term {
 			return v
 		}
 		a.remove(i) // the newer term counts
@@ -184,7 +184,7 @@ func (a *Assembler) add(m *Message, now time.Time) Verdict {
 }
 
 // given reports whether what is at p was given out, or lies before the start.
-func (a *Assembler) given(p chain.Place) bool {
+func (a *assembler) given(p chain.Place) bool {
 	if p.IsHeader() {
 		return p.Number < a.header
 	}
@@ -193,7 +193,7 @@ func (a *Assembler) given(p chain.Place) bool {
 
 // compare is the verdict about a message at a place where have is. It is nil if that
 // is not known any more.
-func (a *Assembler) compare(m, have *Message) Verdict {
+func (a *assembler) compare(m, have *message) Verdict {
 	switch {
 	case have == nil:
 		return Old
@@ -210,7 +210,7 @@ func (a *Assembler) compare(m, have *Message) Verdict {
 func contradict(a, b *envelope.Header) bool { return a.Same(b) && a.Content != b.Content }
 
 // keepEvidence keeps a contradiction, once.
-func (a *Assembler) keepEvidence(first envelope.Word, m *Message) {
+func (a *assembler) keepEvidence(first envelope.Word, m *message) {
 	if len(a.evidence) == a.limits.Evidence {
 		return
 	}
@@ -222,7 +222,7 @@ func (a *Assembler) keepEvidence(first envelope.Word, m *Message) {
 
 // fits reports whether m is what the messages before it demand, as far as they have
 // been given out.
-func (a *Assembler) fits(m *Message) bool {
+func (a *assembler) fits(m *message) bool {
 	if m.Frame != nil {
 		return m.Place != a.next || a.parent == common.Hash{} || m.Frame.Parent == a.parent
 	}
@@ -233,7 +233,7 @@ func (a *Assembler) fits(m *Message) bool {
 const asideMax = 16
 
 // putAside does not take m, but remembers it.
-func (a *Assembler) putAside(m *Message) Verdict {
+func (a *assembler) putAside(m *message) Verdict {
 	if a.isAside(&m.Header) {
 		return Unfit
 	}
@@ -245,18 +245,18 @@ func (a *Assembler) putAside(m *Message) Verdict {
 }
 
 // isAside reports whether that did not fit before: it never will.
-func (a *Assembler) isAside(h *envelope.Header) bool {
+func (a *assembler) isAside(h *envelope.Header) bool {
 	return slices.ContainsFunc(a.unfit, func(u aside) bool { return u.Same(h) && u.Content == h.Content })
 }
 
 // contradicted reports whether something that did not fit contradicts that.
-func (a *Assembler) contradicted(h *envelope.Header) bool {
+func (a *assembler) contradicted(h *envelope.Header) bool {
 	return slices.ContainsFunc(a.unfit, func(u aside) bool { return contradict(&u.Header, h) })
 }
 
 // makeRoom gives up what is further ahead than m, and reports whether there is room
 // then. For the next frame there always is: without it nothing would move.
-func (a *Assembler) makeRoom(m *Message) bool {
+func (a *assembler) makeRoom(m *message) bool {
 	for len(a.held) > 0 && a.heldBytes+m.weight() > a.limits.BytesAhead {
 		last := len(a.held) - 1
 		if a.held[last].Place.Before(m.Place) {
@@ -268,12 +268,12 @@ func (a *Assembler) makeRoom(m *Message) bool {
 	return true
 }
 
-func (a *Assembler) search(p chain.Place) (int, bool) {
+func (a *assembler) search(p chain.Place) (int, bool) {
 	return slices.BinarySearchFunc(a.held, p, func(w *waiting, p chain.Place) int { return w.Place.Compare(p) })
 }
 
-func (a *Assembler) remove(i int) *Message {
-	m := a.held[i].Message
+func (a *assembler) remove(i int) *message {
+	m := a.held[i].message
 	a.held = slices.Delete(a.held, i, i+1)
 	a.heldBytes -= m.weight()
 	return m
@@ -281,7 +281,7 @@ func (a *Assembler) remove(i int) *Message {
 
 // Next gives out the next message of the feed, if it is there, at the time now. The
 // message is kept for Since and At. It is called until it has none.
-func (a *Assembler) Next(now time.Time) (*Message, bool) {
+func (a *assembler) Next(now time.Time) (*message, bool) {
 	m := a.dueHeader()
 	if m == nil {
 		m = a.dueFrame()
@@ -297,19 +297,19 @@ func (a *Assembler) Next(now time.Time) (*Message, bool) {
 
 // due takes what is held at p, if it fits. What does not is put aside, and the place
 // is empty again.
-func (a *Assembler) due(p chain.Place) *Message {
+func (a *assembler) due(p chain.Place) *message {
 	i, found := a.search(p)
 	if !found {
 		return nil
 	}
-	if !a.fits(a.held[i].Message) {
+	if !a.fits(a.held[i].message) {
 		a.putAside(a.remove(i))
 		return nil
 	}
-	return a.held[i].Message
+	return a.held[i].message
 }
 
-func (a *Assembler) dueHeader() *Message {
+func (a *assembler) dueHeader() *message {
 	if a.header >= a.next.Number {
 		return nil // the block's frames have not all been given out
 	}
@@ -323,7 +323,7 @@ func (a *Assembler) dueHeader() *Message {
 	return m
 }
 
-func (a *Assembler) dueFrame() *Message {
+func (a *assembler) dueFrame() *message {
 	m := a.due(a.next)
 	if m == nil || m.Frame.Last && a.header < a.next.Number {
 		return nil // the last of a block waits for the header of the block before
@@ -340,7 +340,7 @@ func (a *Assembler) dueFrame() *Message {
 }
 
 // purge drops what has been given out, and frames after the last of their block.
-func (a *Assembler) purge() {
+func (a *assembler) purge() {
 	i := 0
 	for i < len(a.held) && a.held[i].Place.Before(a.next) {
 		if a.given(a.held[i].Place) {
@@ -352,26 +352,26 @@ func (a *Assembler) purge() {
 }
 
 // Place is where the feed is: of the first mini-block that was not given out.
-func (a *Assembler) Place() chain.Place { return a.next }
+func (a *assembler) Place() chain.Place { return a.next }
 
 // Header is the number of the first header that was not given out.
-func (a *Assembler) Header() uint64 { return a.header }
+func (a *assembler) Header() uint64 { return a.header }
 
 // Evidence returns the contradictions that were seen, oldest first; the slice is the
 // caller's. What comes once Limits.Evidence are kept is counted in Stats only.
-func (a *Assembler) Evidence() []envelope.Evidence { return slices.Clone(a.evidence) }
+func (a *assembler) Evidence() []envelope.Evidence { return slices.Clone(a.evidence) }
 
 // Stats returns what was counted.
-func (a *Assembler) Stats() AssemblerStats {
+func (a *assembler) Stats() assemblerStats {
 	s := a.stats
 	s.HeldBytes, s.KeptBytes = a.heldBytes, a.kept.bytes
 	return s
 }
 
 // have is the message at p that is held or kept, or nil.
-func (a *Assembler) have(p chain.Place) *Message {
+func (a *assembler) have(p chain.Place) *message {
 	if i, found := a.search(p); found {
-		return a.held[i].Message
+		return a.held[i].message
 	}
 	return a.kept.find(p)
 }

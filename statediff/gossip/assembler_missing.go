@@ -6,11 +6,11 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 )
 
-// A Range is places of the feed: from From, before To. Where a block's last frame is
+// A span is places of the feed: from From, before To. Where a block's last frame is
 // not known, it may name more than there is.
-type Range struct{ From, To chain.Place }
+type span struct{ From, To chain.Place }
 
-func (r Range) String() string { return r.From.String() + " to " + r.To.String() }
+func (r span) String() string { return r.From.String() + " to " + r.To.String() }
 
 // A sighting is a place of which we know, since when, and what may be the next.
 type sighting struct {
@@ -21,7 +21,7 @@ type sighting struct {
 
 // Reaches says that the sequencer's feed has come to p, at the time now: the word of
 // whoever signed for it. What is missing up to there shows in Missing.
-func (a *Assembler) Reaches(p chain.Place, now time.Time) {
+func (a *assembler) Reaches(p chain.Place, now time.Time) {
 	if a.newest.place.Before(p) {
 		a.newest = sighting{place: p, since: now}
 	}
@@ -34,13 +34,13 @@ func (a *Assembler) Reaches(p chain.Place, now time.Time) {
 //
 // A header may be late without harm while the block after it is open. It is missing
 // when that block's last frame is there, which waits for it, or something later.
-func (a *Assembler) Missing(now time.Time) []Range {
+func (a *assembler) Missing(now time.Time) []span {
 	known := a.known()
 	late := lateness(known, now.Add(-a.limits.Patience))
-	var found []Range
+	var found []span
 	gap := func(from, to chain.Place, late bool) {
 		if late && from.Before(to) {
-			found = append(found, Range{from, to})
+			found = append(found, span{from, to})
 		}
 	}
 	cursor := a.next // the first place that is not known to be there
@@ -63,7 +63,7 @@ func (a *Assembler) Missing(now time.Time) []Range {
 
 // known is what is held, and where the feed ends as far as we know and hold it: that
 // is after all the others.
-func (a *Assembler) known() []sighting {
+func (a *assembler) known() []sighting {
 	list := make([]sighting, 0, len(a.held)+1)
 	for _, w := range a.held {
 		list = append(list, sighting{w.Place, w.after(), w.Frame != nil && w.Frame.Last, w.since})

@@ -13,14 +13,14 @@ import (
 
 // takesBack reports whether that is of a newer term than what was given out, and of a
 // place before the end of it.
-func (a *Assembler) takesBack(h *envelope.Header) bool {
+func (a *assembler) takesBack(h *envelope.Header) bool {
 	return a.begun && h.Term > a.term && a.given(h.Place)
 }
 
 // Rewind takes back what was given out from m's place on, to go on with m, a frame of a
 // newer term. It reports whether the frame that m names is kept: if not, nothing changes.
 // It does not add m. The numbers of messages, for At, are others afterwards.
-func (a *Assembler) Rewind(m *Message) bool {
+func (a *assembler) Rewind(m *message) bool {
 	if !a.kept.leadsTo(m) {
 		return false
 	}
@@ -39,7 +39,7 @@ func (a *Assembler) Rewind(m *Message) bool {
 }
 
 // leadsTo reports whether the frame is kept after which m comes.
-func (r *ring) leadsTo(m *Message) bool {
+func (r *ring) leadsTo(m *message) bool {
 	for _, k := range r.msgs {
 		if k.Frame == nil || k.Content != m.Frame.Parent {
 			continue
@@ -58,7 +58,7 @@ func (r *ring) before(p chain.Place) ring {
 	cut := ring{from: r.from, gone: r.gone, first: r.first}
 	for _, k := range r.msgs {
 		if k.Place.Before(p) {
-			cut.add(k.Message, k.since)
+			cut.add(k.message, k.since)
 		}
 	}
 	return cut

@@ -42,7 +42,7 @@ func TestRewind(t *testing.T) {
 				require.True(t, x.Rewind(m))
 				require.Equal(t, m.Place, x.Place())
 				require.Empty(t, x.Missing(x.now.Add(time.Hour)), "what was heard of the older term counts no more")
-				x.out = slices.DeleteFunc(x.out, func(o *Message) bool { return !o.Place.Before(m.Place) })
+				x.out = slices.DeleteFunc(x.out, func(o *message) bool { return !o.Place.Before(m.Place) })
 				require.False(t, x.takesBack(&m.Header))
 				for _, o := range feed {
 					if !o.Place.Before(m.Place) {
@@ -76,7 +76,7 @@ func TestRewindElsewhere(t *testing.T) {
 	for _, m := range feed {
 		x.add(m)
 	}
-	for name, m := range map[string]*Message{
+	for name, m := range map[string]*message{
 		"stranger": twin(t, feed[4], func(f *chain.Frame) { f.Term, f.Parent = 2, sampleGenesis }),
 		"other":    twin(t, feed[4], func(f *chain.Frame) { f.Term, f.Parent = 2, feed[4].Content }),
 		"first":    twin(t, feed[0], func(f *chain.Frame) { f.Term = 2 }),

@@ -19,14 +19,14 @@ type ring struct {
 }
 
 type kept struct {
-	*Message
+	*message
 	frame chain.Place // of the newest frame that was given out by then: ascending
 	since time.Time
 }
 
 func (r *ring) end() uint64 { return r.first + uint64(len(r.msgs)) }
 
-func (r *ring) add(m *Message, now time.Time) {
+func (r *ring) add(m *message, now time.Time) {
 	frame := m.Place
 	if n := len(r.msgs); m.Frame == nil && n > 0 {
 		frame = r.msgs[n-1].frame
@@ -45,7 +45,7 @@ func (r *ring) add(m *Message, now time.Time) {
 // newest stays.
 func (r *ring) trim(bytes int, then time.Time) {
 	for len(r.msgs) > 1 && (r.bytes > bytes || r.msgs[0].since.Before(then)) {
-		m := r.msgs[0].Message
+		m := r.msgs[0].message
 		r.from = later(r.from, m.after())
 		if m.Frame != nil {
 			r.gone = m.Place
@@ -58,9 +58,9 @@ func (r *ring) trim(bytes int, then time.Time) {
 	}
 }
 
-func (r *ring) find(p chain.Place) *Message {
+func (r *ring) find(p chain.Place) *message {
 	if n, ok := r.at[p]; ok {
-		return r.msgs[n-r.first].Message
+		return r.msgs[n-r.first].message
 	}
 	return nil
 }
@@ -76,15 +76,15 @@ func wanted(p chain.Place) (frames chain.Place, header uint64) {
 }
 
 // Empty reports whether nothing is kept.
-func (a *Assembler) Empty() bool { return len(a.kept.msgs) == 0 }
+func (a *assembler) Empty() bool { return len(a.kept.msgs) == 0 }
 
 // Kept is the first place from which on everything is kept.
-func (a *Assembler) Kept() chain.Place { return a.kept.from }
+func (a *assembler) Kept() chain.Place { return a.kept.from }
 
 // Seek returns the number of the message to begin with, for At, to follow the feed
 // from p on. Messages from there on may be of places before p. The error matches
 // chain.ErrOutOfStep if what comes after p is not kept any more.
-func (a *Assembler) Seek(p chain.Place) (uint64, error) {
+func (a *assembler) Seek(p chain.Place) (uint64, error) {
 	r := &a.kept
 	// After a block's last frame one may not know that it was the last: the place after
 	// it is as good as the header's.
@@ -103,7 +103,7 @@ func (a *Assembler) Seek(p chain.Place) (uint64, error) {
 
 // At returns message number n of those that were given out, or nil if it has not
 // been. The error matches chain.ErrOutOfStep if it is not kept any more.
-func (a *Assembler) At(n uint64) (*Message, error) {
+func (a *assembler) At(n uint64) (*message, error) {
 	r := &a.kept
 	switch {
 	case n < r.first:
@@ -111,18 +111,18 @@ func (a *Assembler) At(n uint64) (*Message, error) {
 	case n >= r.end():
 		return nil, nil
 	}
-	return r.msgs[n-r.first].Message, nil
+	return r.msgs[n-r.first].message, nil
 }
 
 // Since returns what was given out from p on, in order: at most so many messages, and
 // no more than bytes of envelopes unless the first alone is larger. The header of the
 // block before p's comes along if it is kept. The error is Seek's.
-func (a *Assembler) Since(p chain.Place, most, bytes int) ([]*Message, error) {
+func (a *assembler) Since(p chain.Place, most, bytes int) ([]*message, error) {
 	n, err := a.Seek(p)
 	if err != nil {
 		return nil, err
 	}
-	var found []*Message
+	var found []*message
 	frames, _ := wanted(p)
 	for _, m := range a.kept.msgs[n-a.kept.first:] {
 		if m.Frame != nil && m.Place.Before(frames) {
@@ -132,7 +132,7 @@ func (a *Assembler) Since(p chain.Place, most, bytes int) ([]*Message, error) {
 		if len(found) == most || len(found) > 0 && bytes < 0 {
 			break
 		}
-		found = append(found, m.Message)
+		found = append(found, m.message)
 	}
 	return found, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 )
 
-func placesOf(list []*Message) (places []string) {
+func placesOf(list []*message) (places []string) {
 	for _, m := range list {
 		places = append(places, m.Place.String())
 	}

@@ -22,7 +22,7 @@ func TestAnyOrder(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		x := newTrial(t, wide)
-		var came []*Message
+		var came []*message
 		for _, i := range rng.Perm(2 * len(feed)) {
 			m := feed[i%len(feed)]
 			want := Taken
@@ -43,7 +43,7 @@ func TestAnyOrder(t *testing.T) {
 // absent are the places of the feed of which somebody should be asked: not there, and
 // before something that is known. Of headers those whose absence holds up a frame, or
 // that something later shows to exist.
-func absent(feed, came []*Message) (list []chain.Place) {
+func absent(feed, came []*message) (list []chain.Place) {
 	var newest chain.Place
 	for _, m := range came {
 		newest = later(newest, m.Place)
@@ -53,7 +53,7 @@ func absent(feed, came []*Message) (list []chain.Place) {
 			continue
 		}
 		after := chain.Place{Number: m.Place.Number + 1}
-		blocked := slices.ContainsFunc(came, func(c *Message) bool {
+		blocked := slices.ContainsFunc(came, func(c *message) bool {
 			return c.Place.Number == after.Number && (c.Frame == nil || c.Frame.Last) || c.Place.Number > after.Number
 		})
 		if m.Frame != nil || blocked {
@@ -63,8 +63,8 @@ func absent(feed, came []*Message) (list []chain.Place) {
 	return list
 }
 
-func covers(ranges []Range, p chain.Place) bool {
-	return slices.ContainsFunc(ranges, func(r Range) bool { return !p.Before(r.From) && p.Before(r.To) })
+func covers(ranges []span, p chain.Place) bool {
+	return slices.ContainsFunc(ranges, func(r span) bool { return !p.Before(r.From) && p.Before(r.To) })
 }
 
 // What is lost is named, and nothing that is there is asked for.
@@ -73,7 +73,7 @@ func TestMissing(t *testing.T) {
 	for seed := range uint64(500) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		x := newTrial(t, wide)
-		var came []*Message
+		var came []*message
 		for _, i := range rng.Perm(len(feed))[:rng.IntN(len(feed)+1)] {
 			x.add(feed[i])
 			came = append(came, feed[i])
@@ -197,7 +197,7 @@ func TestPatienceOutOfOrder(t *testing.T) {
 	require.Equal(t, "[2/2 to 2/3]", sprint(x.Missing(at(1000))))
 }
 
-func sprint(ranges []Range) string {
+func sprint(ranges []span) string {
 	s := "["
 	for i, r := range ranges {
 		if i > 0 {
@@ -212,7 +212,7 @@ func sprint(ranges []Range) string {
 func TestContradiction(t *testing.T) {
 	feed := sampleFeed(t, 3, 1)
 	one, other := feed[1], twin(t, feed[1], nil)
-	for name, order := range map[string][]*Message{
+	for name, order := range map[string][]*message{
 		"given out": {feed[0], one, other, other},
 		"held":      {one, other, feed[0], other},
 	} {
@@ -223,7 +223,7 @@ func TestContradiction(t *testing.T) {
 				verdicts[i] = x.add(m)
 			}
 			require.ElementsMatch(t, []Verdict{Taken, Taken, Contradiction, Contradiction}, verdicts)
-			require.Equal(t, []*Message{feed[0], one}, x.out)
+			require.Equal(t, []*message{feed[0], one}, x.out)
 			evidence := x.Evidence()
 			require.Len(t, evidence, 1)
 			signer, err := evidence[0].Check(nil)
@@ -269,7 +269,7 @@ func TestNewerTermCounts(t *testing.T) {
 	require.Equal(t, Taken, x.add(newer))
 	require.Equal(t, Unfit, x.add(feed[1]))
 	require.Equal(t, Taken, x.add(feed[0]))
-	require.Equal(t, []*Message{feed[0], newer}, x.out)
+	require.Equal(t, []*message{feed[0], newer}, x.out)
 	require.Equal(t, Unfit, x.add(feed[1]), "it was given out by now")
 	require.Empty(t, x.Evidence(), "two terms are two signers' words")
 }
@@ -306,7 +306,7 @@ func TestContradictionsAtRandom(t *testing.T) {
 // A header that does not name the frame it begins after is not for this node.
 func TestStartChecksHeader(t *testing.T) {
 	feed := sampleFeed(t, 2, 1)
-	a := NewAssembler(Start{Place: chain.Place{Number: 2}, Parent: feed[1].Content, HeaderBefore: true}, Limits{})
+	a := newAssembler(startPoint{Place: chain.Place{Number: 2}, Parent: feed[1].Content, HeaderBefore: true}, Limits{})
 	require.Equal(t, Unfit, a.Add(headerMessage(t, 1, 1, common.Hash{1}), noon))
 	require.Equal(t, Taken, a.Add(feed[2], noon))
 	_, ok := a.Next(noon)
@@ -334,7 +334,7 @@ func TestBounds(t *testing.T) {
 
 	// Also when the header that is due fills what room there is.
 	x = newTrial(t, Limits{BytesAhead: 1})
-	a := x.Assembler
+	a := x.assembler
 	for _, m := range feed[:9] {
 		x.add(m)
 	}
@@ -361,19 +361,19 @@ func TestStarts(t *testing.T) {
 	feed := sampleFeed(t, 2, 2, 1)
 	for _, c := range []struct {
 		name  string
-		start Start
+		start startPoint
 		want  []int
 	}{
-		{"genesis", AfterGenesis(sampleGenesis), []int{0, 1, 2, 3, 4, 5, 6, 7}},
-		{"after a snapshot", AfterHeader(feed[2].Sealed), []int{3, 4, 5, 6, 7}},
-		{"before the header", Start{Place: chain.Place{Number: 2}, Parent: feed[1].Content, HeaderBefore: true}, []int{2, 3, 4, 5, 6, 7}},
-		{"in a block, header before", Start{Place: chain.Place{Number: 2, Index: 1}, HeaderBefore: true}, []int{2, 4, 5, 6, 7}},
-		{"in a block", Start{Place: chain.Place{Number: 2, Index: 1}}, []int{4, 5, 6, 7}},
-		{"of another chain", AfterGenesis(common.Hash{1}), nil},
+		{"genesis", afterGenesis(sampleGenesis), []int{0, 1, 2, 3, 4, 5, 6, 7}},
+		{"after a snapshot", afterHeader(feed[2].Sealed), []int{3, 4, 5, 6, 7}},
+		{"before the header", startPoint{Place: chain.Place{Number: 2}, Parent: feed[1].Content, HeaderBefore: true}, []int{2, 3, 4, 5, 6, 7}},
+		{"in a block, header before", startPoint{Place: chain.Place{Number: 2, Index: 1}, HeaderBefore: true}, []int{2, 4, 5, 6, 7}},
+		{"in a block", startPoint{Place: chain.Place{Number: 2, Index: 1}}, []int{4, 5, 6, 7}},
+		{"of another chain", afterGenesis(common.Hash{1}), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := NewAssembler(c.start, Limits{})
-			var got []*Message
+			a := newAssembler(c.start, Limits{})
+			var got []*message
 			for _, m := range feed {
 				a.Add(m, noon)
 				for out, ok := a.Next(noon); ok; out, ok = a.Next(noon) {

@@ -104,7 +104,7 @@ func (l *bodyLine) end() chain.Place {
 }
 
 // expect makes a slot for the body of a frame.
-func (l *bodyLine) expect(m *Message, now time.Time) {
+func (l *bodyLine) expect(m *message, now time.Time) {
 	s := slot{place: m.Place, frame: m.Content, since: now}
 	for len(l.early) > 0 && !m.Place.Before(l.early[0].Place) {
 		if b := l.early[0]; b.Place == m.Place && b.frame == m.Content {
@@ -118,7 +118,7 @@ func (l *bodyLine) expect(m *Message, now time.Time) {
 	l.trim(now)
 }
 
-// trim drops the oldest slots, as an Assembler's ring does. The newest stays.
+// trim drops the oldest slots, as an assembler's ring does. The newest stays.
 func (l *bodyLine) trim(now time.Time) {
 	then := now.Add(-l.limits.KeepFor)
 	for len(l.slots) > 1 && (l.bytes > l.limits.KeepBytes || l.slots[0].since.Before(then)) {

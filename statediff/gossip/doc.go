@@ -35,7 +35,7 @@
 // # How
 //
 // Mini-blocks and headers travel in signed envelopes (internal/envelope), which arrive
-// in any order, several times, or not at all. An Assembler makes of them what a full
+// in any order, several times, or not at all. An assembler makes of them what a full
 // node can apply. What it lacks, it names; what it had, it keeps for a while.
 //
 // The order of the feed:
@@ -49,7 +49,7 @@
 // The order is kept by whom the frames name, not by who was first. A frame that does
 // not name the one before it is put aside, although an allowed key signed it.
 //
-// An Assembler does no I/O, has no goroutine and no clock: time is an argument. So the
+// An assembler does no I/O, has no goroutine and no clock: time is an argument. So the
 // same input gives the same output, in a test, in a fuzzer and in a simulation.
 //
 // Topics are /vivace/<chain id>-<genesis>/1/{feed,bodies,publications,attestations}, of
@@ -61,7 +61,7 @@
 // later. A loss at its end shows in nothing that follows: hence the sequencer's
 // Heartbeat each second, and a question to some peer each second, or 200 ms after a
 // mini-block that was not its block's last. A reader who wants more than this node keeps
-// has an Assembler of its own, which takes what peers answer until it comes to what is
+// has an assembler of its own, which takes what peers answer until it comes to what is
 // on the shelf. Snapshots are in the data-availability layer; here is only where.
 //
 // # Traps

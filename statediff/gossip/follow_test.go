@@ -67,17 +67,17 @@ func TestLate(t *testing.T) {
 		// The header of the block before comes along, for those who lack it.
 		want := feed[i+1:]
 		if m.Frame != nil && m.Place.Number > 1 && m.Place.Index+1 < 4 {
-			want = append([]*Message{header(feed, m.Place.Number-1)}, want...)
+			want = append([]*message{header(feed, m.Place.Number-1)}, want...)
 		}
 		if m.Frame == nil {
-			want = append([]*Message{m}, want...)
+			want = append([]*message{m}, want...)
 		}
 		x.awaitSet(late, link.SeqOf(m.Place)+1, want...)
 		late.stop()
 	}
 }
 
-func header(feed []*Message, number uint64) *Message {
+func header(feed []*message, number uint64) *message {
 	for _, m := range feed {
 		if m.Place == chain.HeaderPlace(number) {
 			return m
@@ -88,7 +88,7 @@ func header(feed []*Message, number uint64) *Message {
 
 // awaitSet reads the feed from a number on until all of want came. Frames must ascend,
 // none may be left out, and headers may come that were not asked for.
-func (x *world) awaitSet(n *running, from uint64, want ...*Message) {
+func (x *world) awaitSet(n *running, from uint64, want ...*message) {
 	ctx, cancel := context.WithTimeout(x.Context(), 20*time.Second)
 	defer cancel()
 	next, err := n.Subscribe(ctx, link.TopicFeed, from)
@@ -318,7 +318,7 @@ func TestTopics(t *testing.T) {
 }
 
 // sampleBody is the body of a frame.
-func sampleBody(t testing.TB, m *Message) []byte {
+func sampleBody(t testing.TB, m *message) []byte {
 	return encode(t, &chain.MiniBody{Number: m.Place.Number, Index: m.Place.Index, Frame: m.Content})
 }
 

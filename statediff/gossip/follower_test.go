@@ -31,7 +31,7 @@ type writer struct {
 	diff    *statediff.Codec
 	head    *chain.Header
 	frame   common.Hash
-	feed    []*Message
+	feed    []*message
 }
 
 func newWriter(t testing.TB) *writer {
@@ -95,10 +95,10 @@ func (w *writer) block(size int) {
 		ExtraData: env.ExtraData, StateRoot: w.root(w.trie, w.head.StateRoot, net),
 	}
 	require.NoError(w, staged.Commit(w.Context(), w.head.ID()))
-	sealed := Sealed{Header: w.head, Frame: w.frame, Model: w.diff.AppendModel(nil)}
+	sealed := chain.Sealed{Header: w.head, Frame: w.frame, Model: w.diff.AppendModel(nil)}
 	body, err := sealed.AppendBinary(nil)
 	require.NoError(w, err)
-	w.feed = append(w.feed, message(w, envelope.KindHeader, chain.HeaderPlace(env.Number), 1, body))
+	w.feed = append(w.feed, newMessage(w, envelope.KindHeader, chain.HeaderPlace(env.Number), 1, body))
 }
 
 func (w *writer) frameOf(env *chain.Env, index int, last bool, changes *chain.Changes, prior chain.StateView) {
@@ -110,18 +110,18 @@ func (w *writer) frameOf(env *chain.Env, index int, last bool, changes *chain.Ch
 	}
 	body, err := f.AppendBinary(nil)
 	require.NoError(w, err)
-	w.feed = append(w.feed, message(w, envelope.KindFrame, f.Place(), 1, body))
+	w.feed = append(w.feed, newMessage(w, envelope.KindFrame, f.Place(), 1, body))
 	w.frame = f.Digest()
 }
 
 var errEnd = errors.New("end of the feed")
 
-// A wire is a Subscriber that a Follower has an Assembler behind: messages come to it
+// A wire is a Subscriber that a Follower has an assembler behind: messages come to it
 // in any order, twice or not at all, and what is missing is asked for.
 type wire struct {
 	*trial
 	rng    *rand.Rand
-	coming []*Message
+	coming []*message
 	peer   *trial
 	pumps  int
 }
@@ -175,14 +175,14 @@ func (w *wire) pump() {
 	}
 }
 
-func feedMessage(t testing.TB, m *Message) []byte {
+func feedMessage(t testing.TB, m *message) []byte {
 	if m.Frame != nil {
 		return link.AppendFeed(nil, link.FeedFrame, m.Body)
 	}
 	return link.AppendFeed(nil, link.FeedHeader, m.Body)
 }
 
-// A full node takes whatever an Assembler gives out, and ends where the sequencer is.
+// A full node takes whatever an assembler gives out, and ends where the sequencer is.
 func TestFollowerTakesIt(t *testing.T) {
 	w := newWriter(t)
 	genesis := w.genesis.Header.Hash()

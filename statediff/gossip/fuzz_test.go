@@ -19,7 +19,7 @@ func FuzzRead(f *testing.F) {
 		if header {
 			o.Kind = envelope.KindHeader
 		}
-		m, err := Read(o)
+		m, err := readMessage(o)
 		if err != nil {
 			return
 		}
@@ -38,13 +38,13 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// FuzzAssembler drives an Assembler with true messages, twins, forks, terms and time,
+// FuzzAssembler drives an assembler with true messages, twins, forks, terms and time,
 // under narrow limits. Whatever comes: what is given out is legal, its data obey its
 // rules, and what is missing is in order. At the end everything true comes, again and
 // again: unless something false was given out, all of the feed is.
 func FuzzAssembler(f *testing.F) {
 	feed := sampleFeed(f, 1, 3, 1, 2, 2)
-	all := append([]*Message(nil), feed...)
+	all := append([]*message(nil), feed...)
 	for _, m := range feed {
 		if m.Frame == nil {
 			all = append(all, headerMessage(f, m.Place.Number, 1, chain.Keccak256(m.Body)))
@@ -91,7 +91,7 @@ func FuzzAssembler(f *testing.F) {
 	})
 }
 
-func contentAt(feed []*Message, p chain.Place) (digest [32]byte) {
+func contentAt(feed []*message, p chain.Place) (digest [32]byte) {
 	for _, m := range feed {
 		if m.Place == p {
 			return m.Content
@@ -104,7 +104,7 @@ func BenchmarkAssembler(b *testing.B) {
 	feed := sampleFeed(b, 20, 20, 20)
 	b.ReportAllocs()
 	for b.Loop() {
-		a := NewAssembler(AfterGenesis(sampleGenesis), Limits{})
+		a := newAssembler(afterGenesis(sampleGenesis), Limits{})
 		for i := range feed {
 			a.Add(feed[min(i^1, len(feed)-1)], noon) // neighbours swapped
 			for _, ok := a.Next(noon); ok; _, ok = a.Next(noon) {

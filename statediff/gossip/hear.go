@@ -144,7 +144,7 @@ func (n *Node) take(o envelope.Opened, own bool) (v Verdict, err error) {
 }
 
 func (n *Node) takeFeed(o envelope.Opened, own bool, now time.Time) (Verdict, error) {
-	m, err := Read(o)
+	m, err := readMessage(o)
 	if err != nil {
 		return 0, err
 	}

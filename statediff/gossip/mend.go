@@ -61,21 +61,21 @@ func (s *standstill) long(now *standstill) bool {
 }
 
 // gap is the first thing that is missing, and where the feed stands.
-func (s *shelf) gap(now time.Time) (Range, standstill, bool) {
+func (s *shelf) gap(now time.Time) (span, standstill, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.feed == nil {
-		return Range{}, standstill{}, false
+		return span{}, standstill{}, false
 	}
 	list := s.feed.Missing(now)
 	if s.doubt != (chain.Place{}) {
 		// What the newer term says may be what we have, or take it back. This is asked once
 		// for each heartbeat.
-		list = []Range{{s.doubt, chain.Place{Number: s.doubt.Number + 1}}}
+		list = []span{{s.doubt, chain.Place{Number: s.doubt.Number + 1}}}
 		s.doubt = chain.Place{}
 	}
 	if len(list) == 0 {
-		return Range{}, standstill{}, false
+		return span{}, standstill{}, false
 	}
 	return list[0], standstill{s.feed.Place(), now, s.words}, true
 }
@@ -84,7 +84,7 @@ func (s *shelf) gap(now time.Time) (Range, standstill, bool) {
 // asked what they have by now, and those who say that they have it, for it. If all stand
 // where we do, it may still come. Whoever says that he is past it cannot hold us here, by
 // giving nothing, or what does not fit: that is what the feed is given up for.
-func (n *Node) reconsider(ctx context.Context, gap Range, at chain.Place) {
+func (n *Node) reconsider(ctx context.Context, gap span, at chain.Place) {
 	n.refresh(ctx, n.peers.count())
 	past := n.peers.doubted(askFeed) || slices.ContainsFunc(n.peers.statuses(), func(st status) bool { return covering(st.feed, st.feedEnd, gap.From) != hasNot })
 	if !past || n.speaks() {
@@ -98,7 +98,7 @@ func (n *Node) reconsider(ctx context.Context, gap Range, at chain.Place) {
 }
 
 // mendGap asks peers for a range of the feed. Without an error, something of it came.
-func (n *Node) mendGap(ctx context.Context, gap Range, may func(*status) bool) error {
+func (n *Node) mendGap(ctx context.Context, gap span, may func(*status) bool) error {
 	r := request{question: askFeed, from: gap.From, fresh: true}
 	if gap.From.Number == gap.To.Number {
 		r.most = uint16(min(gap.To.Index-gap.From.Index+1, 1024)) // and the header before

@@ -8,25 +8,19 @@ import (
 	"github.com/vivace-chain/vivace/internal/envelope"
 )
 
-// A Sealed is the body of a header's envelope.
-type Sealed = chain.Sealed
-
-// ModelMax is chain.ModelMax.
-const ModelMax = chain.ModelMax
-
-// A Message is a message of the feed: an opened envelope, and what is in it. Exactly
+// A message is a message of the feed: an opened envelope, and what is in it. Exactly
 // one of Frame and Sealed is set. It is not altered any more.
-type Message struct {
+type message struct {
 	envelope.Opened
 	Frame  *chain.Frame // its Diff is a view of Body
-	Sealed *Sealed
+	Sealed *chain.Sealed
 }
 
-// Read reads the body of an opened envelope of the feed. What the head says must be
+// readMessage reads the body of an opened envelope of the feed. What the head says must be
 // what the body says: an error is the signer's fault (envelope.FaultError), unless
 // the envelope is of another kind, which is the caller's.
-func Read(o envelope.Opened) (*Message, error) {
-	m := &Message{Opened: o}
+func readMessage(o envelope.Opened) (*message, error) {
+	m := &message{Opened: o}
 	var (
 		place chain.Place
 		term  uint64
@@ -38,7 +32,7 @@ func Read(o envelope.Opened) (*Message, error) {
 		err = m.Frame.UnmarshalBinary(o.Body)
 		place, term = m.Frame.Place(), m.Frame.Term
 	case envelope.KindHeader:
-		m.Sealed = new(Sealed)
+		m.Sealed = new(chain.Sealed)
 		if err = m.Sealed.UnmarshalBinary(o.Body); err == nil {
 			place, term = chain.HeaderPlace(m.Sealed.Header.Number), m.Sealed.Header.Term()
 		}
@@ -65,7 +59,7 @@ func Read(o envelope.Opened) (*Message, error) {
 const messageOverhead = 512
 
 // weight is about how many bytes m keeps alive.
-func (m *Message) weight() int {
+func (m *message) weight() int {
 	n := len(m.Envelope) + messageOverhead
 	if m.Packed {
 		n += len(m.Body)
@@ -74,7 +68,7 @@ func (m *Message) weight() int {
 }
 
 // after is the first place after m.
-func (m *Message) after() chain.Place {
+func (m *message) after() chain.Place {
 	switch {
 	case m.Frame == nil:
 		return chain.Place{Number: m.Place.Number + 1}

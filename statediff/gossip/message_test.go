@@ -15,10 +15,10 @@ import (
 )
 
 func TestSealed(t *testing.T) {
-	want := Sealed{Header: &chain.Header{Number: 5, ExtraData: termData(3)}, Frame: common.Hash{1}, Model: make([]byte, ModelMax)}
+	want := chain.Sealed{Header: &chain.Header{Number: 5, ExtraData: termData(3)}, Frame: common.Hash{1}, Model: make([]byte, chain.ModelMax)}
 	raw, err := want.AppendBinary(nil)
 	require.NoError(t, err)
-	var got Sealed
+	var got chain.Sealed
 	require.NoError(t, got.UnmarshalBinary(raw))
 	require.Equal(t, want.Header.Hash(), got.Header.Hash())
 	want.Header, got.Header = nil, nil
@@ -29,7 +29,7 @@ func TestSealed(t *testing.T) {
 	require.ErrorIs(t, got.UnmarshalBinary(append(raw, 0)), chain.ErrCorrupt)
 	require.Equal(t, want, got, "an error changes nothing")
 
-	want = Sealed{Header: new(chain.Header), Model: make([]byte, ModelMax+1)}
+	want = chain.Sealed{Header: new(chain.Header), Model: make([]byte, chain.ModelMax+1)}
 	_, err = want.AppendBinary(nil)
 	require.ErrorIs(t, err, chain.ErrTooLarge)
 	raw, err = want.Header.AppendBinary(nil)
@@ -51,8 +51,8 @@ func TestWeight(t *testing.T) {
 // taken.
 func TestHeadAndBody(t *testing.T) {
 	feed := sampleFeed(t, 2)
-	for _, good := range []*Message{feed[1], feed[2]} {
-		_, err := Read(good.Opened)
+	for _, good := range []*message{feed[1], feed[2]} {
+		_, err := readMessage(good.Opened)
 		require.NoError(t, err)
 		for name, change := range map[string]func(*envelope.Opened){
 			"number": func(o *envelope.Opened) { o.Place.Number++ },
@@ -62,7 +62,7 @@ func TestHeadAndBody(t *testing.T) {
 		} {
 			bad := good.Opened
 			change(&bad)
-			_, err := Read(bad)
+			_, err := readMessage(bad)
 			require.ErrorIs(t, err, envelope.ErrFault, "%s of a %s", name, good.Kind)
 			fault := new(envelope.FaultError)
 			require.True(t, errors.As(err, &fault))
@@ -70,14 +70,14 @@ func TestHeadAndBody(t *testing.T) {
 		}
 		other := good.Opened
 		other.Kind = envelope.KindBodies
-		_, err = Read(other)
+		_, err = readMessage(other)
 		require.Error(t, err)
 		require.NotErrorIs(t, err, envelope.ErrFault)
 	}
-	genesis := Sealed{Header: &chain.Header{}}
+	genesis := chain.Sealed{Header: &chain.Header{}}
 	body, err := genesis.AppendBinary(nil)
 	require.NoError(t, err)
-	_, err = Read(envelope.Opened{Header: envelope.Header{Kind: envelope.KindHeader, Place: chain.HeaderPlace(0)}, Body: body})
+	_, err = readMessage(envelope.Opened{Header: envelope.Header{Kind: envelope.KindHeader, Place: chain.HeaderPlace(0)}, Body: body})
 	require.ErrorIs(t, err, envelope.ErrFault)
 }
 

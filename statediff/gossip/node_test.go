@@ -68,7 +68,7 @@ func (x *world) sequencer(boot ...*Node) *running {
 }
 
 // publish publishes messages of the feed.
-func (x *world) publish(n *running, feed ...*Message) {
+func (x *world) publish(n *running, feed ...*message) {
 	for _, m := range feed {
 		seq, err := n.Publish(x.Context(), link.TopicFeed, feedMessage(x, m))
 		require.NoError(x, err)
@@ -78,13 +78,13 @@ func (x *world) publish(n *running, feed ...*Message) {
 
 // awaitFeed reads the feed from a number on and wants what it brings to be feed: the
 // frames in their order, and each header in time.
-func (x *world) awaitFeed(n *running, from uint64, feed ...*Message) {
+func (x *world) awaitFeed(n *running, from uint64, feed ...*message) {
 	ctx, cancel := context.WithTimeout(x.Context(), 20*time.Second)
 	defer cancel()
 	next, err := n.Subscribe(ctx, link.TopicFeed, from)
 	require.NoError(x, err)
 	var (
-		frames, headers []*Message
+		frames, headers []*message
 	)
 	for _, m := range feed {
 		if m.Frame != nil {

@@ -224,7 +224,7 @@ func (s *speaker) frame(f *chain.Frame, payload []byte) {
 
 // header is a header whose block's last frame was said here; else nobody needs it.
 func (s *speaker) header(h envelope.Header, payload []byte) (envelope.Header, []byte, error) {
-	var sealed Sealed
+	var sealed chain.Sealed
 	if err := sealed.UnmarshalBinary(payload); err != nil {
 		return h, nil, err
 	}

@@ -195,7 +195,7 @@ func TestRefused(t *testing.T) {
 }
 
 // large is an envelope, truly signed, of a body of that size.
-func large(m *Message, kind envelope.Kind, size int) []byte {
+func large(m *message, kind envelope.Kind, size int) []byte {
 	msg := append(bytes.Clone(m.Envelope[:envelope.Overhead]), make([]byte, size)...)
 	msg[3] = byte(kind)
 	binary.BigEndian.PutUint32(msg[65:], uint32(size))
@@ -220,7 +220,7 @@ func TestNotRefused(t *testing.T) {
 	x.publish(seq, feed[:12]...)
 	x.awaitFeed(n, 0, feed[:12]...)
 	last := feed[11]
-	twins := []*Message{
+	twins := []*message{
 		twin(t, feed[9], nil), twin(t, feed[9], func(f *chain.Frame) { f.Term = 0 }), feed[len(feed)-1], feed[0], last,
 		headerMessage(t, last.Place.Number-1, 1, chain.Keccak256([]byte("another"))),
 	}
@@ -306,7 +306,7 @@ func TestBoundsOverTheNetwork(t *testing.T) {
 	feed := sampleFeed(t, 4)
 	r.say(link.TopicFeed, feed[0].Envelope)
 	require.Eventually(t, func() bool { return n.shelf.place().Index == 1 }, 5*time.Second, time.Millisecond)
-	big := func(i uint32) *Message {
+	big := func(i uint32) *message {
 		return frameMessage(t, &chain.Frame{Number: 2, Index: 1 + i, Term: 1, Diff: make([]byte, 20<<10)})
 	}
 	for i := range uint32(40) {

@@ -29,8 +29,8 @@ func sampleKey(t testing.TB) *envelope.Key {
 
 func termData(term uint64) []byte { return binary.BigEndian.AppendUint64(nil, term) }
 
-// message seals and reads a body.
-func message(t testing.TB, kind envelope.Kind, place chain.Place, term uint64, body []byte) *Message {
+// newMessage seals and reads a body.
+func newMessage(t testing.TB, kind envelope.Kind, place chain.Place, term uint64, body []byte) *message {
 	k := sampleKey(t)
 	h := envelope.Header{Kind: kind, ChainID: sampleChain, Genesis: sampleGenesis, Term: term, Place: place}
 	raw, err := envelope.Seal(nil, h, body, k)
@@ -41,37 +41,37 @@ func message(t testing.TB, kind envelope.Kind, place chain.Place, term uint64, b
 	require.NoError(t, err)
 	o, err := c.Open(raw)
 	require.NoError(t, err)
-	m, err := Read(o)
+	m, err := readMessage(o)
 	require.NoError(t, err)
 	return m
 }
 
-func frameMessage(t testing.TB, f *chain.Frame) *Message {
+func frameMessage(t testing.TB, f *chain.Frame) *message {
 	if f.Index == 0 {
 		f.Env = &chain.Env{Number: f.Number, ExtraData: termData(f.Term)}
 	}
 	body, err := f.AppendBinary(nil)
 	require.NoError(t, err)
-	return message(t, envelope.KindFrame, f.Place(), f.Term, body)
+	return newMessage(t, envelope.KindFrame, f.Place(), f.Term, body)
 }
 
-func headerMessage(t testing.TB, number, term uint64, frame common.Hash) *Message {
-	s := Sealed{Header: &chain.Header{Number: number, ExtraData: termData(term)}, Frame: frame, Model: []byte("model")}
+func headerMessage(t testing.TB, number, term uint64, frame common.Hash) *message {
+	s := chain.Sealed{Header: &chain.Header{Number: number, ExtraData: termData(term)}, Frame: frame, Model: []byte("model")}
 	body, err := s.AppendBinary(nil)
 	require.NoError(t, err)
-	return message(t, envelope.KindHeader, chain.HeaderPlace(number), term, body)
+	return newMessage(t, envelope.KindHeader, chain.HeaderPlace(number), term, body)
 }
 
 // sampleFeed is blocks of as many frames as sizes says, with their headers, by place.
-func sampleFeed(t testing.TB, sizes ...int) []*Message {
+func sampleFeed(t testing.TB, sizes ...int) []*message {
 	return feedAfter(t, sampleGenesis, 1, 1, sizes...)
 }
 
 // feedAfter is sampleFeed, of a term, from block first on, after the frame with the digest
 // parent.
-func feedAfter(t testing.TB, parent common.Hash, term, first uint64, sizes ...int) []*Message {
+func feedAfter(t testing.TB, parent common.Hash, term, first uint64, sizes ...int) []*message {
 	var (
-		feed []*Message
+		feed []*message
 		rng  = rand.New(rand.NewPCG(3, 4+term))
 	)
 	for i, size := range sizes {
@@ -90,7 +90,7 @@ func feedAfter(t testing.TB, parent common.Hash, term, first uint64, sizes ...in
 }
 
 // twin is another frame at the place of m, which names the same frame before.
-func twin(t testing.TB, m *Message, change func(*chain.Frame)) *Message {
+func twin(t testing.TB, m *message, change func(*chain.Frame)) *message {
 	f := *m.Frame
 	f.Diff = []byte("another")
 	if change != nil {
@@ -100,10 +100,10 @@ func twin(t testing.TB, m *Message, change func(*chain.Frame)) *Message {
 }
 
 // legal reports whether m may come next after out, of the feed after genesis: the
-// contract word by word, and nothing of how an Assembler does it.
-func legal(genesis common.Hash, out []*Message, m *Message) bool {
+// contract word by word, and nothing of how an assembler does it.
+func legal(genesis common.Hash, out []*message, m *message) bool {
 	var (
-		frame   *Message // the newest
+		frame   *message // the newest
 		ends    = make(map[uint64]common.Hash)
 		headers = make(map[uint64]bool)
 	)
@@ -136,7 +136,7 @@ func legal(genesis common.Hash, out []*Message, m *Message) bool {
 
 // reference sorts what came, with no cleverness: whatever is legal next, until nothing
 // is.
-func reference(came []*Message) (out []*Message) {
+func reference(came []*message) (out []*message) {
 	for found := true; found; {
 		found = false
 		for _, m := range came {
@@ -148,23 +148,23 @@ func reference(came []*Message) (out []*Message) {
 	return out
 }
 
-// A trial is an Assembler under test, and what it gave out.
+// A trial is an assembler under test, and what it gave out.
 type trial struct {
 	testing.TB
-	*Assembler
+	*assembler
 	genesis common.Hash
-	out     []*Message
+	out     []*message
 	now     time.Time
 }
 
 func newTrial(t testing.TB, limits Limits) *trial { return newTrialAfter(t, sampleGenesis, limits) }
 
 func newTrialAfter(t testing.TB, genesis common.Hash, limits Limits) *trial {
-	return &trial{TB: t, Assembler: NewAssembler(AfterGenesis(genesis), limits), genesis: genesis, now: noon}
+	return &trial{TB: t, assembler: newAssembler(afterGenesis(genesis), limits), genesis: genesis, now: noon}
 }
 
 // add adds m and takes what comes of it, which must be legal.
-func (x *trial) add(m *Message) Verdict {
+func (x *trial) add(m *message) Verdict {
 	v := x.Add(m, x.now)
 	x.drain()
 	return v
@@ -180,7 +180,7 @@ func (x *trial) drain() {
 	x.check()
 }
 
-// check knows all rules of the Assembler's own data.
+// check knows all rules of the assembler's own data.
 func (x *trial) check() {
 	bytes := 0
 	for i, w := range x.held {

@@ -56,8 +56,9 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 		}
 		s.peers.charge(a.from, len(a.items))
 		// That it is of no use need not be the peer's fault: the signer may contradict
-		// himself, or have made a newer term of which the peer does not know.
-		if a.err == nil && a.sent == len(a.items) && !r.meets(a.items) {
+		// himself, or have made a newer term of which the peer does not know. Who has
+		// nothing is asked last, and that is all.
+		if a.err == nil && len(a.items) > 0 && a.sent == len(a.items) && !r.meets(a.items) {
 			s.blame(a.from, scoreWithheld, r, errNobody)
 		}
 		return false
@@ -135,7 +136,7 @@ func (n *Node) speaks() bool {
 }
 
 // A feedReader reads the feed: from the shelf, or, while it is behind that, what peers
-// keep, brought into order by an Assembler of its own.
+// keep, brought into order by an assembler of its own.
 type feedReader struct {
 	search
 	from uint64 // where to begin; link.Oldest
@@ -152,8 +153,8 @@ type feedReader struct {
 	generation uint64 // of the shelf's feed in which n counts; 0: none
 	n          uint64
 
-	own  *Assembler // while behind
-	came []*Message // in order, not yet given out
+	own  *assembler // while behind
+	came []*message // in order, not yet given out
 }
 
 func (r *feedReader) poll() (uint64, []byte, bool, error) {
@@ -205,7 +206,7 @@ func (r *feedReader) poll() (uint64, []byte, bool, error) {
 
 // give gives out a message, and says what is wanted after it. A feed that was given up and
 // begun anew may go on with frames that do not follow those that were given out.
-func (r *feedReader) give(m *Message) (uint64, []byte, bool, error) {
+func (r *feedReader) give(m *message) (uint64, []byte, bool, error) {
 	if m.Frame != nil && r.at.Number > 0 && m.Frame.Parent != r.last {
 		return 0, nil, false, fmt.Errorf("%w: %s follows frame %s, and not %s, which was before it", chain.ErrOutOfStep, m.Place, m.Frame.Parent, r.last)
 	}
@@ -293,7 +294,7 @@ func (r *feedReader) fetch(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if r.own == nil {
-		r.own = NewAssembler(r.start(), r.Limits)
+		r.own = newAssembler(r.start(), r.Limits)
 	}
 	from := r.due()
 	has := func(st *status) coverage { return covering(st.feed, st.feedEnd, from) }
@@ -312,7 +313,7 @@ func (r *feedReader) fetch(ctx context.Context) error {
 	return err
 }
 
-// due is the place that the reader's own Assembler needs next.
+// due is the place that the reader's own assembler needs next.
 func (r *feedReader) due() chain.Place {
 	place := r.own.Place()
 	if h := chain.HeaderPlace(r.own.Header()); h.Before(place) {
@@ -325,7 +326,7 @@ func (r *feedReader) due() chain.Place {
 func (r *feedReader) assemble(items []envelope.Opened) bool {
 	now := time.Now()
 	for _, o := range items {
-		m, err := Read(o)
+		m, err := readMessage(o)
 		if err != nil {
 			r.refuse(err)
 			continue
@@ -341,19 +342,19 @@ func (r *feedReader) assemble(items []envelope.Opened) bool {
 // start is where to begin asking peers. A place within a block may be after its last
 // mini-block without anybody's knowing: the one before it says so. If nobody keeps that
 // one, nor the header before, then the place itself.
-func (r *feedReader) start() Start {
+func (r *feedReader) start() startPoint {
 	p := r.place
 	switch {
 	case p == chain.Place{Number: 1}:
-		return AfterGenesis(r.Genesis)
+		return afterGenesis(r.Genesis)
 	case p.IsHeader():
-		return Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
+		return startPoint{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
 	case p.Number > 1 && (r.bare || r.kept(p) && !r.kept(chain.HeaderPlace(p.Number-1))):
-		return Start{Place: p}
+		return startPoint{Place: p}
 	case p.Index > 0:
 		p.Index--
 	}
-	return Start{Place: p, HeaderBefore: p.Number > 1}
+	return startPoint{Place: p, HeaderBefore: p.Number > 1}
 }
 
 // kept reports whether a peer says that it keeps the feed from p on.

@@ -27,7 +27,7 @@ func (x *world) counting(boot ...*Node) (*running, *atomic.Int64) {
 	return x.run(cfg), count
 }
 
-func envelopesOf(feed []*Message) (list [][]byte) {
+func envelopesOf(feed []*message) (list [][]byte) {
 	for _, m := range feed {
 		list = append(list, m.Envelope)
 	}
@@ -108,7 +108,7 @@ func TestUnfitIsRemembered(t *testing.T) {
 	n.hearAll(t, feed[0])
 	stray := twin(t, feed[1], func(f *chain.Frame) { f.Parent = common.Hash{1} })
 	n.hearAll(t, stray)
-	list, err := n.readSigned("somebody", request{question: askFeed, fresh: true}, envelopesOf([]*Message{stray, feed[1]}))
+	list, err := n.readSigned("somebody", request{question: askFeed, fresh: true}, envelopesOf([]*message{stray, feed[1]}))
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	require.Equal(t, int64(1), count.Load())
@@ -220,7 +220,7 @@ func TestReaderForgives(t *testing.T) {
 	feed := sampleFeed(t, 2)
 	stray := twin(t, feed[0], func(f *chain.Frame) { f.Parent = common.Hash{1} })
 	n := x.node()
-	for item, blamed := range map[*Message]bool{stray: false, feed[1]: true} {
+	for item, blamed := range map[*message]bool{stray: false, feed[1]: true} {
 		peer := x.boaster(status{feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 3}}, func(r request) []byte {
 			if r.question == askFeed {
 				return answerOf(item.Envelope)

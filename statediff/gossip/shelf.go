@@ -25,7 +25,7 @@ type shelf struct {
 	// feed is nil until the first message of it came. It begins anew, as another
 	// generation, when what it lacks is kept by nobody, and when a newer term takes
 	// something of it back.
-	feed       *Assembler
+	feed       *assembler
 	moved      time.Time // when it last gave something out
 	generation uint64
 	own        bool // something of it was published here
@@ -85,7 +85,7 @@ func (s *shelf) wake() {
 
 // takeFeed takes a message of the feed. own: it is published here, so that what comes
 // before it was said before, or never.
-func (s *shelf) takeFeed(m *Message, own bool, now time.Time) Verdict {
+func (s *shelf) takeFeed(m *message, own bool, now time.Time) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.feed != nil && s.feed.takesBack(&m.Header) {
@@ -123,7 +123,7 @@ func (s *shelf) reach(term uint64, p chain.Place) {
 // astray reports whether the feed is elsewhere than our own message m, whose verdict is v:
 // the signer's own word is where the feed is, whatever was heard before. A feed that was
 // heard alone may have begun after m; one that is our own has come past it.
-func (s *shelf) astray(m *Message, v Verdict) bool {
+func (s *shelf) astray(m *message, v Verdict) bool {
 	switch v {
 	case Have, Contradiction:
 		return false
@@ -154,7 +154,7 @@ func (t *taking) over(h *envelope.Header) bool { return h.Term < t.term && !h.Pl
 // takeBack takes the feed back to m, which is of a newer term: its sequencer does not know
 // of what an older one said from there on, which is lost. What came before stays, if m
 // names it. The caller holds mu.
-func (s *shelf) takeBack(m *Message) {
+func (s *shelf) takeBack(m *message) {
 	s.taken = taking{m.Place, m.Term}
 	if m.Frame == nil || !s.feed.Rewind(m) {
 		s.abandon()
@@ -195,17 +195,17 @@ func (s *shelf) drain(now time.Time) {
 	}
 }
 
-// begin makes an Assembler that begins with m. An old message does not, although it is
+// begin makes an assembler that begins with m. An old message does not, although it is
 // true: whoever sends it first would lead the feed back there. The caller holds mu.
-func (s *shelf) begin(m *Message, own bool) bool {
+func (s *shelf) begin(m *message, own bool) bool {
 	if !own && m.Place.Number+s.limits.BlocksAhead < s.newest.Number {
 		return false
 	}
 	switch {
 	case m.Frame != nil && own:
-		s.beginAt(Start{Place: m.Place, Parent: m.Frame.Parent})
+		s.beginAt(startPoint{Place: m.Place, Parent: m.Frame.Parent})
 	case m.Frame == nil && own:
-		s.beginAt(Start{Place: m.after(), Parent: m.Sealed.Frame, HeaderBefore: true})
+		s.beginAt(startPoint{Place: m.after(), Parent: m.Sealed.Frame, HeaderBefore: true})
 	default:
 		s.beginAt(s.startOf(m.Place))
 	}
@@ -214,18 +214,18 @@ func (s *shelf) begin(m *Message, own bool) bool {
 
 // startOf is where to begin with the feed when p is what we know of it: with the block,
 // of which p need not be what came first, only what was checked first.
-func (s *shelf) startOf(p chain.Place) Start {
+func (s *shelf) startOf(p chain.Place) startPoint {
 	switch {
 	case p.IsHeader():
-		return Start{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
+		return startPoint{Place: chain.Place{Number: p.Number + 1}, HeaderBefore: true}
 	case p.Number == 1:
-		return AfterGenesis(s.genesis)
+		return afterGenesis(s.genesis)
 	}
-	return Start{Place: chain.Place{Number: p.Number}, HeaderBefore: true}
+	return startPoint{Place: chain.Place{Number: p.Number}, HeaderBefore: true}
 }
 
-func (s *shelf) beginAt(start Start) {
-	s.feed = NewAssembler(start, s.limits)
+func (s *shelf) beginAt(start startPoint) {
+	s.feed = newAssembler(start, s.limits)
 	s.generation++
 	s.bodies.begin(start.Place)
 	s.wake()

@@ -25,20 +25,20 @@ func speakerOnly(t *testing.T, term uint64) *Node {
 	return n
 }
 
-func (n *Node) hearAll(t *testing.T, feed ...*Message) {
+func (n *Node) hearAll(t *testing.T, feed ...*message) {
 	for _, m := range feed {
 		_, err := n.take(m.Opened, false)
 		require.NoError(t, err)
 	}
 }
 
-func (n *Node) backfillAll(t *testing.T, feed ...*Message) {
+func (n *Node) backfillAll(t *testing.T, feed ...*message) {
 	for _, m := range feed {
 		require.NoError(t, n.Backfill(t.Context(), link.TopicFeed, feedMessage(t, m)))
 	}
 }
 
-func (n *Node) publishOne(t *testing.T, m *Message) error {
+func (n *Node) publishOne(t *testing.T, m *message) error {
 	_, err := n.Publish(t.Context(), link.TopicFeed, feedMessage(t, m))
 	return err
 }
@@ -183,7 +183,7 @@ func TestDoubt(t *testing.T) {
 		require.NoError(t, err)
 		gap, _, ok := n.shelf.gap(noon)
 		require.True(t, ok)
-		require.Equal(t, Range{chain.Place{Number: 3}, chain.Place{Number: 4}}, gap)
+		require.Equal(t, span{chain.Place{Number: 3}, chain.Place{Number: 4}}, gap)
 		_, _, ok = n.shelf.gap(noon)
 		require.False(t, ok)
 	}

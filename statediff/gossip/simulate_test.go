@@ -46,7 +46,7 @@ func TestSimulated(t *testing.T) {
 }
 
 // simulate publishes a feed at 10 ms, and returns how late each message was at each node.
-func simulate(t *testing.T, nodes int, feed []*Message) (late []time.Duration) {
+func simulate(t *testing.T, nodes int, feed []*message) (late []time.Duration) {
 	var (
 		x       = newWorld(t)
 		m       = newMemnet(50*time.Millisecond, 0.01)

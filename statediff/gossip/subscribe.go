@@ -142,12 +142,12 @@ func (n *Node) Latest(_ context.Context, topic string) (uint64, []byte, error) {
 }
 
 // newestGiven is the newest message of the feed; the caller holds mu.
-func (s *shelf) newestGiven() *Message {
+func (s *shelf) newestGiven() *message {
 	if s.feed == nil || s.feed.Empty() {
 		return nil
 	}
 	msgs := s.feed.kept.msgs
-	return msgs[len(msgs)-1].Message
+	return msgs[len(msgs)-1].message
 }
 
 // newest is the newest body that is there, or nil.
@@ -163,7 +163,7 @@ func (l *bodyLine) newest() *body {
 func clone(b []byte) []byte { return append(make([]byte, 0, len(b)), b...) }
 
 // feedBytes is a message of link.TopicFeed.
-func feedBytes(m *Message) []byte {
+func feedBytes(m *message) []byte {
 	if m.Frame != nil {
 		return link.AppendFeed(make([]byte, 0, len(m.Body)+16), link.FeedFrame, m.Body)
 	}
