@@ -3,6 +3,7 @@ package gossip
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"log/slog"
 	"math"
 	"net"
@@ -101,12 +102,16 @@ func (n *Node) routerOptions(topics []string) []pubsub.Option {
 	}
 }
 
-// messageID covers every byte. The router remembers an id before it asks whether the
-// message is good: if the id left out the signature, a bad copy sent first would keep
-// the good one out.
+// messageID covers every byte, and the topic. The router remembers an id before it asks
+// whether the message is good: if the id left out the signature, a bad copy sent first
+// would keep the good one out. If it left out the topic, a good message sent first in
+// another topic would too, and the router would blame whoever brings it in its own. No
+// topic is the beginning of another.
 func messageID(m *pb.Message) string {
-	sum := sha256.Sum256(m.Data)
-	return string(sum[:20])
+	h := sha256.New()
+	_, _ = io.WriteString(h, m.GetTopic()) // a hash takes all
+	_, _ = h.Write(m.Data)
+	return string(h.Sum(nil)[:20])
 }
 
 // largest is the size of the largest message that is taken, in bytes.
