@@ -3,6 +3,7 @@
 FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
+ROUNDS   ?= 3
 
 .PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door guest links measure-links simulate-links
 
@@ -67,13 +68,14 @@ guest:
 	VIVACE_GUEST=1 go test -count=1 -v -run 'TestGuest$$|Instructions' ./prover/zkvm
 
 # The programs in network namespaces: killed, cut off, slowed down, without their
-# data-availability layer. Needs Linux and root.
+# data-availability layer, lied to by it, by provers and by peers. Needs Linux and root.
 links:
 	VIVACE_LINKS=full go test -count=1 -v ./internal/netlab/links -timeout 0
 
-# What 5 and 20 full nodes make of a mini-block every 10 ms.
+# What 5 and 20 full nodes make of a mini-block every 10 ms: medians of so many ROUNDS,
+# some five minutes each. PROFILE=directory writes CPU profiles of full nodes there.
 measure-links:
-	VIVACE_MEASURE=1 go test -count=1 -v ./internal/netlab/links -run TestMeasureLinks -timeout 0
+	VIVACE_MEASURE=$(ROUNDS) VIVACE_PROFILE=$(PROFILE) go test -count=1 -v ./internal/netlab/links -run TestMeasureLinks -timeout 0
 
 # Five hundred nodes of the p2p network, simulated: modelled delay and loss, and
 # processors that cost nothing.

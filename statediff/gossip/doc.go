@@ -72,7 +72,8 @@
 //     and all but the first are dropped without an error.
 //   - The router marks an id as seen before it asks whether the message is good. An id
 //     that did not cover the signature would let anybody send a bad copy first and keep
-//     the good one out; one that did not cover the topic, a good copy in another. And
+//     the good one out. So would one that did not cover the topic, with a good message in
+//     a wrong one, for which the router then blames all who bring it in the right one. And
 //     what was ignored does not come again for two minutes: who needs it asks.
 //   - The default queues hold 32 messages: a third of a second at 10 ms.
 //   - Lazy repair by IHAVE takes a heartbeat of the router, which is an age here.

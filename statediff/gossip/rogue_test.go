@@ -202,6 +202,31 @@ func large(m *message, kind envelope.Kind, size int) []byte {
 	return msg
 }
 
+// A good message in a topic that is not its own costs who sends it there, and nobody
+// else: who brings it in its own is not taken for another of that kind.
+func TestWrongTopic(t *testing.T) {
+	x := newWorld(t)
+	seq := x.sequencer()
+	n := x.node(seq.Node)
+	x.meshed(seq, n)
+	r := x.rogue(nil)
+	r.meet(n)
+	feed := sampleFeed(t, 3, 2)
+	x.publish(seq, feed[0])
+	x.awaitFeed(n, 0, feed[0])
+	for _, m := range feed[1:4] {
+		r.say(link.TopicBodies, m.Envelope)
+	}
+	require.Eventually(t, func() bool { return r.gone(n) }, 15*time.Second, 5*time.Millisecond)
+	x.publish(seq, feed[1:]...)
+	x.awaitFeed(n, 0, feed...)
+	time.Sleep(1100 * time.Millisecond) // scores are looked at once a second
+	for _, p := range n.Peers() {
+		require.GreaterOrEqual(t, p.Score, 0.0, "%+v", p)
+	}
+	require.Equal(t, uint64(1), n.Stats().Bans)
+}
+
 // What an honest peer may do does not cost it: old messages, repetitions, what is too far
 // ahead, what contradicts, what is of another term.
 func TestNotRefused(t *testing.T) {

@@ -1,6 +1,7 @@
 // Package links holds the tests of the programs sequencer, fullnode and prover as
 // processes on real links: killed, cut off from each other, slowed down, without their
-// data-availability layer, and late. It has no code of its own.
+// data-availability layer, late, and among those who lie: peers, provers, the layer. It has
+// no code of its own.
 //
 // Every test builds a chain of such processes in an internal/netlab lab, each on a
 // node of its own, loads it with signed transfers by RPC, does harm, and then lets
@@ -11,8 +12,15 @@
 // by an observer that listened all the time and again by one that came at the end; and
 // the proven head follows.
 //
+// Liars are processes too. A rogue is a peer that has libp2p's router, and none of our
+// code between itself and the wire: some send junk and mutations of what they heard, some
+// what is larger than it may be, or would be unpacked, some what is too old, too far or
+// there already, and some answer requests with lies, nothing, or without an end. A
+// perjurer is a prover with a key that counts, which says of blocks what is wrong. The
+// layer that lies is the test's own server, on a node of its own.
+//
 // The tests need Linux and root, and skip where there is no lab. They are reduced in
 // size; VIVACE_LINKS=full runs what an operator would want to have seen, for half an
-// hour. VIVACE_MEASURE=1 runs TestMeasureLinks, which prints a table and decides
-// nothing.
+// hour. VIVACE_MEASURE=3 runs TestMeasureLinks, which measures so many times, prints a
+// table and decides nothing.
 package links

@@ -112,17 +112,26 @@ func (w *world) lastHeard() int {
 	}
 }
 
-// Two full nodes join under load: one begins at a snapshot, one at genesis.
+// Three full nodes join under load: one begins at a snapshot, one at genesis with what its
+// peers keep of the feed, and one at genesis without a peer that keeps any: all but where
+// the blocks are it has from the data-availability layer, and the receipts by executing.
 func TestLateJoin(t *testing.T) {
 	o := ordinary
-	o.full, o.late = 1, 2
+	o.full, o.late = 1, 3
 	w := newWorld(t, o)
 	w.sequencer.reaches("safe", sized[uint64](16, 80)) // behind a snapshot, but kept by the network
 	fromSnapshot := w.join()
 	fromGenesis := w.join("-from-snapshot=false")
+	sealed := w.sequencer.head("latest")
+	byLayer := w.join(w.byLayer("-verify")...)
 	const begin = "begins at block "
 	require.False(t, strings.HasPrefix(fromSnapshot.said(begin), "0 "), "a snapshot is there, and not used")
-	require.True(t, strings.HasPrefix(fromGenesis.said(begin), "0 "), "genesis is asked for, and not used")
+	for _, n := range []*machine{fromGenesis, byLayer} {
+		require.True(t, strings.HasPrefix(n.said(begin), "0 "), "genesis is asked for, and not used")
+	}
+	byLayer.reaches("latest", sealed)
+	require.GreaterOrEqual(t, byLayer.metric("vivace_fullnode_blocks_from_da_total"), float64(sealed/2), "no peer has them")
+	require.Zero(t, fromGenesis.metric("vivace_fullnode_blocks_from_da_total"), "peers have them all")
 	w.rest(sized(2*time.Second, 20*time.Second))
 	w.settle()
 }

@@ -76,20 +76,22 @@ func miniNumber(text []byte) (uint64, error) {
 	return strconv.ParseUint(string(digits), 16, 64)
 }
 
-// heard is when what came from number from on came.
-func (l *listener) heard(from uint64) map[uint64]time.Time {
+// heard is when what has a number from first to last came.
+func (l *listener) heard(first, last uint64) map[uint64]time.Time {
 	l.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	require.NoError(l, l.err)
 	out := maps.Clone(l.at)
-	maps.DeleteFunc(out, func(n uint64, _ time.Time) bool { return n < from })
+	maps.DeleteFunc(out, func(n uint64, _ time.Time) bool { return n < first || n > last })
 	return out
 }
 
 // newest is the highest number that came.
 func (l *listener) newest() (n uint64) {
-	for k := range l.heard(0) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.at {
 		n = max(n, k)
 	}
 	return n

@@ -2,7 +2,9 @@ package links
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -182,4 +184,51 @@ func (m *machine) said(text string) (rest string) {
 		return fmt.Errorf("not among %d bytes", len(output))
 	})
 	return rest
+}
+
+// metric is what the machine's door counts under a name, over all labels.
+func (m *machine) metric(name string) (sum float64) {
+	m.Helper()
+	m.await(name, func() (err error) {
+		answer, err := m.http.Get(url + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return err
+		}
+		sum, err = sumOf(string(text), name)
+		return err
+	})
+	return sum
+}
+
+// sumOf adds up what a text in Prometheus' format says under a name.
+func sumOf(text, name string) (sum float64, err error) {
+	err = errors.New("it is not counted")
+	for line := range strings.Lines(text) {
+		rest, found := strings.CutPrefix(line, name)
+		if !found || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		var value float64
+		if _, err = fmt.Sscan(rest[strings.LastIndexByte(rest, ' ')+1:], &value); err != nil {
+			return 0, err
+		}
+		sum += value
+	}
+	return sum, err
+}
+
+// counts waits until a metric is as high, or higher.
+func (m *machine) counts(name string, least float64) {
+	m.Helper()
+	m.await(fmt.Sprintf("%s of %v", name, least), func() error {
+		if got := m.metric(name); got < least {
+			return fmt.Errorf("it is %v", got)
+		}
+		return nil
+	})
 }

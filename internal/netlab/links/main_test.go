@@ -1,12 +1,16 @@
 package links
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,9 +23,12 @@ import (
 // patience is how long anything may take that does happen: the machine may be busy.
 const patience = time.Minute
 
+// roles are what this binary does as a child, by the value of LINKS_ROLE.
+var roles = map[string]func(ctx context.Context, args []string) error{"observer": observe, "rogue": harass, "perjurer": perjure}
+
 func TestMain(m *testing.M) {
-	if os.Getenv(observerRole) != "" {
-		os.Exit(observe(os.Args[1:]))
+	if role := roles[os.Getenv("LINKS_ROLE")]; role != nil {
+		os.Exit(play(role))
 	}
 	code := m.Run()
 	forget()
@@ -30,6 +37,28 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// play plays a role until the process is asked to end.
+func play(role func(context.Context, []string) error) (code int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := role(ctx, os.Args[1:]); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// role is the command of a child of this binary, which is given something as JSON and
+// further arguments.
+func role(t testing.TB, name string, given any, args ...string) netlab.Command {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	text, err := json.Marshal(given)
+	require.NoError(t, err)
+	return netlab.Command{Args: append([]string{self, string(text)}, args...), Env: []string{"LINKS_ROLE=" + name}}
 }
 
 // full reports whether the tests run in their full size.

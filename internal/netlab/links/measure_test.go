@@ -2,9 +2,12 @@ package links
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
-	"strings"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,61 +19,71 @@ import (
 const (
 	measureFor   = 20 * time.Second
 	measureAfter = 5 * time.Second // for connections to find their pace
-	// doors are how many full nodes are listened to. The others' CPU is that of full nodes
-	// which nobody asks.
+	// doors are how many full nodes are listened to, and used by clients. What a node
+	// costs is that of the others, which nobody asks.
 	doors = 3
 )
 
+// settings are those under which it is measured.
+var settings = []struct {
+	name  string
+	nodes int
+	links netlab.Conditions
+}{
+	{"5, clean", 5, netlab.Conditions{}},
+	{"5, 100 ms 1 %", 5, netlab.Conditions{Delay: 100 * time.Millisecond, Loss: 0.01}},
+	{"20, clean", 20, netlab.Conditions{}},
+	{"20, 100 ms 1 %", 20, netlab.Conditions{Delay: 100 * time.Millisecond, Loss: 0.01}},
+}
+
 // TestMeasureLinks prints how long a mini-block of 10 ms takes from the sequencer's door to
 // a full node's, which tells of it when its diff and its body are applied, and what that
-// costs each node.
+// costs each node. It is measured VIVACE_MEASURE times, in turns, and of each figure the
+// median is printed, with the least and the largest.
 //
 // Times are of this process, at which messages of both doors arrive: what it takes
 // longer for one than for the other is the error. It is measured by a second
-// subscription at the sequencer's door, and printed beside.
+// subscription at the sequencer's door.
 //
 // There is a mini-block each 10 ms in which there is a transaction: up to 2,000 in the
-// 20 s. With fewer the machine did not keep up, and p99 is its scheduler's; CPU per
-// mini-block, that is per frame with its body, remains true. Bytes are IP packets of
-// everything that a node says and hears, but for its loopback.
+// 20 s. With fewer the machine did not keep up, and p99 is its scheduler's. CPU is all
+// that a process takes, divided by the mini-blocks of that time: beside gossip it is the
+// state, its root, the history, and what a process does when nothing happens, of which
+// more is in each when there are fewer. Bytes on
+// the wire are IP packets of everything that a node says and hears, but for its
+// loopback: of the sequencer also those of its data-availability layer, of the prover
+// and of the clients' transactions that nodes forward. Bytes of gossip are messages as
+// the router counts them.
+//
+// VIVACE_PROFILE is a directory for CPU profiles of a full node that nobody asks. The
+// figures of such a run have the profile's cost in them.
 func TestMeasureLinks(t *testing.T) {
-	if os.Getenv("VIVACE_MEASURE") == "" {
-		t.Skip("VIVACE_MEASURE is not set")
+	rounds, err := strconv.Atoi(os.Getenv("VIVACE_MEASURE"))
+	if err != nil || rounds < 1 {
+		t.Skip("VIVACE_MEASURE is not set to how often it is to be measured")
 	}
-	rows := []string{fmt.Sprintf("%-6s %-16s %7s %7s %18s %18s %22s %20s %16s %s", "nodes", "links", "minis", "came",
-		"p50 / p99 ms", "error p50 / p99", "node in / out kB/s", "sequencer out kB/s", "CPU ms node/seq", "load before/after")}
-	for _, nodes := range []int{5, 20} {
-		for _, c := range []struct {
-			name string
-			netlab.Conditions
-		}{
-			{"clean", netlab.Conditions{}},
-			{"100 ms, 1 % loss", netlab.Conditions{Delay: 100 * time.Millisecond, Loss: 0.01}},
-		} {
-			t.Run(fmt.Sprintf("%d/%s", nodes, c.name), func(t *testing.T) {
-				rows = append(rows, fmt.Sprintf("%-6d %-16s %s", nodes, c.name, measure(t, nodes, c.Conditions)))
-			})
+	tables := make([]table, len(settings))
+	for round := range rounds {
+		for i, s := range settings {
+			t.Run(fmt.Sprintf("%s/%d", s.name, round), func(t *testing.T) { tables[i].add(measure(t, s.nodes, s.links)) })
 		}
 	}
-	t.Logf("\n%s", strings.Join(rows, "\n"))
+	t.Log(printed(tables))
 }
 
-// A reading is what is counted of a node.
-type reading struct {
-	netlab.Traffic
-	cpu time.Duration
+// A figure is something that is measured.
+type figure struct {
+	name  string
+	value float64
 }
 
-func (m *machine) reading() reading {
-	m.Helper()
-	traffic, err := m.node.Traffic()
-	require.NoError(m, err)
-	return reading{traffic, m.process.Usage().CPU}
-}
-
-// measure is one row of the table.
-func measure(t *testing.T, nodes int, c netlab.Conditions) string {
-	w := newWorld(t, options{full: nodes, mini: 10 * time.Millisecond, lanes: 8, pause: 5 * time.Millisecond})
+// measure measures once.
+func measure(t *testing.T, nodes int, c netlab.Conditions) []figure {
+	o := options{full: nodes, mini: 10 * time.Millisecond, lanes: 8, pause: 5 * time.Millisecond}
+	if profiles() != "" {
+		o.node = []string{"-pprof"}
+	}
+	w := newWorld(t, o)
 	for i := range w.lab.Size() {
 		for j := range i {
 			require.NoError(t, w.lab.Link(i, j).Set(c))
@@ -83,36 +96,32 @@ func measure(t *testing.T, nodes int, c netlab.Conditions) string {
 	}
 	w.rest(measureAfter)
 
-	all := append([]*machine{w.sequencer}, w.nodes...)
-	before, begin, busy := make([]reading, len(all)), source.newest()+1, loadAverage()
-	for i, m := range all {
-		before[i] = m.reading()
-	}
+	quiet := w.nodes[doors:]
+	before, first := w.account(quiet), source.newest()+1
+	done := quiet[len(quiet)-1].profile()
 	w.rest(measureFor)
-	end := source.newest()
-	var cost costs
-	for i, m := range all {
-		cost.add(i, before[i], m.reading())
-	}
-	said := source.heard(begin)
-	for n := range said {
-		if n > end {
-			delete(said, n)
-		}
-	}
+	last, after := source.newest(), w.account(quiet)
+	done()
 	w.rest(3 * time.Second) // what is on its way still counts
-	own := lags(said, again.heard(begin))
+	said := source.heard(first, last)
 	var took []time.Duration
 	for _, l := range ears {
-		took = append(took, lags(said, l.heard(begin))...)
+		took = append(took, lags(said, l.heard(first, last))...)
 	}
-	w.settle()
-	came := 100 * float64(len(took)) / float64(doors*len(said))
+	own := lags(said, again.heard(first, last))
 	for i := range own {
 		own[i] = own[i].Abs()
 	}
-	return fmt.Sprintf("%7d %6.1f%% %18s %18s %s %s / %s",
-		len(said), came, spread(took), spread(own), cost.row(nodes, len(said)), busy, loadAverage())
+	w.settle()
+	require.NotEmpty(t, took)
+	return append([]figure{
+		{"mini-blocks/s", float64(len(said)) / after.at.Sub(before.at).Seconds()},
+		{"of them came, %", 100 * float64(len(took)) / float64(doors*len(said))},
+		{"propagation p50, ms", quantile(took, 0.5)},
+		{"propagation p99, ms", quantile(took, 0.99)},
+		{"its error p50, ms", quantile(own, 0.5)},
+		{"its error p99, ms", quantile(own, 0.99)},
+	}, spent(before, after, len(quiet), len(said))...)
 }
 
 // lags are how much later than said the same was heard.
@@ -125,51 +134,47 @@ func lags[K comparable](said, heard map[K]time.Time) (out []time.Duration) {
 	return out
 }
 
+// quantile is in milliseconds.
+func quantile(d []time.Duration, q float64) float64 {
+	slices.Sort(d)
+	return float64(d[int(q*float64(len(d)-1))].Microseconds()) / 1000
+}
+
 // spread is median and 99th percentile in milliseconds.
 func spread(d []time.Duration) string {
-	if len(d) == 0 {
-		return "-"
+	return fmt.Sprintf("%.2f / %.1f", quantile(d, 0.5), quantile(d, 0.99))
+}
+
+// profiles is the directory for profiles, empty if there are to be none.
+func profiles() string { return os.Getenv("VIVACE_PROFILE") }
+
+// profile writes a profile of the machine's CPU for almost as long as it is measured, if
+// there are to be profiles. It is written when done returns.
+func (m *machine) profile() (done func()) {
+	if profiles() == "" {
+		return func() {}
 	}
-	slices.Sort(d)
-	ms := func(q float64) float64 { return float64(d[int(q*float64(len(d)-1))].Microseconds()) / 1000 }
-	return fmt.Sprintf("%.2f / %.1f", ms(0.5), ms(0.99))
-}
-
-// costs are sums: of the sequencer, of traffic over the full nodes, and of CPU over those
-// that nobody listens to.
-type costs struct {
-	in, out, fromSequencer uint64
-	cpu, cpuSequencer      time.Duration
-}
-
-func (c *costs) add(i int, before, after reading) {
-	out, cpu := after.BytesOut-before.BytesOut, after.cpu-before.cpu
-	switch {
-	case i == 0:
-		c.fromSequencer, c.cpuSequencer = out, cpu
-		return
-	case i > doors:
-		c.cpu += cpu
+	written := make(chan error, 1)
+	go func() { written <- m.writeProfile() }()
+	return func() {
+		m.Helper()
+		require.NoError(m, <-written)
 	}
-	c.in += after.BytesIn - before.BytesIn
-	c.out += out
 }
 
-func (c *costs) row(nodes, minis int) string {
-	perSecond := func(bytes uint64, of int) float64 { return float64(bytes) / float64(of) / measureFor.Seconds() / 1000 }
-	perMini := func(cpu time.Duration, of int) float64 {
-		return float64(cpu.Microseconds()) / 1000 / float64(of) / float64(max(1, minis))
-	}
-	return fmt.Sprintf("%12.1f / %7.1f %20.1f %8.2f/%7.2f", perSecond(c.in, nodes), perSecond(c.out, nodes),
-		perSecond(c.fromSequencer, 1), perMini(c.cpu, nodes-doors), perMini(c.cpuSequencer, 1))
-}
-
-// loadAverage is that of the last minute: what else the machine does.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
+func (m *machine) writeProfile() error {
+	answer, err := m.http.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", url, int(measureFor.Seconds())-1))
 	if err != nil {
-		return "?"
+		return err
 	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("no profile: %s", answer.Status)
+	}
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("%d-nodes-%s.pprof", m.index-firstFull+1, time.Now().Format("150405"))
+	return os.WriteFile(filepath.Join(profiles(), name), text, 0o644)
 }

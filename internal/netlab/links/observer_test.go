@@ -1,26 +1,22 @@
 package links
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/internal/link"
-	"github.com/vivace-chain/vivace/internal/netlab"
 	"github.com/vivace-chain/vivace/statediff/gossip"
 )
-
-// observerRole, in the environment, makes this binary an observer: a member of the
-// network that writes the publications that it hears to its standard output.
-const observerRole = "LINKS_OBSERVER"
 
 // A sighting is a publication as an observer heard it.
 type sighting struct {
@@ -29,18 +25,18 @@ type sighting struct {
 	Evidence int           `json:"evidence"`
 }
 
-// observe is the observer: its arguments are an invitation and the number to begin with.
-func observe(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := listen(ctx, args); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
+// An observer is a member of the network that writes the publications that it hears to
+// its standard output. It keeps them all, and of the feed only what is younger than
+// observerKeeps: who comes then can begin to listen, and no more.
+const observerKeeps = 2 * time.Second
 
-func listen(ctx context.Context, args []string) error {
+// observerKey is that of the observer that listens from the beginning, so that others may
+// be told where it is.
+var observerKey = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+
+// observe is the observer: its arguments are an invitation, the publication to begin with,
+// first or oldest, and, if it is to be met, at what address, and whether it has bodies too.
+func observe(ctx context.Context, args []string) error {
 	var to invitation
 	if err := json.Unmarshal([]byte(args[0]), &to); err != nil {
 		return err
@@ -49,10 +45,15 @@ func listen(ctx context.Context, args []string) error {
 	if args[1] == "oldest" {
 		from = link.Oldest
 	}
-	node, err := gossip.New(gossip.Config{
+	cfg := gossip.Config{
 		ChainID: to.ChainID, Genesis: to.Genesis, WithoutBodies: true, Boot: to.Peers,
 		Signers: map[common.Address]gossip.Grant{to.Sequencer: {}},
-	})
+		Limits:  gossip.Limits{KeepFor: observerKeeps},
+	}
+	if len(args) > 2 {
+		cfg.Listen, cfg.Key, cfg.WithoutBodies = args[2:3], observerKey, args[3] != "bodies"
+	}
+	node, err := gossip.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -81,20 +82,34 @@ func listen(ctx context.Context, args []string) error {
 	}
 }
 
-// startObserver starts the one that listens from the beginning.
-func (w *world) startObserver() {
+// startObserver starts the one that listens from the beginning. It has bodies if somebody
+// may come who gets his from it.
+func (w *world) startObserver(late bool) {
 	w.Helper()
-	w.observer = w.machine("observer", atObserver, w.observing("first"))
+	with := "none"
+	if late {
+		with = "bodies"
+	}
+	w.observer = w.machine("observer", atObserver, role(w, "observer", w.invitation, "first", w.observerAddr(), with))
 }
 
-// observing is the command of an observer that begins with the first or the oldest.
-func (w *world) observing(from string) netlab.Command {
+func (w *world) observerAddr() string {
+	return fmt.Sprintf("/ip4/%s/tcp/%d", w.lab.Node(atObserver).Addr(), p2pPort)
+}
+
+// byLayer are the flags of a full node whose only peer is the observer, which has no
+// history to give: only the data-availability layer has. Others are added.
+func (w *world) byLayer(flags ...string) []string {
 	w.Helper()
-	self, err := os.Executable()
+	id, err := gossip.PeerID(observerKey.Public().(ed25519.PublicKey))
 	require.NoError(w, err)
-	to, err := json.Marshal(w.invitation)
-	require.NoError(w, err)
-	return netlab.Command{Args: []string{self, string(to), from}, Env: []string{observerRole + "=1"}}
+	var deny []string
+	for i := range w.lab.Size() {
+		if i != atObserver {
+			deny = append(deny, w.lab.Node(i).Addr().String()+"/32")
+		}
+	}
+	return append(flags, "-from-snapshot=false", "-p2p.boot", w.observerAddr()+"/p2p/"+id, "-p2p.deny", strings.Join(deny, ","))
 }
 
 // sightings are what an observer wrote so far.

@@ -144,7 +144,7 @@ func (w *world) checkPublications(target uint64) {
 		require.Equal(w, s.Number, publication(w, s).Block.Number)
 	}
 	w.checkPublished(heard)
-	late := w.machine("late observer", atObserver, w.observing("oldest"))
+	late := w.machine("late observer", atObserver, role(w, "observer", w.invitation, "oldest"))
 	for i, s := range late.heard(target) {
 		if s.Number > uint64(len(heard)) {
 			break

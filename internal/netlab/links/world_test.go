@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,8 +16,6 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
-	"github.com/vivace-chain/vivace/da/altda"
-	"github.com/vivace-chain/vivace/da/directory"
 	"github.com/vivace-chain/vivace/internal/netlab"
 )
 
@@ -41,6 +39,9 @@ type world struct {
 	prover     *machine
 	observer   *machine
 	nodes      []*machine
+	others     int // the first node of the lab that is nobody's yet
+	flags      []string
+	layer      *layer // nil if the sequencer has its own
 	load       *load
 }
 
@@ -56,7 +57,11 @@ type invitation struct {
 type options struct {
 	full       int // full nodes that run from the beginning
 	late       int // and those that join later
+	others     int // nodes of the lab for whatever else there is
 	layerApart bool
+	sequencer  []string // further flags
+	prover     []string
+	node       []string // of full nodes
 	mini       time.Duration
 	lanes      int
 	pause      time.Duration // between a client's transactions
@@ -66,17 +71,16 @@ type options struct {
 func newWorld(t testing.TB, o options) *world {
 	t.Helper()
 	program(t, "sequencer") // built before the clock runs
-	w := &world{TB: t, dir: t.TempDir()}
-	w.lab = newLab(t, netlab.Options{Nodes: firstFull + o.full + o.late, Seed: 1})
-	flags := []string{"-block-interval", "500ms", "-mini-block-interval", o.mini.String()}
+	w := &world{TB: t, dir: t.TempDir(), flags: o.node, others: firstFull + o.full + o.late}
+	w.lab = newLab(t, netlab.Options{Nodes: w.others + o.others, Seed: 1})
+	flags := append([]string{"-block-interval", "500ms", "-mini-block-interval", o.mini.String()}, o.sequencer...)
 	if o.layerApart {
-		flags = append(flags, "-da.layer", "altda="+w.layer())
+		w.startLayer()
+		flags = append(flags, "-da.layer", "altda=http://"+w.at(atLayer, layerPort))
 	}
 	w.startSequencer(flags...)
-	w.startObserver()
-	w.prover = w.machine("prover", atProver, netlab.Command{Args: []string{
-		program(t, "prover"), "-sequencer", w.sequencerURL(), "-workers", "4",
-	}})
+	w.startObserver(o.late > 0)
+	w.prover = w.proveWith("prover", atProver, o.prover...)
 	for range o.full {
 		w.join()
 	}
@@ -103,10 +107,7 @@ func (w *world) sequencerURL() string { return "http://" + w.at(atSequencer, doo
 func (w *world) startSequencer(flags ...string) {
 	w.Helper()
 	require.NoError(w, os.MkdirAll(w.data("sequencer"), 0o700))
-	key, err := crypto.GenerateKey()
-	require.NoError(w, err)
-	require.NoError(w, crypto.SaveECDSA(filepath.Join(w.data("sequencer"), "sequencer.key"), key))
-	w.signer = crypto.PubkeyToAddress(key.PublicKey)
+	w.signer = newKey(w, w.sequencerKey())
 	addr := w.lab.Node(atSequencer).Addr().String()
 	args := append([]string{
 		program(w, "sequencer"), "-datadir", w.data("sequencer"),
@@ -118,6 +119,31 @@ func (w *world) startSequencer(flags ...string) {
 	w.sequencer = w.machine("sequencer", atSequencer, netlab.Command{Args: args})
 	w.sequencer.await("invitation", w.invite)
 	require.Equal(w, w.signer, w.invitation.Sequencer)
+}
+
+func (w *world) sequencerKey() string { return filepath.Join(w.data("sequencer"), "sequencer.key") }
+
+// newKey makes a file with a key, and is its address.
+func newKey(t testing.TB, file string) common.Address {
+	t.Helper()
+	key, err := crypto.GenerateKey()
+	require.NoError(t, err)
+	require.NoError(t, crypto.SaveECDSA(file, key))
+	return crypto.PubkeyToAddress(key.PublicKey)
+}
+
+// secret is the key in a file.
+func secret(t testing.TB, file string) []byte {
+	t.Helper()
+	key, err := crypto.LoadECDSA(file)
+	require.NoError(t, err)
+	return crypto.FromECDSA(key)
+}
+
+// other is the next node of the lab that is nobody's yet.
+func (w *world) other() int {
+	w.others++
+	return w.others - 1
 }
 
 // invite reads the sequencer's invitation.
@@ -143,30 +169,17 @@ func (w *world) join(flags ...string) *machine {
 		"-http.addr", "0.0.0.0", "-http.port", fmt.Sprint(doorPort),
 		"-p2p.addr", w.lab.Node(index).Addr().String(), "-p2p.port", fmt.Sprint(p2pPort),
 		"-sequencer", w.sequencerURL(), "-signer", w.signer.Hex(),
-	}, flags...)
+	}, slices.Concat(w.flags, flags)...)
 	m := w.machine(name, index, netlab.Command{Args: args})
 	w.nodes = append(w.nodes, m)
 	return m
 }
 
-// layer serves a data-availability layer on a node of its own, and is its address.
-func (w *world) layer() string {
+// proveWith starts a prover.
+func (w *world) proveWith(name string, index int, flags ...string) *machine {
 	w.Helper()
-	store, err := directory.Open(directory.Config{Directory: w.data("layer")})
-	require.NoError(w, err)
-	handler, err := altda.NewServer(altda.ServerConfig{Client: store, Mode: altda.Keccak})
-	require.NoError(w, err)
-	listener, err := w.lab.Node(atLayer).Listen(w.Context(), "tcp", w.at(atLayer, layerPort))
-	require.NoError(w, err)
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(listener) }) // it ends by Close
-	w.Cleanup(func() {
-		require.NoError(w, server.Close())
-		serving.Wait()
-		require.NoError(w, store.Close())
-	})
-	return "http://" + w.at(atLayer, layerPort)
+	args := append([]string{program(w, "prover"), "-sequencer", w.sequencerURL(), "-workers", "4"}, flags...)
+	return w.machine(name, index, netlab.Command{Args: args})
 }
 
 // alone cuts a node off from all others for a time.
