@@ -60,12 +60,12 @@ func TestPerjury(t *testing.T) {
 	w.settle()
 	proven := w.sequencer.head("finalized")
 	for _, n := range w.nodes {
+		n.counts("vivace_fullnode_head_proven", float64(proven))
 		got, err := n.header("finalized")
 		require.NoError(t, err)
 		want, err := w.sequencer.header(got.Number.String())
 		require.NoError(t, err)
 		require.Equal(t, want, got, "%s: proven, and not on the chain", n.name)
-		n.counts("vivace_fullnode_head_proven", float64(proven))
 	}
 }
 
