@@ -324,8 +324,8 @@ func checkProven(t *testing.T, s, node *process, program string, args []string) 
 		_, err := fmt.Sscanf(s.line(t, "sequencer of chain"), "sequencer of chain %d at %s block %d sealed, %d proven", &chainID, &address, &sealed, &proven)
 		require.NoError(t, err)
 		if proven > 10 && proven+10 >= sealed {
-			s.kill(t)
 			checkFollowed(t, node, sealed)
+			s.kill(t)
 			return
 		}
 		t.Logf("block %d sealed, %d proven", sealed, proven)
@@ -337,7 +337,7 @@ func checkProven(t *testing.T, s, node *process, program string, args []string) 
 // or of a later one.
 func checkFollowed(t *testing.T, node *process, sealed uint64) {
 	t.Helper()
-	for {
+	for began := time.Now(); time.Since(began) < time.Minute; {
 		var number, root, mini uint64
 		_, err := fmt.Sscanf(node.line(t, "root checked"), "mini-block %d/%d, root checked %d", &number, &mini, &root)
 		require.NoError(t, err)
@@ -345,4 +345,5 @@ func checkFollowed(t *testing.T, node *process, sealed uint64) {
 			return
 		}
 	}
+	t.Fatalf("the full node does not come to block %d", sealed)
 }
