@@ -43,6 +43,9 @@ type ServerConfig struct {
 	// Timeout is how long a client may take to send a blob, and to take one. Default
 	// 1 minute.
 	Timeout time.Duration
+	// ReadOnly: nothing is put by way of the server. Whoever reaches one that is not may
+	// fill the layer.
+	ReadOnly bool
 }
 
 func (c ServerConfig) withDefaults() ServerConfig {
@@ -59,7 +62,7 @@ func (c ServerConfig) withDefaults() ServerConfig {
 }
 
 // A Server is an http.Handler that serves a chain.DAClient as OP's da-server does. It
-// has no access control: whoever reaches it may fill the layer.
+// has no access control; see ServerConfig.ReadOnly.
 type Server struct {
 	config ServerConfig
 	slots  chan struct{}
@@ -86,6 +89,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // 200
 	case isGet && r.Method == http.MethodGet:
 		s.serve(w, func() error { return s.get(w, r, name) })
+	case s.config.ReadOnly && (isPut || path == "/put"):
+		http.Error(w, "this server only reads", http.StatusForbidden)
 	case path == "/put" && r.Method == http.MethodPost:
 		s.serve(w, func() error { return s.put(w, r, "") })
 	case isPut && r.Method == http.MethodPost:

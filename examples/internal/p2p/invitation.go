@@ -27,12 +27,18 @@ type Invitation struct {
 	// Provers are those whose attestations count, if Threshold of them agree.
 	Provers   []common.Address `json:"provers"`
 	Threshold int              `json:"proverThreshold"`
+	// LayerAt, if set, is Layer for who reaches this machine at a host.
+	LayerAt func(host string) string `json:"-"`
 }
 
 // ServeHTTP answers with the invitation.
-func (i *Invitation) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (i *Invitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := *i
+	if i.LayerAt != nil {
+		answer.Layer = i.LayerAt((&url.URL{Host: r.Host}).Hostname())
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(i)
+	_ = json.NewEncoder(w).Encode(&answer)
 }
 
 const (

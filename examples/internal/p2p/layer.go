@@ -61,8 +61,9 @@ func newLayer(kind, url string) (chain.DAClient, error) {
 	return nil, fmt.Errorf("there is no layer %q", kind)
 }
 
-// An OwnLayer is a directory of this machine that is served as an alt-DA server, for those
-// who have no other layer.
+// An OwnLayer is a directory of this machine that others read from an alt-DA server, for
+// those who have no other layer. Nobody else writes to it: it is as full as its owner
+// makes it, and no stranger keeps its owner from writing.
 type OwnLayer struct {
 	listener net.Listener
 	store    *directory.Store
@@ -82,12 +83,22 @@ func OpenLayer(dir, address string, port int) (*OwnLayer, error) {
 	return &OwnLayer{listener, store}, nil
 }
 
-// Spec is what others give as -da.layer.
-func (l *OwnLayer) Spec() string { return "altda=http://" + l.listener.Addr().String() }
+// Client is the layer for its owner, with the names that it has for others.
+func (l *OwnLayer) Client() chain.DAClient { return altda.Local(l.store) }
+
+// Spec is what others give as -da.layer, who reach this machine at a host: that matters
+// if the layer listens at all of its addresses.
+func (l *OwnLayer) Spec(host string) string {
+	at := l.listener.Addr().(*net.TCPAddr)
+	if !at.IP.IsUnspecified() {
+		host = at.IP.String()
+	}
+	return "altda=http://" + net.JoinHostPort(host, strconv.Itoa(at.Port))
+}
 
 // Run serves until ctx ends, and lets requests in flight finish.
 func (l *OwnLayer) Run(ctx context.Context) error {
-	handler, err := altda.NewServer(altda.ServerConfig{Client: l.store, Mode: altda.Keccak})
+	handler, err := altda.NewServer(altda.ServerConfig{Client: l.store, Mode: altda.Keccak, ReadOnly: true})
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,17 @@ package p2p
 
 import (
 	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 )
 
@@ -37,18 +42,44 @@ func TestOwnLayer(t *testing.T) {
 		}
 	}
 	own, stop := open()
-	writer, err := Layer(own.Spec())
+	id, err := own.Client().Put(t.Context(), []byte("blob"))
 	require.NoError(t, err)
-	id, err := writer.Put(t.Context(), []byte("blob"))
+	stranger, err := Layer(own.Spec(""))
 	require.NoError(t, err)
+	_, err = stranger.Put(t.Context(), []byte("junk"))
+	require.ErrorIs(t, err, da.ErrRefused)
 	stop()
 	own, stop = open()
 	defer stop()
-	reader, err := Layer(own.Spec())
+	reader, err := Layer(own.Spec(""))
 	require.NoError(t, err)
 	blob, err := reader.Get(t.Context(), id)
 	require.NoError(t, err)
 	require.Equal(t, "blob", string(blob))
+}
+
+// Who listens everywhere is reached where the asker reached it.
+func TestOwnLayerEverywhere(t *testing.T) {
+	own, err := OpenLayer(t.TempDir(), "0.0.0.0", 0)
+	require.NoError(t, err)
+	defer own.Close()
+	door := httptest.NewServer(&Invitation{LayerAt: own.Spec})
+	defer door.Close()
+	for _, host := range []string{"node.example:8545", "[2001:db8::1]:8545"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, door.URL, nil)
+		require.NoError(t, err)
+		r.Host = host
+		answer, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		var got Invitation
+		require.NoError(t, json.NewDecoder(answer.Body).Decode(&got))
+		require.NoError(t, answer.Body.Close())
+		_, port, err := net.SplitHostPort(own.listener.Addr().String())
+		require.NoError(t, err)
+		name, _, err := net.SplitHostPort(host)
+		require.NoError(t, err)
+		require.Equal(t, "altda=http://"+net.JoinHostPort(name, port), got.Layer)
+	}
 }
 
 func TestIdentity(t *testing.T) {

@@ -159,7 +159,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 		Invitation: &p2p.Invitation{
 			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
-			Peers: peers.Addrs(), Layer: layer.spec, Provers: cfg.Provers, Threshold: cfg.ProverThreshold,
+			Peers: peers.Addrs(), Layer: layer.spec, LayerAt: layer.specAt, Provers: cfg.Provers, Threshold: cfg.ProverThreshold,
 		},
 	}
 	if layer.own != nil {
@@ -206,15 +206,16 @@ func runAndDrain(ctx context.Context, s *sequencer.Sequencer, log *slog.Logger) 
 // An openLayer is the data-availability layer at work.
 type openLayer struct {
 	client chain.DAClient
-	spec   string
-	own    *p2p.OwnLayer // nil if it is somebody else's
+	spec   string                   // of somebody else's
+	specAt func(host string) string // of our own
+	own    *p2p.OwnLayer            // nil if it is somebody else's
 	close  func()
 }
 
 func (o *sequencerOptions) ownLayerDir() string { return filepath.Join(o.dir, "da") }
 
-// openLayer opens the layer. One of our own is served from now on until it is closed: what
-// is in it is asked for as by everybody else, so that its ids mean the same to all.
+// openLayer opens the layer. One of our own is served from now on until it is closed, for
+// all others to read.
 func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*openLayer, error) {
 	l := &openLayer{spec: o.layer, close: func() {}}
 	if o.layer == "" {
@@ -230,7 +231,7 @@ func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*open
 				c.Log.Error("the data-availability layer is not served any more", "err", err)
 			}
 		}()
-		l.spec = l.own.Spec()
+		l.client, l.specAt = l.own.Client(), l.own.Spec
 		l.close = func() {
 			stop()
 			<-ended
@@ -239,10 +240,11 @@ func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*open
 			}
 		}
 	}
-	var err error
-	if l.client, err = p2p.Layer(l.spec); err != nil {
-		l.close()
-		return nil, err
+	if l.client == nil {
+		var err error
+		if l.client, err = p2p.Layer(l.spec); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
 }
