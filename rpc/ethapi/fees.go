@@ -2,6 +2,7 @@ package ethapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -133,10 +134,21 @@ func (a *API) FeeHistory(ctx context.Context, count math.HexOrDecimal64, last rp
 			return nil, err
 		}
 		if err := a.appendFees(ctx, out, n, n == end, percentiles); err != nil {
-			return nil, err
+			return a.feesElsewhere(ctx, err, blocks, end, percentiles)
 		}
 	}
 	return out, nil
+}
+
+// feesElsewhere asks the sequencer for what is not kept here, as err says: of the same
+// blocks, whatever it has since.
+func (a *API) feesElsewhere(ctx context.Context, err error, blocks, end uint64, percentiles []float64) (*FeeHistory, error) {
+	answer, err := backend.Elsewhere(ctx, a.backend, err, "eth_feeHistory", hexutil.Uint64(blocks), hexutil.Uint64(end), percentiles)
+	if err != nil {
+		return nil, err
+	}
+	out := new(FeeHistory)
+	return out, json.Unmarshal(answer, out)
 }
 
 func checkPercentiles(percentiles []float64) error {

@@ -151,6 +151,7 @@ func TestStateNodeAsks(t *testing.T) {
 	g := newGappyOf(t, history.Config{HeadersOnly: true})
 	for _, c := range []request{
 		{"eth_getBlockByNumber", []any{"0x4", true}}, {"eth_getBlockReceipts", []any{"0x5"}},
+		{"eth_feeHistory", []any{"0x3", "0x5", []any{20, 60}}}, {"eth_feeHistory", []any{"0x2", "0x4", []any{50}}},
 		{"eth_getTransactionReceipt", []any{g.block(4).Txs[0].Hash()}}, {"eth_getTransactionByHash", []any{g.block(4).Txs[1].Hash()}},
 	} {
 		want, err := ask(t, g.sequencer, c.method, c.args...)
