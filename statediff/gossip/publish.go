@@ -56,6 +56,12 @@ func (s *speaker) deny(term uint64) {
 	}
 }
 
+// denies reports whether that must not be said. An attestation is a prover's word, of the
+// term of its block: a newer term passes on what is said of the blocks of an older one.
+func (s *speaker) denies(h *envelope.Header) bool {
+	return h.Kind != envelope.KindAttestation && h.Term < s.denied.Load()
+}
+
 var errNoSigner = errors.New("gossip: Config.Signer is nil: this node has nothing to say")
 
 // Publish says something to the network: a message of a topic. It returns its number,
@@ -123,7 +129,7 @@ func (n *Node) say(kind envelope.Kind, payload []byte, send bool) (uint64, error
 	if body == nil {
 		return seqOf(kind, h.Place), nil // nobody needs it
 	}
-	if h.Term < n.speaker.denied.Load() {
+	if n.speaker.denies(&h) {
 		return 0, fmt.Errorf("gossip: publish: %s %s of term %d: %w", kind, h.Place, h.Term, errDenied)
 	}
 	msg, err := n.seal(h, body)
@@ -153,7 +159,7 @@ func (n *Node) seal(h envelope.Header, body []byte) ([]byte, error) {
 	if _, err := n.take(o, true); err != nil {
 		return nil, err
 	}
-	if h.Term < n.speaker.denied.Load() {
+	if n.speaker.denies(&h) {
 		return nil, errDenied // shown by what was taken before
 	}
 	return msg, nil

@@ -100,6 +100,21 @@ func TestNewerTermIsDemanded(t *testing.T) {
 	}
 }
 
+// A term that is spoilt spoils no prover's word about its blocks: the newer term passes it on.
+func TestSpoiltTermHasProvers(t *testing.T) {
+	n := speakerOnly(t, 2)
+	feed := sampleFeed(t, 2, 1)
+	n.backfillAll(t, feed[:4]...)
+	n.hearAll(t, twin(t, feed[1], nil))
+	require.ErrorIs(t, n.publishOne(t, feed[4]), chain.ErrOutOfStep)
+	for _, say := range []func(context.Context, string, []byte) error{n.Backfill, func(ctx context.Context, topic string, msg []byte) error {
+		_, err := n.Publish(ctx, topic, msg)
+		return err
+	}} {
+		require.NoError(t, say(t.Context(), link.TopicAttestations, attestation(t, 1, 1, 0)))
+	}
+}
+
 // What is published is on the shelf, whatever somebody sent again of an earlier life.
 func TestOwnWordCounts(t *testing.T) {
 	feed := sampleFeed(t, 1, 2)
