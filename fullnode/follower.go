@@ -195,7 +195,8 @@ func (f *Follower) takeFrame(ctx context.Context, seq uint64, frame *chain.Frame
 }
 
 // known reports a frame that was taken before: a sequencer that restarts repeats
-// the newest ones. The same place with another content is refused.
+// the newest ones. The same place with another content is refused, unless it begins the
+// block anew in a newer term: then what was taken of it is given up.
 func (f *Follower) known(frame *chain.Frame, digest common.Hash) (bool, error) {
 	if frame.Number <= f.head.Number {
 		return true, nil
@@ -203,12 +204,24 @@ func (f *Follower) known(frame *chain.Frame, digest common.Hash) (bool, error) {
 	for _, b := range f.blocks {
 		if b.env.Number == frame.Number && int(frame.Index) < len(b.digests) {
 			if b.digests[frame.Index] != digest {
+				if frame.Index == 0 && frame.Term > b.env.Term() && f.blocks[0] == b {
+					return false, f.takenBack(frame)
+				}
 				return false, fmt.Errorf("%w: another mini-block %d/%d was taken before", chain.ErrOutOfStep, frame.Number, frame.Index)
 			}
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// takenBack gives up the block that a frame begins anew. History, which has heard of it,
+// is told when the node has come back from elsewhere.
+func (f *Follower) takenBack(frame *chain.Frame) error {
+	if f.backlog == nil {
+		return f.drop()
+	}
+	return &goneError{fmt.Errorf("fullnode: %w: block %d begins anew in term %d", chain.ErrOutOfStep, frame.Number, frame.Term)}
 }
 
 // expect returns the block that the frame continues, or begins, and checks that it

@@ -150,7 +150,8 @@ type Config struct {
 	History History
 
 	// Term of this sequencer; it stands in every header's extraData. It never falls:
-	// New refuses one below the newest block's. Default 1.
+	// New refuses one below the newest block's. It must be higher than before if the log
+	// lost what others were told: then the open block begins anew. Default 1.
 	Term uint64
 	// ExtraData follows the term in extraData; at most 24 bytes.
 	ExtraData []byte

@@ -7,7 +7,8 @@
 // A transaction whose receipt was returned is never lost, whatever happens to the
 // process, and with state.DurabilityFsync whatever happens to the machine. Nothing
 // that anybody was shown (receipt, view, frame, header, publication) is taken back or
-// made anew with another content.
+// made anew with another content; but a newer Config.Term opens the block that an older one
+// left open anew, with the same transactions in the same mini-blocks: see The end.
 //
 // # The simple version, and what makes it hard
 //
@@ -81,6 +82,15 @@
 // Run may be ended at any moment, as by a kill: nothing that was acknowledged is lost, and
 // the next run goes on with the open block. Drain makes a clean end of it before: admission
 // ends, the open block is sealed, logged, told and published.
+//
+// A log without fsync, or from an old copy of the disk, may have lost an end that others
+// were told. To go on in the same term is then to contradict what was said. In a newer one
+// the open block is opened anew: its frames and its header name the new term, so followers
+// give up what they have of the block and take it again. What the log has is in it; what it
+// has lost is lost. This happens with each newer term in mid-block, whether or not anything
+// is lost, since who starts cannot know. Rejected: to go on in the block of the old term
+// under the signature of the new one (frames that peers have under two terms, of which
+// nobody can tell which belong together).
 //
 // # Evidence
 //

@@ -21,7 +21,8 @@ import (
 //  3. blocks after them: their groups are executed again, because what provers
 //     need of them (accesses, receipts) was only in memory. Each group must come
 //     to the running hash in the log, each mini-block to the frame in the log,
-//     byte for byte, each block to the header. The last block stays open.
+//     byte for byte, each block to the header. The last block stays open; in a
+//     newer term it is opened anew, see retitle.
 //
 // What step 3 makes again is announced again. Followers know repetitions. What steps 1
 // and 2 pass over goes to Config.Backfill.
@@ -58,6 +59,9 @@ func (s *Sequencer) recover(ctx context.Context) (err error) {
 	r := newReplay(s, head)
 	if err := s.log.Replay(0, r.scan); err != nil {
 		return fmt.Errorf("log: %w", err)
+	}
+	if err := r.retitle(); err != nil {
+		return err
 	}
 	if err := r.backfillNumbered(ctx); err != nil {
 		return err

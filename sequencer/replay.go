@@ -25,8 +25,9 @@ type replay struct {
 	offer        []byte                        // the newest
 	words        map[chain.Attestation]bool    // that the log has
 	headers      map[uint64]*chain.Header      // of blocks after base
-	parts        []*chain.Changes              // of the published block that is being applied
-	unpublished  []*block                      // sealed again
+	terms        retitled
+	parts        []*chain.Changes // of the published block that is being applied
+	unpublished  []*block         // sealed again
 	told         blockTold
 }
 
@@ -35,12 +36,15 @@ func newReplay(s *Sequencer, head *chain.Header) *replay {
 		s: s, base: head.Number, head: head,
 		publications: make(map[uint64]*chain.Publication), blobs: make(map[uint64][]storedBlob),
 		headers: make(map[uint64]*chain.Header), words: make(map[chain.Attestation]bool),
+		terms: retitled{envs: make(map[uint64]*chain.Env)},
 	}
 }
 
 // scan is the first pass: which blocks were sealed, which published.
 func (r *replay) scan(_ state.LSN, kind byte, payload []byte) error {
 	switch kind {
+	case recordOpen, recordFrame:
+		return r.terms.scan(kind, payload)
 	case recordHeader:
 		var sealed chain.Sealed
 		if err := sealed.UnmarshalBinary(payload); err != nil {
@@ -81,7 +85,7 @@ func (r *replay) apply(ctx context.Context, lsn state.LSN, kind byte, payload []
 			return err
 		}
 		r.s.snapshots.opened(env.Number, lsn)
-		if r.isOpen(env.Number) {
+		if b := r.s.current; r.isOpen(env.Number) && (b == nil || b.env.Number != env.Number) {
 			return r.reopen(ctx, env)
 		}
 	case recordGroup:
@@ -139,6 +143,10 @@ func (r *replay) isOpen(number uint64) bool { return number > r.base && number >
 func (r *replay) frame(ctx context.Context, payload []byte) error {
 	f := new(chain.Frame)
 	if err := f.UnmarshalBinary(payload); err != nil {
+		return err
+	}
+	payload, known, err := r.terms.retell(f, payload)
+	if err != nil || !known {
 		return err
 	}
 	if r.isOpen(f.Number) {
@@ -222,9 +230,9 @@ func (r *replay) settle(ctx context.Context, b *block, number uint64) error {
 	return nil
 }
 
-// reopen opens an unpublished block again.
-func (r *replay) reopen(ctx context.Context, env *chain.Env) error {
-	s := r.s
+// reopen opens an unpublished block again, in the newest term in which it was opened.
+func (r *replay) reopen(ctx context.Context, first *chain.Env) error {
+	s, env := r.s, r.terms.envs[first.Number]
 	if env.Number != r.head.Number+1 {
 		return fmt.Errorf("%w: block %d opens after %d", chain.ErrCorrupt, env.Number, r.head.Number)
 	}
@@ -238,7 +246,7 @@ func (r *replay) reopen(ctx context.Context, env *chain.Env) error {
 	if err := s.openBlock(ctx, env, prior, nil); err != nil {
 		return err
 	}
-	s.current.opened = true
+	s.current.opened, s.current.running = true, newRunningHash(first)
 	s.showAtLeast(r.head, prior)
 	return s.announce(ctx, &entry{kind: recordOpen, env: env})
 }

@@ -25,13 +25,16 @@ type snapshots struct {
 	opens map[uint64]state.LSN
 }
 
+// opened: record lsn opens a block, or opens it anew; its first counts.
 func (s *snapshots) opened(number uint64, lsn state.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opens == nil {
 		s.opens = make(map[uint64]state.LSN)
 	}
-	s.opens[number] = lsn
+	if _, known := s.opens[number]; !known {
+		s.opens[number] = lsn
+	}
 }
 
 // after is where block number opens in the log, if it does already; earlier blocks
