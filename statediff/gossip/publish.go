@@ -19,6 +19,7 @@ import (
 // A speaker is what the one who publishes must remember from message to message.
 type speaker struct {
 	mu    sync.Mutex
+	since uint64                 // Config.Term
 	term  uint64                 // of the newest frame
 	ends  map[uint64]common.Hash // digests of the last frames of the newest blocks
 	spoke bool                   // of the feed
@@ -40,7 +41,7 @@ type outgoing struct {
 const endsKept = 64
 
 func (s *speaker) init(term uint64) {
-	s.term = term
+	s.since, s.term = term, term
 	s.ends = make(map[uint64]common.Hash)
 	s.first, s.later = make(chan outgoing, queueMax), make(chan outgoing, queueMax)
 }
@@ -56,10 +57,11 @@ func (s *speaker) deny(term uint64) {
 	}
 }
 
-// denies reports whether that must not be said. An attestation is a prover's word, of the
-// term of its block: a newer term passes on what is said of the blocks of an older one.
+// denies reports whether that must not be said. What an older term than the node's said is
+// only said again, whoever contradicts it: what follows in the newer term counts. And an
+// attestation is a prover's word, of the term of its block.
 func (s *speaker) denies(h *envelope.Header) bool {
-	return h.Kind != envelope.KindAttestation && h.Term < s.denied.Load()
+	return h.Kind != envelope.KindAttestation && s.since <= h.Term && h.Term < s.denied.Load()
 }
 
 var errNoSigner = errors.New("gossip: Config.Signer is nil: this node has nothing to say")

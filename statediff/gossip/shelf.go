@@ -89,7 +89,7 @@ func (s *shelf) takeFeed(m *message, own bool, now time.Time) Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.feed != nil && s.feed.takesBack(&m.Header) {
-		s.takeBack(m)
+		s.takeBack(m, own)
 	}
 	s.reach(m.Term, m.Place)
 	if s.feed == nil && !s.begin(m, own) {
@@ -154,11 +154,12 @@ func (t *taking) over(h *envelope.Header) bool { return h.Term < t.term && !h.Pl
 // takeBack takes the feed back to m, which is of a newer term: its sequencer does not know
 // of what an older one said from there on, which is lost. What came before stays, if m
 // names it. The caller holds mu.
-func (s *shelf) takeBack(m *message) {
+func (s *shelf) takeBack(m *message, own bool) {
 	s.taken = taking{m.Place, m.Term}
 	if m.Frame == nil || !s.feed.Rewind(m) {
-		s.abandon()
-		s.beginAt(s.startOf(chain.Place{Number: m.Place.Number}))
+		if s.abandon(); !own { // our own message begins the feed itself
+			s.beginAt(s.startOf(chain.Place{Number: m.Place.Number}))
+		}
 		return
 	}
 	s.generation++

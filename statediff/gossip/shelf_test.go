@@ -100,18 +100,44 @@ func TestNewerTermIsDemanded(t *testing.T) {
 	}
 }
 
-// A term that is spoilt spoils no prover's word about its blocks: the newer term passes it on.
+// A term that is spoilt spoils no prover's word about its blocks.
 func TestSpoiltTermHasProvers(t *testing.T) {
-	n := speakerOnly(t, 2)
+	n := speakerOnly(t, 1)
 	feed := sampleFeed(t, 2, 1)
-	n.backfillAll(t, feed[:4]...)
+	n.backfillAll(t, feed[:2]...)
 	n.hearAll(t, twin(t, feed[1], nil))
-	require.ErrorIs(t, n.publishOne(t, feed[4]), chain.ErrOutOfStep)
-	for _, say := range []func(context.Context, string, []byte) error{n.Backfill, func(ctx context.Context, topic string, msg []byte) error {
-		_, err := n.Publish(ctx, topic, msg)
-		return err
-	}} {
-		require.NoError(t, say(t.Context(), link.TopicAttestations, attestation(t, 1, 1, 0)))
+	require.ErrorIs(t, n.publishOne(t, feed[3]), chain.ErrOutOfStep)
+	require.NoError(t, n.Backfill(t.Context(), link.TopicAttestations, attestation(t, 1, 1, 0)))
+	_, err := n.Publish(t.Context(), link.TopicAttestations, attestation(t, 1, 2, 0))
+	require.NoError(t, err)
+}
+
+// A sequencer that has sealed blocks in a term before it heard that the term is spoilt has
+// them in its log. In a newer term it says them again, and goes on after them, whether the
+// other end is heard of before it speaks, meanwhile, or after.
+func TestSpoiltTermIsSaidAgain(t *testing.T) {
+	feed := sampleFeed(t, 2, 3, 1)
+	last := twin(t, feed[1], nil)
+	own := []*message{feed[0], last, headerMessage(t, 1, 1, last.Content)}
+	newer := feedAfter(t, last.Content, 2, 2, 2, 1)
+	for heard := range len(own) + 1 {
+		n := speakerOnly(t, 2)
+		n.backfillAll(t, own[:heard]...)
+		n.hearAll(t, feed...)
+		for _, m := range slices.Concat(own[heard:], newer) {
+			require.NoError(t, n.publishOne(t, m), "heard after %d: %s", heard, m.Place)
+		}
+		require.Equal(t, chain.Place{Number: 4}, n.shelf.place(), "heard after %d", heard)
+		list, err := n.shelf.feed.Since(newer[0].Place, 100, 1<<20)
+		require.NoError(t, err)
+		var got []chain.Place
+		for _, m := range list {
+			if m.Place.Number > 1 {
+				require.EqualValues(t, 2, m.Term)
+				got = append(got, m.Place)
+			}
+		}
+		require.Len(t, got, len(newer), "heard after %d", heard)
 	}
 }
 
