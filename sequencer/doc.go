@@ -80,7 +80,7 @@
 //
 // Run may be ended at any moment, as by a kill: nothing that was acknowledged is lost, and
 // the next run goes on with the open block. Drain makes a clean end of it before: admission
-// ends, the open block is sealed, logged, told and published.
+// ends, what was admitted is executed, the open block is sealed, logged, told and published.
 //
 // # Evidence
 //
