@@ -173,12 +173,14 @@ type Config struct {
 	// stay open. Defaults 10 ms and 1 s.
 	MiniBlockInterval time.Duration
 	BlockInterval     time.Duration
-	// MiniBlockBytes and MiniBlockGas bound a mini-block, which ends early when its
-	// transactions have as many bytes, or used as much gas, or the next one may. One that
-	// may take more alone has a mini-block of its own. By default frame and body are within
-	// the limits of package statediff/gossip whatever contracts do: a byte of a log costs 8
-	// gas and one of a receipt or change more, of which refunds give back a fifth. Defaults
-	// 1 MiB and 40 million.
+	// MiniBlockBytes and MiniBlockGas bound a mini-block, which ends early when the next
+	// transaction has more bytes than are left, or when half of the gas is used and that one
+	// may use more than is left. One with more bytes has a mini-block of its own; one that
+	// may use more than half of the gas comes on top of less than that. By default, and
+	// while no transaction may (from Osaka on none does: EIP-7825), frame and body are
+	// within the limits of package statediff/gossip whatever contracts do: a byte of a log
+	// costs 8 gas and one of a receipt or change more, of which refunds give back a fifth.
+	// Defaults 1 MiB and 40 million.
 	MiniBlockBytes int
 	MiniBlockGas   uint64
 	// TimestampAhead is how far, in whole seconds, the timestamps of blocks, which

@@ -81,7 +81,7 @@
 //
 // Run may be ended at any moment, as by a kill: nothing that was acknowledged is lost, and
 // the next run goes on with the open block. Drain makes a clean end of it before: admission
-// ends, the open block is sealed, logged, told and published.
+// ends, what was admitted is executed, the open block is sealed, logged, told and published.
 //
 // A log without fsync, or from an old copy of the disk, may have lost an end that others
 // were told. To go on in the same term is then to contradict what was said. In a newer one

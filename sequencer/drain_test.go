@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -111,4 +112,38 @@ func TestDrainAfterTheEnd(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, s.Drain(ctx), chain.ErrClosed)
 	require.NoError(t, s.Close())
+}
+
+// What Send admitted is executed before the end, in as many blocks as it takes; what waits
+// for a predecessor that never came is not.
+func TestDrainExecutesWhatWasAdmitted(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	const senders, each = 4, 5
+	for name, gasLimit := range map[string]uint64{"in one block": 30_000_000, "in several": 6 * 21_000} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, senders)
+			s := w.open(func(c *sequencer.Config) {
+				c.MiniBlockInterval, c.BlockInterval, c.GasLimit = time.Hour, time.Hour, gasLimit
+			})
+			for i := range senders * each {
+				_, err := s.Send(sign(w, i%senders, func(tx *types.DynamicFeeTx) { tx.Nonce += uint64(i / senders) }))
+				require.NoError(t, err)
+			}
+			_, err := s.Send(sign(w, 0, func(tx *types.DynamicFeeTx) { tx.Nonce += each + 1 }))
+			require.NoError(t, err)
+			drained := make(chan error, 1)
+			go func() { drained <- s.Drain(t.Context()) }()
+			w.eventually("admission has ended", func() bool {
+				_, err := s.Send(nil)
+				return errors.Is(err, chain.ErrClosed)
+			})
+			stop := running(s.Run)
+			require.NoError(t, <-drained)
+			require.Equal(t, uint64(senders*each), s.Stats().Transactions)
+			require.NotZero(t, s.Heads().Published.Number)
+			require.Equal(t, s.Heads().RootChecked, s.Heads().Published)
+			require.NoError(t, stop())
+			require.NoError(t, s.Close())
+		})
+	}
 }

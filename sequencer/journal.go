@@ -49,21 +49,28 @@ type snapshotPoint struct {
 	told  bool        // the frame was
 }
 
-// enter hands an entry to the journal. The builder's entries stay in their order.
+// errNoJournal is the error of enter once the journal has ended. It says why itself: with
+// it no part of Run brings news.
+var errNoJournal = fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
+
+// enter hands an entry to the journal. The builder's entries stay in their order. It waits
+// for no journal that has ended: who hands in a prover's word does so whatever becomes of
+// ctx, and Run waits for him.
 func (s *Sequencer) enter(ctx context.Context, e entry) error {
 	select {
 	case s.journal <- e:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-s.settled:
-		return fmt.Errorf("sequencer stopped: %w", chain.ErrClosed)
+	case <-s.journaled:
+		return errNoJournal
 	}
 }
 
 // keepJournal is step 4. It takes whatever came while the last fsync ran, writes
 // and syncs it, and only then lets the world know: receipts, views, frames.
 func (s *Sequencer) keepJournal(ctx context.Context) error {
+	defer close(s.journaled)
 	var batch []entry
 	for {
 		select {

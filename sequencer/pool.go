@@ -36,6 +36,7 @@ type pool struct {
 	queued  int // of count: see senderQueue.queued
 	arrived uint64
 	signal  chan struct{} // has one element while ready is not empty
+	closed  bool          // nothing is added any more
 
 	view   chain.StateView
 	recent map[common.Address]chain.Account // changed since view; Account{} if gone
@@ -96,6 +97,9 @@ func (p *pool) account(addr common.Address) (chain.Account, error) {
 func (p *pool) add(tx *pending) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("sequencer stops: %w", chain.ErrClosed)
+	}
 	size := len(tx.tx.Raw())
 	if p.count >= p.limit || p.bytes+size > p.limitBytes {
 		return fmt.Errorf("%w: transaction pool is full", chain.ErrBusy)
@@ -122,6 +126,13 @@ func (p *pool) add(tx *pending) error {
 	p.bytes += size
 	p.offer(q)
 	return nil
+}
+
+// shut ends admission: what add has admitted before is all there will be.
+func (p *pool) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
 }
 
 func (q *senderQueue) admit(tx *pending, account *chain.Account, most int) error {

@@ -86,6 +86,10 @@ func TestMiniBlocksAreBounded(t *testing.T) {
 			func(_ int, tx *types.DynamicFeeTx) { tx.Gas = 63_000 },
 			func(c *sequencer.Config) { c.MiniBlockGas = 3*21_000 + 42_000 }, []int{3, 3, 3, 1},
 		},
+		"gas that nobody could use here": { // half is used after five
+			func(_ int, tx *types.DynamicFeeTx) { tx.Gas = 10_000_000 },
+			func(c *sequencer.Config) { c.MiniBlockGas = 10 * 21_000 }, []int{5, 5},
+		},
 		"one is too large": {
 			func(i int, tx *types.DynamicFeeTx) {
 				if i == 4 {

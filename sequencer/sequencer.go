@@ -44,6 +44,7 @@ type Sequencer struct {
 	window    window        // of blocks that are not published
 	publishes chan *block   // of these, those that nobody is putting yet
 	tellAgain [][]byte      // publications that an earlier run has logged
+	journaled chan struct{} // closed when the journal has ended
 	settled   chan struct{} // closed when Run has ended
 	draining  chan struct{} // closed by Drain
 	drainOnce sync.Once
@@ -118,6 +119,7 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 		waiting:   semaphore.NewWeighted(int64(c.GroupTxs)),
 		journal:   make(chan entry, 1024),
 		sealing:   make(chan *block, 1),
+		journaled: make(chan struct{}),
 		settled:   make(chan struct{}),
 		draining:  make(chan struct{}),
 		drained:   make(chan struct{}),
@@ -153,12 +155,13 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		{"collector", s.collect},
 	} {
 		g.Go(func() error {
+			err := part.run(ctx)
 			// A deadline of somebody else's, such as a publisher's own, is a failure:
 			// the other parts must not go on without this one.
-			if err := part.run(ctx); err != nil && (ctx.Err() == nil || !isEnd(err)) {
-				return fmt.Errorf("sequencer: %s: %w", part.name, err)
+			if err == nil || errors.Is(err, errNoJournal) || ctx.Err() != nil && isEnd(err) {
+				return nil
 			}
-			return nil
+			return fmt.Errorf("sequencer: %s: %w", part.name, err)
 		})
 	}
 	err := g.Wait()
