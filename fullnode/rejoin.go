@@ -148,7 +148,7 @@ func (f *Follower) beginAnew(ctx context.Context) error {
 	f.count(func(s *Stats) {
 		s.Rejoins, s.Skipped = s.Rejoins+1, s.Skipped+skipped
 		if f.cfg.Reexecute != nil {
-			s.Unverified += skipped
+			s.unverified(skipped)
 		}
 	})
 	return nil

@@ -64,6 +64,6 @@ func (k *keeper) verifySealed(ctx context.Context, b *owed, txs []*chain.Tx) err
 
 // unverified says that a block was taken on its root alone.
 func (f *Follower) unverified(h *chain.Header, why error) {
-	f.count(func(s *Stats) { s.Unverified++ })
+	f.count(func(s *Stats) { s.unverified(1) })
 	f.cfg.Logger.Warn("a block was not executed again", "block", h.ID(), "err", why)
 }
