@@ -159,7 +159,7 @@ func (c *confirmer) showPublished(id chain.BlockID) error {
 	}
 	if own.ID() != id {
 		err := &chain.MismatchError{Block: id.Number, Field: "hash of the published block", Got: id.Hash.Hex(), Want: own.Hash().Hex()}
-		c.node.charge(Evidence{Block: own.ID(), Err: err})
+		c.node.charge(theSequencer, Evidence{Block: own.ID(), Err: err})
 		return err
 	}
 	c.node.show(func(h *Heads) {

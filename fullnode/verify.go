@@ -33,7 +33,7 @@ func (f *Follower) verify(ctx context.Context, b *chain.Block, prior chain.State
 		return nil, err // of our own state, not of the block
 	}
 	wrong := &VerifyError{Block: b.Header.ID(), Err: err}
-	f.charge(Evidence{Block: wrong.Block, Err: wrong})
+	f.charge(theSequencer, Evidence{Block: wrong.Block, Err: wrong})
 	return nil, wrong
 }
 

@@ -112,14 +112,14 @@ func (c *confirmer) attest(a *chain.Attestation) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if against != nil {
-		c.node.charge(Evidence{
+		c.node.charge(signer.Hex(), Evidence{
 			Block: a.Block, Err: fmt.Errorf("%w: prover %s says two things of block %s", chain.ErrMismatch, signer, a.Block),
 			Attestations: []chain.Attestation{against.First, against.Second},
 		})
 	}
 	if own := c.node.current().ancestry.header(a.Block.Number); own != nil && c.contradicts(a) {
 		err := fmt.Errorf("%w: prover %s contradicts block %s", chain.ErrMismatch, signer, own.ID())
-		c.node.charge(Evidence{Block: own.ID(), Err: err, Attestations: []chain.Attestation{*a}})
+		c.node.charge(signer.Hex(), Evidence{Block: own.ID(), Err: err, Attestations: []chain.Attestation{*a}})
 		return err
 	}
 	c.advance()
