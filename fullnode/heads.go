@@ -14,9 +14,9 @@ type Heads struct {
 	Preconfirmed MiniID        // newest mini-block that is applied
 	RootChecked  chain.BlockID // newest block whose header's root our state has
 	// Published is the newest block of ours that is said to be in the data-availability
-	// layer, and Proven the newest of which, as of all from where this node joined the
-	// chain, enough of Config.Provers say that it is right. Zero: none yet. They never
-	// move back.
+	// layer, and Proven the newest of which, as of all since this node joined the chain,
+	// enough of Config.Provers say that it is right; what it joined at it takes on trust
+	// (see the package comment, How sure). Zero: none yet. They never move back.
 	Published, Proven chain.BlockID
 }
 

@@ -139,7 +139,6 @@ func (f *Follower) beginAnew(ctx context.Context) error {
 		return err
 	}
 	f.blocks, f.adrift = nil, false
-	f.confirm.join(ctx, p.head)
 	if f.backlog != nil {
 		f.backlog.drop()
 		f.backlog.skip(p.head)
