@@ -104,7 +104,7 @@ func (k *keeper) fetchAbsent(ctx context.Context, h *chain.Header) (*chain.Block
 			return p.block, nil
 		}
 		f.count(func(s *Stats) { s.DARefused++ })
-		f.charge(Evidence{Block: h.ID(), Err: fmt.Errorf("data-availability layer: %w", p.err)})
+		f.charge(theLayer, Evidence{Block: h.ID(), Err: fmt.Errorf("data-availability layer: %w", p.err)})
 		if p.attempts >= f.cfg.DAAttempts {
 			return nil, p.fail()
 		}

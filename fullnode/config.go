@@ -50,7 +50,8 @@ type Config struct {
 	// missing in between; and the newest of all when there is none such.
 	//
 	// It also lets a node that is further behind than the feed is kept begin anew at a
-	// snapshot, while Run goes on: see RejoinDelay.
+	// snapshot, while Run goes on: see RejoinDelay. The proven head waits then for words about
+	// all blocks in between.
 	FromSnapshot bool
 	// RejoinDelay is the time from the first attempt to begin anew to the second; it
 	// doubles up to 32 times as much, and with the 16th attempt in a row that fails, or

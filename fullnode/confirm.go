@@ -20,8 +20,9 @@ type confirmer struct {
 	mu        sync.Mutex
 	published map[uint64]chain.BlockID // of blocks that the node does not have yet
 	newest    uint64                   // block of which a publication came
-	proven    chain.BlockID            // from where on each block must be attested
-	joined    uint64                   // blocks up to here were there before this node was
+	proven    anchor                   // from where on each block must be attested
+	claimed   chain.BlockID            // said to be published when the node joined, and not yet reached; zero: none
+	past      anchor                   // blocks up to here were there before this node was; zero: none that it knows of
 	unheard   uint64                   // of blocks up to here no word is kept
 	waits     time.Time                // since when the block after proven waits for words; zero: there is none
 }
@@ -41,38 +42,37 @@ func newConfirmer(f *Follower) (*confirmer, error) {
 
 // join says that the node joins the chain at a block, on whose header all rests that it
 // says. It looks how far the chain is: what provers said of blocks up to there may have
-// been said before this node could hear it.
+// been said before this node could hear it. It asks for a block's hash, which binds who
+// says it, and for publications, before which provers have nothing to speak of. A node
+// joins once: one that begins anew does not take the blocks that it went over on trust.
 func (c *confirmer) join(ctx context.Context, head *chain.Header) {
-	number := max(head.Number, c.newestSaid(ctx, link.TopicFeed, feedNumber), c.newestSaid(ctx, link.TopicPublications, publicationNumber))
+	claimed := c.newestPublished(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.joined = number
-	if head.Number > c.proven.Number {
-		c.proven = head.ID()
+	c.proven = anchorAt(head)
+	if claimed.Number > head.Number {
+		c.claimed = claimed
 	}
-	c.waits = time.Time{}
 	if c.quorum != nil {
-		c.unheard = max(c.proven.Number, number-min(number, headersKept/2))
+		c.unheard = max(head.Number, claimed.Number-min(claimed.Number, headersKept/2))
 		c.quorum.Forget(c.unheard)
 	}
 }
 
-// newestSaid is the block that the newest message of a topic is about; 0 if there is none.
-func (c *confirmer) newestSaid(ctx context.Context, topic string, numberOf func([]byte) (uint64, error)) (number uint64) {
-	_, msg, err := c.node.cfg.Subscriber.Latest(ctx, topic)
-	if err == nil {
-		number, err = numberOf(msg)
-	}
-	if err != nil && !errors.Is(err, chain.ErrNotFound) {
-		c.node.cfg.Logger.Warn("cannot tell how far the chain is", "topic", topic, "err", err)
-	}
-	return number
-}
-
-func publicationNumber(msg []byte) (uint64, error) {
+// newestPublished is the block of the newest publication; zero if there is none.
+func (c *confirmer) newestPublished(ctx context.Context) chain.BlockID {
 	var p chain.Publication
-	err := p.UnmarshalBinary(msg)
-	return p.Block.Number, err
+	_, msg, err := c.node.cfg.Subscriber.Latest(ctx, link.TopicPublications)
+	if err == nil {
+		err = p.UnmarshalBinary(msg)
+	}
+	switch {
+	case err == nil:
+		return p.Block
+	case !errors.Is(err, chain.ErrNotFound):
+		c.node.cfg.Logger.Warn("cannot tell how far the chain is", "err", err)
+	}
+	return chain.BlockID{}
 }
 
 // feedNumber is the block that a message of the feed is about.
@@ -159,7 +159,7 @@ func (c *confirmer) showPublished(id chain.BlockID) error {
 	}
 	if own.ID() != id {
 		err := &chain.MismatchError{Block: id.Number, Field: "hash of the published block", Got: id.Hash.Hex(), Want: own.Hash().Hex()}
-		c.node.charge(Evidence{Block: own.ID(), Err: err})
+		c.node.charge(theSequencer, Evidence{Block: own.ID(), Err: err})
 		return err
 	}
 	c.node.show(func(h *Heads) {

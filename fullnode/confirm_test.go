@@ -269,6 +269,31 @@ func TestProvenAfterJoining(t *testing.T) {
 	l.proven(10)
 }
 
+// A node that begins anew while it runs takes nothing more on trust: who publishes could
+// make it do that just after a false block. The proven head waits for words of all blocks
+// that the node went over.
+func TestProvenAfterRejoin(t *testing.T) {
+	r := recordBlocks(t, 12)
+	o := newOutlet(r)
+	o.oldest, o.until, o.offers, o.known = r.ends[4], r.ends[6], 1, 4
+	l := listen(t, r, o, func(c *fullnode.Config) { c.FromSnapshot, c.FromDA = true, false })
+	both := func(number uint64) {
+		l.hear(l.say(0, number, nil), l.say(1, number, nil))
+	}
+	both(5)
+	l.proven(5)
+	o.set(func() { o.oldest, o.until, o.offers, o.known = r.ends[8], uint64(len(r.feed)), 2, r.published() })
+	require.Eventually(t, l.stands(r, 12), 5*time.Second, time.Millisecond)
+	require.EqualValues(t, 1, l.Stats().Rejoins)
+	for _, number := range []uint64{12, 11, 10, 9, 7, 8} {
+		both(number)
+	}
+	l.stays(5, 0, 0)
+	require.Equal(t, r.last()-5, l.Stats().Unproven)
+	both(6)
+	l.proven(12)
+}
+
 // The published head is the newest of our own blocks that is said to be published.
 func TestPublished(t *testing.T) {
 	r := recordBlocks(t, 8)

@@ -68,16 +68,27 @@
 // when enough of Config.Provers say of it what this node knows itself: chain, term, hash,
 // parent, both state roots, receipts root; of what it does not know, the digests of the
 // objects, they must say the same. It believes provers, not the sequencer. The proven head
-// passes over no block, because a block is only proven if those before it are; but for the
-// blocks that were there before the node was, of which the provers may have spoken when it
-// could not hear: these it takes as it takes the snapshot, unless a prover contradicts one.
+// passes over no block, because a block is only proven if those before it are: a word vouches
+// for one step, from the state before to the state after, and for nothing before that.
+//
+// So Proven rests on what the node began with: the snapshot, or genesis, and, since provers
+// may have spoken before it could hear, the block that was then the newest to be published,
+// whose hash says all that comes before it. When the node has come to that block, and it is
+// the very same, it passes over those up to there of which it hears nothing, as it takes the
+// snapshot, unless a prover contradicts one; if it is another, over none. All later blocks
+// need words: those, too, that the node goes over when it begins anew while it runs, for who
+// publishes could make it do that at any time. Of these it has no headers, and the words must
+// name each other, hash and root, from the proven head to a block that it has.
+//
 // If a word is lost later, or came when its block was too far ahead, the head stands still
 // until the word is heard again: after Config.ProofPatience the node asks for what others
 // keep (a sequencer, and gossip, keep the newest), and reads anew what is kept here. If
 // nobody keeps it any more the head stays, and the operator sees it in Stats.UnprovenSince;
 // to pass over a block of which nothing was heard is what a sequencer would want who made a
-// false one. What helps is to begin anew, which is to trust a snapshot. (Rejected: to pass
-// over after some time; and to let the sequencer say where to go on.)
+// false one. What helps is to make a new node (New) with FromSnapshot, which is to trust a
+// snapshot. (Rejected: to pass over after some time; to let the sequencer say where to go on,
+// or by a number alone how far it is; and to ask of a header's timestamp whether the block
+// was there before: where blocks take less than a second timestamps run ahead of the clock.)
 //
 // With Config.Reexecute an archive believes nobody: it executes each block once more,
 // behind the head, on the state before it, and compares. A difference ends Run with a

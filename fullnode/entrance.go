@@ -48,7 +48,11 @@ func (e *entrance) scan(ctx context.Context) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	if number, err := feedNumber(newest); err != nil || e.node.confirm.after(number) {
+	number, err := feedNumber(newest)
+	if err != nil || number < e.node.head.Number {
+		return nil, nil
+	}
+	if _, published := e.node.confirm.said(number + 1); published {
 		return nil, nil // it stands still: there is more in the layer
 	}
 	next, err := sub.Subscribe(ctx, link.TopicFeed, link.Oldest)

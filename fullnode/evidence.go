@@ -17,28 +17,60 @@ type Evidence struct {
 	Attestations []chain.Attestation
 }
 
-// evidenceMax is how much Evidence is kept; the oldest goes first.
+// evidenceMax is how much Evidence is kept, in equal shares for each whose word it is
+// against: a prover, the sequencer, the layer. Who lies about everything hides nobody else's
+// lies.
 const evidenceMax = 256
+
+// evidenceShare is each one's share, at least one.
+func (c *Config) evidenceShare() int { return max(1, evidenceMax/(len(c.Provers)+2)) }
+
+// Whom Evidence is against, but for a prover, who is his address.
+const (
+	theSequencer = "the sequencer"
+	theLayer     = "the data-availability layer"
+)
+
+// A charge is Evidence, and whom it is against.
+type charge struct {
+	against string
+	Evidence
+}
 
 // A drawer keeps evidence.
 type drawer struct {
 	mu    sync.Mutex
-	kept  []Evidence
+	kept  []charge // in the order in which they came
 	count uint64
 }
 
-// add reports whether it is new: the same words may come any number of times.
-func (d *drawer) add(e Evidence) bool {
+// add reports whether it is new. The same words may come any number of times, also after
+// they had to go: so of a full share those about the oldest block go, and what is about no
+// later block than these is not new.
+func (d *drawer) add(c charge, share int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if slices.ContainsFunc(d.kept, e.same) {
-		return false
+	own, oldest := 0, -1
+	for i := range d.kept {
+		k := &d.kept[i]
+		if k.against != c.against {
+			continue
+		}
+		if k.same(c.Evidence) {
+			return false
+		}
+		if own++; oldest < 0 || k.Block.Number < d.kept[oldest].Block.Number {
+			oldest = i
+		}
+	}
+	if own >= share {
+		if c.Block.Number <= d.kept[oldest].Block.Number {
+			return false
+		}
+		d.kept = slices.Delete(d.kept, oldest, oldest+1)
 	}
 	d.count++
-	if len(d.kept) == evidenceMax {
-		d.kept = slices.Delete(d.kept, 0, 1)
-	}
-	d.kept = append(d.kept, e)
+	d.kept = append(d.kept, c)
 	return true
 }
 
@@ -53,18 +85,22 @@ func (d *drawer) total() uint64 {
 }
 
 // charge keeps evidence, once, and tells the operator.
-func (f *Follower) charge(e Evidence) {
-	if f.evidence.add(e) {
+func (f *Follower) charge(against string, e Evidence) {
+	if f.evidence.add(charge{against, e}, f.cfg.evidenceShare()) {
 		f.cfg.Logger.Error("somebody said what cannot be true", "block", e.Block, "err", e.Err)
 	}
 }
 
-// Evidence returns the newest Evidence, oldest first, of which Stats.Evidence has the
-// number.
-func (f *Follower) Evidence() []Evidence {
+// Evidence returns the Evidence that is kept, in the order in which it came: 256 in equal
+// shares of each prover, the sequencer and the layer, that about the newest blocks.
+// Stats.Evidence counts what went, too.
+func (f *Follower) Evidence() (out []Evidence) {
 	f.evidence.mu.Lock()
 	defer f.evidence.mu.Unlock()
-	return slices.Clone(f.evidence.kept)
+	for i := range f.evidence.kept {
+		out = append(out, f.evidence.kept[i].Evidence)
+	}
+	return out
 }
 
 // A VerifyError is a sealed block of whose transactions execution does not make what

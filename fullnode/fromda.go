@@ -110,7 +110,7 @@ func (f *Follower) applyParcel(ctx context.Context, p *parcel) error {
 			return err
 		}
 		f.count(func(s *Stats) { s.DARefused++ })
-		f.charge(Evidence{Block: p.publication.Block, Err: fmt.Errorf("data-availability layer: %w", lie.error)})
+		f.charge(theLayer, Evidence{Block: p.publication.Block, Err: fmt.Errorf("data-availability layer: %w", lie.error)})
 		p.err = lie.error
 		f.fetch(ctx, p)
 	}

@@ -87,6 +87,24 @@ func TestFromDAEndsAndGoesOn(t *testing.T) {
 	require.LessOrEqual(t, k.Stats().BlocksFromDA, uint64(11))
 }
 
+// That a block far ahead is said to be published keeps nobody out of a feed that goes on.
+func TestFarPublication(t *testing.T) {
+	r := recordBlocks(t, 8)
+	o := newOutlet(r)
+	o.known = 5
+	o.alter = func(p *chain.Publication) {
+		if p.Block.Number == 5 {
+			p.Block.Number += 2000
+		}
+	}
+	k := o.node(t)
+	require.NoError(t, k.runTo(func() bool { return k.stands(r, 4)() && k.Heads().Published.Number == 4 }))
+	require.EqualValues(t, 4, k.Stats().BlocksFromDA)
+	o.set(func() { o.oldest, o.until = r.ends[3], uint64(len(r.feed)) })
+	require.NoError(t, k.runTo(k.stands(r, r.last())))
+	require.EqualValues(t, 4, k.Stats().BlocksFromDA)
+}
+
 // However a node comes to the newest block, it has the same state: from genesis, from a
 // snapshot, from the layer alone, and from a snapshot that the feed does not reach back
 // to, by way of the layer.

@@ -14,9 +14,9 @@ type Heads struct {
 	Preconfirmed MiniID        // newest mini-block that is applied
 	RootChecked  chain.BlockID // newest block whose header's root our state has
 	// Published is the newest block of ours that is said to be in the data-availability
-	// layer, and Proven the newest of which, as of all from where this node joined the
-	// chain, enough of Config.Provers say that it is right. Zero: none yet. They never
-	// move back.
+	// layer, and Proven the newest of which, as of all since this node joined the chain,
+	// enough of Config.Provers say that it is right; what it joined at it takes on trust
+	// (see the package comment, How sure). Zero: none yet. They never move back.
 	Published, Proven chain.BlockID
 }
 
@@ -42,8 +42,10 @@ type Stats struct {
 	BlocksFromDA, DARefused uint64
 	// Verified are the blocks that Config.Reexecute confirmed; Unverified those that are
 	// sealed here and that it did not see: their bodies could not be had in time, from
-	// nobody, the state before them was gone, or a snapshot skipped them.
+	// nobody, the state before them was gone, or a snapshot skipped them. LastUnverified is
+	// when the last of these was passed over; zero if none was.
 	Verified, Unverified uint64
+	LastUnverified       time.Time
 	// Unproven is how many blocks after Heads.Proven this node has, and UnprovenSince since
 	// when the next of them waits for provers; zero if none does, and without Config.Provers.
 	Unproven      uint64
@@ -69,6 +71,13 @@ type Stats struct {
 	// of blocks from the layer that History has yet to take: BacklogMax (Config.BacklogBytes)
 	// of them are full, and the feed, or the layer, waits.
 	Backlog, BacklogBytes, BacklogMax int
+}
+
+// unverified counts blocks that Config.Reexecute did not see.
+func (s *Stats) unverified(blocks uint64) {
+	if blocks > 0 {
+		s.Unverified, s.LastUnverified = s.Unverified+blocks, time.Now()
+	}
 }
 
 // Refused is the error with which Run last refused a message, or why it is about to

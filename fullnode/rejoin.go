@@ -139,7 +139,6 @@ func (f *Follower) beginAnew(ctx context.Context) error {
 		return err
 	}
 	f.blocks, f.adrift = nil, false
-	f.confirm.join(ctx, p.head)
 	if f.backlog != nil {
 		f.backlog.drop()
 		f.backlog.skip(p.head)
@@ -148,7 +147,7 @@ func (f *Follower) beginAnew(ctx context.Context) error {
 	f.count(func(s *Stats) {
 		s.Rejoins, s.Skipped = s.Rejoins+1, s.Skipped+skipped
 		if f.cfg.Reexecute != nil {
-			s.Unverified += skipped
+			s.unverified(skipped)
 		}
 	})
 	return nil

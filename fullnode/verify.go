@@ -33,7 +33,7 @@ func (f *Follower) verify(ctx context.Context, b *chain.Block, prior chain.State
 		return nil, err // of our own state, not of the block
 	}
 	wrong := &VerifyError{Block: b.Header.ID(), Err: err}
-	f.charge(Evidence{Block: wrong.Block, Err: wrong})
+	f.charge(theSequencer, Evidence{Block: wrong.Block, Err: wrong})
 	return nil, wrong
 }
 
@@ -64,6 +64,6 @@ func (k *keeper) verifySealed(ctx context.Context, b *owed, txs []*chain.Tx) err
 
 // unverified says that a block was taken on its root alone.
 func (f *Follower) unverified(h *chain.Header, why error) {
-	f.count(func(s *Stats) { s.Unverified++ })
+	f.count(func(s *Stats) { s.unverified(1) })
 	f.cfg.Logger.Warn("a block was not executed again", "block", h.ID(), "err", why)
 }

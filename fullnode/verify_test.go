@@ -216,8 +216,10 @@ func TestUnverifiedWithoutLayer(t *testing.T) {
 			}
 			store := newStore(t, r.spec)
 			k := newKeeping(t, r.spec, o, store, store, reexecute(t, r.spec, nil), change, func(c *fullnode.Config) { c.BacklogPatience = 20 * time.Millisecond })
+			began := time.Now()
 			require.NoError(t, k.runTo(func() bool { return k.Stats().Unverified == r.last() }))
 			require.Equal(t, r.last(), k.Heads().RootChecked.Number)
+			require.WithinRange(t, k.Stats().LastUnverified, began, time.Now())
 			require.Equal(t, r.last(), k.Stats().Lost)
 			require.Zero(t, k.Stats().Verified)
 			require.Zero(t, store.Head().Number)

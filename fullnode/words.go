@@ -112,73 +112,16 @@ func (c *confirmer) attest(a *chain.Attestation) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if against != nil {
-		c.node.charge(Evidence{
+		c.node.charge(signer.Hex(), Evidence{
 			Block: a.Block, Err: fmt.Errorf("%w: prover %s says two things of block %s", chain.ErrMismatch, signer, a.Block),
 			Attestations: []chain.Attestation{against.First, against.Second},
 		})
 	}
 	if own := c.node.current().ancestry.header(a.Block.Number); own != nil && c.contradicts(a) {
 		err := fmt.Errorf("%w: prover %s contradicts block %s", chain.ErrMismatch, signer, own.ID())
-		c.node.charge(Evidence{Block: own.ID(), Err: err, Attestations: []chain.Attestation{*a}})
+		c.node.charge(signer.Hex(), Evidence{Block: own.ID(), Err: err, Attestations: []chain.Attestation{*a}})
 		return err
 	}
 	c.advance()
 	return nil
-}
-
-// contradicts compares with our own headers all of an attestation that they say, as far as
-// they are kept. What is in the data-availability layer they do not say: of that, a quorum
-// must say the same.
-func (c *confirmer) contradicts(a *chain.Attestation) bool {
-	ancestry := c.node.current().ancestry
-	own, parent := ancestry.header(a.Block.Number), ancestry.header(a.Block.Number-1)
-	if own == nil {
-		return false
-	}
-	return a.Block != own.ID() || a.Term != own.Term() || a.ParentHash != own.ParentHash || a.PostRoot != own.StateRoot ||
-		a.ReceiptsRoot != own.ReceiptsRoot || parent != nil && a.PreRoot != parent.StateRoot
-}
-
-// fits reports that our own headers say all of it that they can.
-func (c *confirmer) fits(a *chain.Attestation) bool {
-	ancestry := c.node.current().ancestry
-	return ancestry.header(a.Block.Number) != nil && ancestry.header(a.Block.Number-1) != nil && !c.contradicts(a)
-}
-
-// advance moves the proven head, and notes since when the next block waits. The caller has
-// the lock.
-func (c *confirmer) advance() {
-	head, before := c.node.Header().Number, c.proven
-	c.moveUpTo(head)
-	switch {
-	case c.proven.Number >= head:
-		c.waits = time.Time{}
-	case c.proven != before || c.waits.IsZero():
-		c.waits = time.Now()
-	}
-}
-
-// moveUpTo moves the proven head, block by block, as far as provers agree with our own
-// headers. It passes over no block but those that were there before this node was, and of
-// these over none that a prover contradicts. The caller has the lock.
-func (c *confirmer) moveUpTo(head uint64) {
-	first := max(c.proven.Number+1, head-min(head, headersKept))
-	if first > c.proven.Number+1 && first > c.joined+1 {
-		return // the header of the next block is not kept any more
-	}
-	for number := max(first, c.unheard+1); number <= head; number++ {
-		opposed := false
-		a, _ := c.quorum.Agreed(number, func(a *chain.Attestation) bool {
-			opposed = opposed || c.contradicts(a)
-			return c.fits(a)
-		})
-		if a == nil && (opposed || number > c.joined) {
-			return
-		}
-		if a != nil {
-			c.proven = a.Block
-			c.quorum.Forget(number)
-			c.node.show(func(h *Heads) { h.Proven = a.Block })
-		}
-	}
 }

@@ -26,7 +26,10 @@ func newHearing(t *testing.T, blocks, published uint64) *hearing {
 		h.headers = append(h.headers, &chain.Header{Number: n, ParentHash: h.headers[n-1].Hash(), StateRoot: common.Hash{byte(n)}})
 	}
 	bus := link.NewBus(1 << 20)
-	said := chain.Publication{Block: h.headers[published].ID()}
+	said := chain.Publication{Block: chain.BlockID{Number: published}} // false, if there is none
+	if published <= blocks {
+		said.Block = h.headers[published].ID()
+	}
 	msg, err := said.AppendBinary(nil)
 	require.NoError(t, err)
 	_, err = bus.Publish(t.Context(), link.TopicPublications, msg)
@@ -112,4 +115,90 @@ func TestPublishedWhileSealed(t *testing.T) {
 	h.confirm.mu.Unlock()
 	require.NoError(t, <-done)
 	require.Equal(t, h.headers[2].ID(), h.Heads().Published)
+}
+
+// How far the chain is when the node joins, says a block's hash: until the node has come
+// to that very block, it passes over nothing.
+func TestJoinsAtOwnBlock(t *testing.T) {
+	h := newHearing(t, 12, 8)
+	h.attest(2, 7)
+	h.follow(1, 7)
+	require.Zero(t, h.Heads().Proven, "nobody speaks of block 1")
+	h.follow(8, 8)
+	require.Equal(t, h.headers[7].ID(), h.Heads().Proven)
+	h.attest(10, 10)
+	h.follow(9, 12)
+	require.Equal(t, h.headers[7].ID(), h.Heads().Proven, "nobody speaks of blocks 8 and 9, and only 8 was there")
+	h.attest(9, 9)
+	require.Equal(t, h.headers[10].ID(), h.Heads().Proven)
+}
+
+// A block far ahead that is said to be published does not let those that are made
+// afterwards pass without provers: not before the node is there, and not if there is
+// another then.
+func TestJoinsAtNoOtherBlock(t *testing.T) {
+	for name, claim := range map[string]chain.BlockID{
+		"never there": {Number: 2000}, "another block": {Number: 8, Hash: common.Hash{1}}, "out of reach": {Number: 1 << 62},
+	} {
+		h := newHearing(t, 12, max(claim.Number, 13))
+		h.confirm.claimed = claim
+		h.attest(2, 12)
+		h.follow(1, 12)
+		require.Zero(t, h.Heads().Proven, name)
+		require.EqualValues(t, 12, h.Stats().Unproven, name)
+		require.NotZero(t, h.Stats().UnprovenSince, name)
+	}
+}
+
+// beginAnew is at a later block, and has the headers of some before it.
+func (h *hearing) beginAnew(number, before uint64) {
+	h.ancestry = &ancestry{headers: make(map[uint64]*chain.Header)}
+	for n := number - before; n <= number; n++ {
+		h.ancestry.add(h.headers[n])
+	}
+	h.showHeader(h.headers[number])
+}
+
+// Blocks that the node went over need words, too, which lead to one of its own: until then
+// nothing is proven of these, nor after them.
+func TestProvenOverSkippedBlocks(t *testing.T) {
+	for _, before := range []uint64{0, 1, 3, 6} {
+		h := newHearing(t, 14, 1)
+		h.attest(1, 3)
+		h.follow(1, 4)
+		require.Equal(t, h.headers[3].ID(), h.Heads().Proven)
+		h.beginAnew(10, before)
+		h.attest(7, 13)
+		h.follow(11, 14)
+		require.Equal(t, h.headers[3].ID(), h.Heads().Proven)
+		h.attest(4, 5)
+		require.Less(t, h.Heads().Proven.Number, uint64(6))
+		h.attest(6, 6)
+		require.Equal(t, h.headers[13].ID(), h.Heads().Proven)
+		require.Empty(t, h.Evidence())
+	}
+}
+
+// Words about blocks that the node went over count only if they lead to its own: those of
+// another chain do not.
+func TestProvenOverAnotherChain(t *testing.T) {
+	for _, before := range []uint64{0, 2} {
+		h := newHearing(t, 14, 1)
+		h.attest(1, 3)
+		h.follow(1, 4)
+		own := h.headers
+		h.headers = append([]*chain.Header(nil), own...)
+		for n := 5; n <= 9; n++ {
+			h.headers[n] = &chain.Header{Number: uint64(n), ParentHash: h.headers[n-1].Hash(), StateRoot: common.Hash{99, byte(n)}}
+		}
+		h.showHeader(own[10])
+		h.ancestry = &ancestry{headers: map[uint64]*chain.Header{10: own[10]}}
+		h.attest(4, 9)
+		require.Equal(t, own[3].ID(), h.Heads().Proven, "these are not ours")
+		h.headers = own
+		h.beginAnew(10, before)
+		h.attest(10, 14)
+		h.follow(11, 14)
+		require.Equal(t, own[3].ID(), h.Heads().Proven)
+	}
 }

@@ -58,6 +58,7 @@ func OfFullnode(f *fullnode.Follower) prometheus.Collector {
 		r.counter("da_refused_total", "objects that were not in the layer, or not what they should be", float64(st.DARefused))
 		r.counter("verified_total", "blocks executed again, and confirmed", float64(st.Verified))
 		r.counter("unverified_total", "blocks that were to be executed again, and were not", float64(st.Unverified))
+		r.moment("last_unverified", "when a block was last not executed again", st.LastUnverified)
 		r.counter("words_refused_total", "publications and attestations that were not taken", float64(st.WordsRefused))
 		r.gauge("evidence", "things said that cannot be true", float64(st.Evidence))
 		r.gauge("head_preconfirmed", "number of the newest mini-block's block", float64(heads.Preconfirmed.Number))

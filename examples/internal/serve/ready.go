@@ -58,12 +58,16 @@ const (
 // what a full node says of finalized blocks is too old.
 const proofPatience = 5 * time.Minute
 
+// unverifiedPatience is for how long a block that was not executed again keeps a full node
+// from traffic: time for somebody to look, and no longer, for what was passed over stays so.
+const unverifiedPatience = 10 * time.Minute
+
 // FullnodeReady says why a full node, whose Config.History is store, should not get
 // traffic: it refused what the sequencer sent, has heard nothing yet, or nothing for
 // three of the chain's blocks, ten seconds at least, although it could listen; or the next
-// block has waited for provers for five minutes. A body that was refused, which may be a block
-// that its history does not have, and a block that was to be executed again and was not, remain
-// reasons.
+// block has waited for provers for five minutes; or a block that was to be executed again was
+// not, in the last ten minutes. A body that was refused, which may be a block that its history
+// does not have, remains a reason.
 func FullnodeReady(f *fullnode.Follower, store *history.Store) func() []rpc.Reason {
 	return func() []rpc.Reason {
 		_, env := f.Latest()
@@ -87,8 +91,8 @@ func fullnodeReasons(now time.Time, st *fullnode.Stats, patience time.Duration, 
 	if refusedBody != nil {
 		because("bodies", "%s", refusedBody)
 	}
-	if st.Unverified > 0 {
-		because("verify", "%d blocks were not executed again", st.Unverified)
+	if ago := now.Sub(st.LastUnverified); st.Unverified > 0 && ago <= unverifiedPatience {
+		because("verify", "%d blocks were not executed again, the last of them %s ago", st.Unverified, ago.Round(time.Second))
 	}
 	if waits := now.Sub(st.UnprovenSince); st.Unproven > 0 && waits > proofPatience {
 		because("provers", "%d blocks are not proven; the first of them waits for %s", st.Unproven, waits.Round(time.Second))

@@ -58,8 +58,12 @@ func TestFullnodeReasonsOfStats(t *testing.T) {
 		"nothing":      {},
 		"provers lag":  {stats: fullnode.Stats{Unproven: 300, UnprovenSince: now.Add(-5 * time.Minute)}},
 		"provers stop": {fullnode.Stats{Unproven: 301, UnprovenSince: now.Add(-301 * time.Second)}, []rpc.Reason{{Check: "provers", Detail: "301 blocks are not proven; the first of them waits for 5m1s"}}},
-		"unverified":   {fullnode.Stats{Verified: 7, Unverified: 2}, []rpc.Reason{{Check: "verify", Detail: "2 blocks were not executed again"}}},
-		"backlog":      {stats: fullnode.Stats{BacklogBytes: 11, BacklogMax: 10}},
+		"unverified": {
+			fullnode.Stats{Verified: 7, Unverified: 2, LastUnverified: now.Add(-10 * time.Minute)},
+			[]rpc.Reason{{Check: "verify", Detail: "2 blocks were not executed again, the last of them 10m0s ago"}},
+		},
+		"verifies since": {stats: fullnode.Stats{Verified: 7, Unverified: 2, LastUnverified: now.Add(-10*time.Minute - time.Second)}},
+		"backlog":        {stats: fullnode.Stats{BacklogBytes: 11, BacklogMax: 10}},
 		"feed waits": {
 			fullnode.Stats{BacklogBytes: 11, BacklogMax: 10, LastMessage: now.Add(-time.Hour)},
 			[]rpc.Reason{{Check: "history", Detail: "the feed waits for 1h0m0s, until history has taken some of 11 bytes; 10 are too many"}},
