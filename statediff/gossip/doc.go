@@ -20,7 +20,7 @@
 //     chain.ErrOutOfStep, after two seconds; what was not said yet, or without any peer,
 //     a reader waits for.
 //   - A peer costs at most what Config and the constants here say: connections, streams,
-//     memory, signatures a second, bytes of answers. Sizes are checked before memory is
+//     memory, signatures a second that were checked in vain, bytes of answers. Sizes are checked before memory is
 //     taken, signatures before anything is unpacked.
 //   - A peer that sends what an honest one would have refused loses its score, and at the
 //     second such message in minutes its connection, for ten minutes. One that is merely

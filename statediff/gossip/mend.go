@@ -113,13 +113,13 @@ func (n *Node) takeAll(a answer) (taken int) {
 		v, err := n.take(o, false)
 		if err != nil {
 			n.refuse(err)
-			n.peers.charge(a.from, 1)
+			n.peers.charge(a.from, billAnswered, 1)
 			continue
 		}
 		if v == Taken {
 			taken++
 		} else {
-			n.peers.charge(a.from, 1)
+			n.peers.charge(a.from, billAnswered, 1)
 		}
 	}
 	if taken > 0 {

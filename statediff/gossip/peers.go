@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// costRate and costBurst are how many signatures a peer may have us check, a
-	// second. A feed at 10 ms with bodies needs 200.
+	// costRate and costBurst are how many signatures a peer may have us check in vain, a
+	// second: of messages, and apart from that of answers. What is good and new costs
+	// nothing: there is as much of it as signers say, and it comes once.
 	costRate, costBurst = 400, 1000
 	// doubtFirst and doubtMax are how long a peer is not believed that it has what it did
 	// not give: longer each time.
@@ -56,11 +57,21 @@ type member struct {
 	rtt     time.Duration
 	total   float64 // the router's score, as of a second ago
 	own     float64 // what requests were worth
-	cost    *rate.Limiter
+	cost    [bills]*rate.Limiter
 	asked   int  // requests under way
 	serving int  // requests of its that are being answered
 	ahead   bool // sent something that we cannot use yet
 }
+
+// A bill is what a peer costs in one of the ways in which it can: who has used up what its
+// messages may cost can still give what was asked of it.
+type bill int
+
+const (
+	billHeard    bill = iota // for messages
+	billAnswered             // for answers
+	bills
+)
 
 // A doubt is about what a peer says it has: it did not give it, so often in a row. It may
 // have been a lie, or have been so once: what it says is nothing to go by for a while.
@@ -110,7 +121,10 @@ func (p *peers) enter(c network.Conn, now time.Time) bool {
 		}
 		m = &member{
 			id: id, conns: make(map[network.Conn]bool), since: now,
-			rtt: rttUnknown, cost: rate.NewLimiter(costRate, costBurst),
+			rtt: rttUnknown,
+		}
+		for b := range m.cost {
+			m.cost[b] = rate.NewLimiter(costRate, costBurst)
 		}
 		p.list[id] = m
 	}
@@ -183,12 +197,22 @@ func (p *peers) reward(id peer.ID, by float64) {
 	}
 }
 
-// mayCost takes a signature from what that peer may cost.
-func (p *peers) mayCost(id peer.ID) bool {
+// charge takes from what a peer may cost for so many items that were opened in vain.
+func (p *peers) charge(id peer.ID, b bill, items int) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.list[id]; m != nil {
+		for now := time.Now(); items > 0 && m.cost[b].AllowN(now, 1); items-- {
+		}
+	}
+}
+
+// solvent reports whether a peer may cost something.
+func (p *peers) solvent(id peer.ID, b bill) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	m := p.list[id]
-	p.mu.Unlock()
-	return m == nil || m.cost.Allow()
+	return m == nil || m.cost[b].Tokens() >= 1
 }
 
 // ahead remembers that a peer sent what we cannot use yet.

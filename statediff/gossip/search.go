@@ -54,7 +54,7 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 			s.peers.reward(a.from, scoreServed)
 			return true
 		}
-		s.peers.charge(a.from, len(a.items))
+		s.peers.charge(a.from, billAnswered, len(a.items))
 		// That it is of no use need not be the peer's fault: the signer may contradict
 		// himself, or have made a newer term of which the peer does not know. Who has
 		// nothing is asked last, and that is all.
