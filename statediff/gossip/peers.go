@@ -316,18 +316,6 @@ func (p *peers) brought(id peer.ID, q question, something bool) {
 	}
 }
 
-// doubted reports whether a peer did not give what it said it has.
-func (p *peers) doubted(q question) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.list {
-		if m.doubts[q].times > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // best are peers to ask, the best first: among those that answer alike, any, so that
 // nobody is asked by all.
 func (p *peers) best(q question, may func(*status) bool) []peer.ID {

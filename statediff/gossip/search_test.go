@@ -125,6 +125,35 @@ func TestLyingStatus(t *testing.T) {
 	}
 }
 
+// When what the signer said has come to nobody yet, a peer that boasts of it does not make
+// a reader believe that it is gone; one that is past it does.
+func TestBoastIsNoLoss(t *testing.T) {
+	x := newWorld(t)
+	n := x.node()
+	x.node(n.Node)
+	x.connected(n, 1)
+	_, err := n.take(heartbeat(t, 1, Heartbeat{Newest: chain.Place{Number: 4}, Published: 3, Time: noon}), false)
+	require.NoError(t, err)
+	r := &seriesReader{search: search{Node: n.Node}, set: true, next: 1}
+	says := make(chan []byte, 1)
+	says <- answerOf()
+	x.boaster(status{publication: 1, newestPublication: 900}, func(request) []byte {
+		answer := <-says
+		says <- answer
+		return answer
+	}).meet(n)
+	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 2 }, 5*time.Second, time.Millisecond)
+	asked := n.Stats().Asked
+	for end := time.Now().Add(goneAfter + time.Second); time.Now().Before(end); {
+		require.NoError(t, r.fetch(t.Context()))
+	}
+	require.Greater(t, n.Stats().Asked, asked)
+	<-says
+	says <- []byte{byte(answerNotKept)}
+	require.Eventually(t, func() bool { err = r.fetch(t.Context()); return err != nil }, 20*time.Second, time.Millisecond)
+	require.ErrorIs(t, err, chain.ErrOutOfStep)
+}
+
 // A read is what a reader got first.
 type read struct {
 	seq uint64
