@@ -24,7 +24,8 @@
 //     checked before memory is taken, signatures before anything is unpacked.
 //   - A peer that sends what an honest one would have refused loses its score, and at the
 //     second such message in minutes its connection, for ten minutes. One that is merely
-//     slow, behind, or ahead does not. That it has something moves nobody: it says whom
+//     slow, behind, or ahead does not. To come back makes nobody better: what is held
+//     against a peer outlives its connections. That it has something moves nobody: it says whom
 //     to ask, until it does not give that. The feed is given up, and a reader told that
 //     something is gone, only when a peer keeps what is later, and not that.
 //   - A signer that says two things about one place is kept as Evidence. Whoever brought

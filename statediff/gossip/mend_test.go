@@ -264,10 +264,14 @@ func TestStandstill(t *testing.T) {
 		require.Eventually(t, func() bool { return len(n.peers.statuses()) == count }, 5*time.Second, time.Millisecond)
 	}
 	for i, answer := range [][]byte{answerOf(), {byte(answerBusy)}} {
-		x.boaster(status{feed: boast.feed, feedEnd: boast.feedEnd}, func(request) []byte { return answer }).meet(n)
+		boaster := x.boaster(status{feed: boast.feed, feedEnd: boast.feedEnd}, func(request) []byte { return answer })
+		boaster.meet(n)
 		met(2 + i)
-		n.reconsider(t.Context(), gap, at.at)
-		require.Equal(t, at.at, n.shelf.place(), "who boasts moves nothing")
+		for range 3 {
+			n.peers.gave(boaster.host.ID(), askFeed, true) // so that it is asked
+			n.reconsider(t.Context(), gap, at.at)
+			require.Equal(t, at.at, n.shelf.place(), "who boasts moves nothing")
+		}
 	}
 	x.boaster(status{feed: chain.Place{Number: 2}, feedEnd: chain.Place{Number: 3}}, func(request) []byte { return answerOf() }).meet(n)
 	met(4)

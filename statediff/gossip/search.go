@@ -20,6 +20,7 @@ type search struct {
 	*Node
 	failing time.Time // since when nobody has it; zero if that is not so
 	given   bool      // something was
+	hopes   int       // how often peers said when they were asked that they have it, in vain
 	lacked  time.Time // when a peer last showed that it is past it, and does not have it
 
 	// How often peers spoke of an oldest that was not to be had, and where that was.
@@ -29,6 +30,9 @@ type search struct {
 
 // missesMax: who was misled so often takes peers at their word no more.
 const missesMax = 3
+
+// hopesMax: who hoped so often that peers will give what they say they have, waits no more.
+const hopesMax = 3
 
 // lackedFor is how long what a peer showed counts: the others may be told by then.
 const lackedFor = 2 * goneAfter
@@ -71,7 +75,7 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 		return false
 	})
 	if err == nil {
-		s.failing, s.lacked = time.Time{}, time.Time{}
+		s.failing, s.lacked, s.hopes = time.Time{}, time.Time{}, 0
 		return nil
 	}
 	late := time.Since(s.lacked) < lackedFor || s.peers.count() == 0 && s.speaks()
@@ -86,8 +90,9 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 	case s.failing.IsZero():
 		s.failing = time.Now()
 	case time.Since(s.failing) > goneAfter:
-		if s.somebody(ctx, has) {
+		if s.hopes < hopesMax && s.somebody(ctx, has) {
 			s.failing = time.Time{}
+			s.hopes++
 			return nil
 		}
 		return fmt.Errorf("%w: %s from %s on: no peer keeps it", chain.ErrOutOfStep, r.question, r.from)
