@@ -15,9 +15,9 @@ import (
 )
 
 // hear is what becomes of a message of the network. What is cheap comes first, and
-// what trusts least: a look at the head, whether it is wanted, whether that peer had
-// us check too many signatures in vain, the signature, the body. Only good messages that are new go on
-// to others.
+// what trusts least: a look at the head, whether it is wanted, whether that peer had us
+// check too many signatures in vain, the signature, the body. Only good messages that are
+// new go on to others.
 //
 // A peer answers for what it relays as far as it could know better: for what is no
 // envelope, of another chain, larger than it may be, or signed by a stranger. It does
