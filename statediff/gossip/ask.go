@@ -160,6 +160,13 @@ func (n *Node) askSigned(ctx context.Context, id peer.ID, r request) answer {
 	return answer{id, len(items), list, err}
 }
 
+// lacks reports whether an answer to r that is of no use shows that its peer came past what
+// was asked for, and does not have it: it says so, or has signed things that stand where
+// that would. One that just gives nothing may be slow, or boast.
+func (a *answer) lacks(r request) bool {
+	return errors.Is(a.err, errNotKept) || r.meets(a.items)
+}
+
 // errNobody: there is no peer that may have it.
 var errNobody = fmt.Errorf("%w: no peer to ask", chain.ErrNotFound)
 

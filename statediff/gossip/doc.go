@@ -17,15 +17,17 @@
 //     on the shelf first, where peers find it whatever became of sending it.
 //   - Nothing is lost in silence. What a full queue drops is counted, and asked for when
 //     it is missed. What the signer has said and nobody keeps any more is
-//     chain.ErrOutOfStep, after two seconds; what was not said yet, or without any peer,
+//     chain.ErrOutOfStep, after some seconds; what was not said yet, or without any peer,
 //     a reader waits for.
 //   - A peer costs at most what Config and the constants here say: connections, streams,
-//     memory, signatures a second, bytes of answers. Sizes are checked before memory is
-//     taken, signatures before anything is unpacked.
+//     memory, signatures a second that were checked in vain, bytes of answers. Sizes are
+//     checked before memory is taken, signatures before anything is unpacked.
 //   - A peer that sends what an honest one would have refused loses its score, and at the
 //     second such message in minutes its connection, for ten minutes. One that is merely
-//     slow, behind, or ahead does not. What it says of itself moves nobody: it says whom
-//     to ask, until it does not give what it said it had.
+//     slow, behind, or ahead does not. To come back makes nobody better: what is held
+//     against a peer outlives its connections. That it says it has something moves nobody:
+//     it says whom to ask, until it does not give that. The feed is given up, and a reader
+//     told that something is gone, only when a peer keeps what is later, and not that.
 //   - A signer that says two things about one place is kept as Evidence. Whoever brought
 //     the second is not blamed for it.
 //   - A sequencer whose log lost its end goes on in a newer term, which takes back what it

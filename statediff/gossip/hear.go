@@ -15,9 +15,9 @@ import (
 )
 
 // hear is what becomes of a message of the network. What is cheap comes first, and
-// what trusts least: a look at the head, whether it is wanted, whether that peer may
-// cost us a signature, the signature, the body. Only good messages that are new go on
-// to others.
+// what trusts least: a look at the head, whether it is wanted, whether that peer had us
+// check too many signatures in vain, the signature, the body. Only good messages that are
+// new go on to others.
 //
 // A peer answers for what it relays as far as it could know better: for what is no
 // envelope, of another chain, larger than it may be, or signed by a stranger. It does
@@ -38,22 +38,28 @@ func (n *Node) hear(from peer.ID, kinds []envelope.Kind, msg []byte) pubsub.Vali
 		}
 		return pubsub.ValidationIgnore
 	}
-	if !n.peers.mayCost(from) {
+	if !n.peers.solvent(from, billHeard) {
 		n.tally.refused[refusedCost].Add(1)
 		return pubsub.ValidationIgnore
 	}
+	v, err := n.receive(msg)
+	if err == nil && v == Taken {
+		return pubsub.ValidationAccept
+	}
+	n.peers.charge(from, billHeard, 1)
+	if err != nil {
+		return n.refuse(err)
+	}
+	return pubsub.ValidationIgnore
+}
+
+// receive opens a message and takes what is in it.
+func (n *Node) receive(msg []byte) (Verdict, error) {
 	o, err := n.checker.Open(msg)
 	if err != nil {
-		return n.refuse(err)
+		return 0, err
 	}
-	v, err := n.take(o, false)
-	if err != nil {
-		return n.refuse(err)
-	}
-	if v != Taken {
-		return pubsub.ValidationIgnore
-	}
-	return pubsub.ValidationAccept
+	return n.take(o, false)
 }
 
 // refuse counts why a message is refused, and says whether its sender answers for it.

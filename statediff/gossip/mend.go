@@ -27,6 +27,9 @@ const (
 func (n *Node) mend(ctx context.Context) {
 	var still standstill
 	for pause(ctx, mendEvery) {
+		if doubt, ok := n.shelf.doubted(); ok {
+			_ = n.mendGap(ctx, doubt) // nothing may have to be mended
+		}
 		gap, now, ok := n.shelf.gap(time.Now())
 		if !ok {
 			still = standstill{}
@@ -35,7 +38,7 @@ func (n *Node) mend(ctx context.Context) {
 		if still.since.IsZero() || still.at != now.at {
 			still = now
 		}
-		if n.mendGap(ctx, gap, func(st *status) bool { return st.feed != chain.Place{} }) == nil {
+		if n.mendGap(ctx, gap) == nil {
 			continue
 		}
 		if still.long(&now) {
@@ -68,42 +71,58 @@ func (s *shelf) gap(now time.Time) (span, standstill, bool) {
 		return span{}, standstill{}, false
 	}
 	list := s.feed.Missing(now)
-	if s.doubt != (chain.Place{}) {
-		// What the newer term says may be what we have, or take it back. This is asked once
-		// for each heartbeat.
-		list = []span{{s.doubt, chain.Place{Number: s.doubt.Number + 1}}}
-		s.doubt = chain.Place{}
-	}
 	if len(list) == 0 {
 		return span{}, standstill{}, false
 	}
 	return list[0], standstill{s.feed.Place(), now, s.words}, true
 }
 
+// doubted is the block in which a newer term is that may not know the feed's end. What it
+// says there may be what we have, or take it back. This is asked once for each heartbeat.
+func (s *shelf) doubted() (span, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.doubt
+	s.doubt = chain.Place{}
+	return span{p, chain.Place{Number: p.Number + 1}}, p != chain.Place{}
+}
+
 // reconsider begins the feed anew, if what it lacks is to be had from nobody. All peers are
-// asked what they have by now, and those who say that they have it, for it. If all stand
-// where we do, it may still come. Whoever says that he is past it cannot hold us here, by
-// giving nothing, or what does not fit: that is what the feed is given up for.
+// asked what they have by now, and those who say that they have it, for it. As long as none
+// shows that it is past it, and does not have it, it may still come: whoever boasts moves
+// nothing. One who is past it, and gives what does not fit, is what the feed is given up for.
 func (n *Node) reconsider(ctx context.Context, gap span, at chain.Place) {
-	n.refresh(ctx, n.peers.count())
-	past := n.peers.doubted(askFeed) || slices.ContainsFunc(n.peers.statuses(), func(st status) bool { return covering(st.feed, st.feedEnd, gap.From) != hasNot })
-	if !past || n.speaks() {
+	if n.speaks() {
 		return
 	}
-	err := n.mendGap(ctx, gap, func(st *status) bool { return covering(st.feed, st.feedEnd, gap.From) == hasIt })
-	if err != nil && ctx.Err() == nil && n.shelf.giveUp(at) {
+	n.refresh(ctx, n.peers.count())
+	covers := func(st *status) coverage { return covering(st.feed, st.feedEnd, gap.From) }
+	past := slices.ContainsFunc(n.peers.statuses(), func(st status) bool { return covers(&st) == hasLater })
+	r := mending(gap)
+	r.fresh = false // what did not fit once shows the same again
+	err := n.askAround(ctx, r, func(st *status) bool { return covers(st) == hasIt }, func(a answer) bool {
+		past = past || a.lacks(r)
+		return n.takeAll(a) > 0
+	})
+	if err != nil && past && ctx.Err() == nil && n.shelf.giveUp(at) {
 		n.tally.anew.Add(1)
 		n.Logger.Warn("gossip: nobody gives what the feed lacks from here on: it begins anew", "place", at)
 	}
 }
 
-// mendGap asks peers for a range of the feed. Without an error, something of it came.
-func (n *Node) mendGap(ctx context.Context, gap span, may func(*status) bool) error {
+// mending is what is asked about a range of the feed.
+func mending(gap span) request {
 	r := request{question: askFeed, from: gap.From, fresh: true}
 	if gap.From.Number == gap.To.Number {
 		r.most = uint16(min(gap.To.Index-gap.From.Index+1, 1024)) // and the header before
 	}
-	return n.askAround(ctx, r, may, func(a answer) bool { return n.takeAll(a) > 0 })
+	return r
+}
+
+// mendGap asks peers for a range of the feed. Without an error, something of it came.
+func (n *Node) mendGap(ctx context.Context, gap span) error {
+	may := func(st *status) bool { return st.feed != chain.Place{} }
+	return n.askAround(ctx, mending(gap), may, func(a answer) bool { return n.takeAll(a) > 0 })
 }
 
 // takeAll takes what a peer answered, and is how much of it was new. A peer that gave
@@ -113,13 +132,13 @@ func (n *Node) takeAll(a answer) (taken int) {
 		v, err := n.take(o, false)
 		if err != nil {
 			n.refuse(err)
-			n.peers.charge(a.from, 1)
+			n.peers.charge(a.from, billAnswered, 1)
 			continue
 		}
 		if v == Taken {
 			taken++
 		} else {
-			n.peers.charge(a.from, 1)
+			n.peers.charge(a.from, billAnswered, 1)
 		}
 	}
 	if taken > 0 {

@@ -260,10 +260,23 @@ func TestStandstill(t *testing.T) {
 	require.Equal(t, chain.Place{Number: 1, Index: 1}, gap.From)
 	n.reconsider(t.Context(), gap, at.at)
 	require.Equal(t, at.at, n.shelf.place(), "the other has no more than we")
-	x.boaster(boast, func(request) []byte { return answerOf() }).meet(n)
-	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 2 }, 5*time.Second, time.Millisecond)
+	met := func(count int) {
+		require.Eventually(t, func() bool { return len(n.peers.statuses()) == count }, 5*time.Second, time.Millisecond)
+	}
+	for i, answer := range [][]byte{answerOf(), {byte(answerBusy)}} {
+		boaster := x.boaster(status{feed: boast.feed, feedEnd: boast.feedEnd}, func(request) []byte { return answer })
+		boaster.meet(n)
+		met(2 + i)
+		for range 3 {
+			n.peers.gave(boaster.host.ID(), askFeed, true) // so that it is asked
+			n.reconsider(t.Context(), gap, at.at)
+			require.Equal(t, at.at, n.shelf.place(), "who boasts moves nothing")
+		}
+	}
+	x.boaster(status{feed: chain.Place{Number: 2}, feedEnd: chain.Place{Number: 3}}, func(request) []byte { return answerOf() }).meet(n)
+	met(4)
 	n.reconsider(t.Context(), gap, at.at)
-	require.Zero(t, n.shelf.place(), "the other says that it is past it, and it cannot hold us")
+	require.Zero(t, n.shelf.place(), "another is past it, and those who boast cannot hold us")
 
 	later := at
 	later.since = later.since.Add(goneAfter + time.Second)

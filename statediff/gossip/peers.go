@@ -10,16 +10,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
-	"golang.org/x/time/rate"
-)
-
-const (
-	// costRate and costBurst are how many signatures a peer may have us check, a
-	// second. A feed at 10 ms with bodies needs 200.
-	costRate, costBurst = 400, 1000
-	// doubtFirst and doubtMax are how long a peer is not believed that it has what it did
-	// not give: longer each time.
-	doubtFirst, doubtMax = mendAgain, 30 * time.Second
 )
 
 // What requests are worth to a peer's score, which fades in minutes. Only what is wrong
@@ -39,6 +29,7 @@ type peers struct {
 
 	mu    sync.Mutex
 	list  map[peer.ID]*member
+	left  map[peer.ID]*standing // of those that were connected
 	known map[peer.ID]*acquaintance
 	met   chan struct{} // closed when there was a peer, and it was greeted
 	once  sync.Once
@@ -46,31 +37,21 @@ type peers struct {
 
 // A member is a connected peer.
 type member struct {
+	*standing
 	id      peer.ID
 	conns   map[network.Conn]bool // the open ones: at least one
 	addr    ma.Multiaddr
 	since   time.Time
 	status  *status // nil until it was asked
-	doubts  [questionsEnd]doubt
-	empty   [questionsEnd]int // answers in a row that brought nothing
 	rtt     time.Duration
 	total   float64 // the router's score, as of a second ago
-	own     float64 // what requests were worth
-	cost    *rate.Limiter
-	asked   int  // requests under way
-	serving int  // requests of its that are being answered
-	ahead   bool // sent something that we cannot use yet
-}
-
-// A doubt is about what a peer says it has: it did not give it, so often in a row. It may
-// have been a lie, or have been so once: what it says is nothing to go by for a while.
-type doubt struct {
-	times int
-	until time.Time
+	asked   int     // requests under way
+	serving int     // requests of its that are being answered
+	ahead   bool    // sent something that we cannot use yet
 }
 
 func newPeers(n *Node) *peers {
-	p := &peers{node: n, list: make(map[peer.ID]*member), known: make(map[peer.ID]*acquaintance), met: make(chan struct{})}
+	p := &peers{node: n, list: make(map[peer.ID]*member), left: make(map[peer.ID]*standing), known: make(map[peer.ID]*acquaintance), met: make(chan struct{})}
 	for _, b := range n.boot {
 		if p.known[b.ID] == nil {
 			p.known[b.ID] = &acquaintance{id: b.ID}
@@ -108,10 +89,7 @@ func (p *peers) enter(c network.Conn, now time.Time) bool {
 		if !outbound && !p.node.isBoot(id) && len(p.list) >= p.node.PeersMax {
 			return false
 		}
-		m = &member{
-			id: id, conns: make(map[network.Conn]bool), since: now,
-			rtt: rttUnknown, cost: rate.NewLimiter(costRate, costBurst),
-		}
+		m = &member{standing: p.standingOf(id, now), id: id, conns: make(map[network.Conn]bool), since: now, rtt: rttUnknown}
 		p.list[id] = m
 	}
 	m.conns[c], m.addr = true, c.RemoteMultiaddr()
@@ -123,7 +101,8 @@ func (p *peers) enter(c network.Conn, now time.Time) bool {
 
 func (n *Node) disconnected(c network.Conn) { n.peers.leave(c, time.Now()) }
 
-// leave takes a connection away, and with the last one what we knew of the peer.
+// leave takes a connection away, and with the last one what we knew of the peer but for
+// its standing: it may come back as another program, but not as another peer.
 func (p *peers) leave(c network.Conn, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,6 +115,7 @@ func (p *peers) leave(c network.Conn, now time.Time) {
 		return
 	}
 	delete(p.list, m.id)
+	p.keepStanding(m, now)
 	if a := p.known[m.id]; a != nil {
 		a.lost(now.Sub(m.since) >= steadyAfter, now)
 	}
@@ -181,14 +161,6 @@ func (p *peers) reward(id peer.ID, by float64) {
 	if m := p.list[id]; m != nil {
 		m.own = min(m.own+by, scoreServedMax)
 	}
-}
-
-// mayCost takes a signature from what that peer may cost.
-func (p *peers) mayCost(id peer.ID) bool {
-	p.mu.Lock()
-	m := p.list[id]
-	p.mu.Unlock()
-	return m == nil || m.cost.Allow()
 }
 
 // ahead remembers that a peer sent what we cannot use yet.
@@ -260,48 +232,6 @@ func (m *member) believed(now time.Time) *status {
 		st.newestSnapshot = 0
 	}
 	return &st
-}
-
-// gave: a peer gave what it said it has, or not.
-func (p *peers) gave(id peer.ID, q question, something bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m := p.list[id]
-	switch {
-	case m == nil:
-	case something:
-		m.doubts[q] = doubt{}
-	default:
-		d := &m.doubts[q]
-		d.until = time.Now().Add(min(doubtFirst<<min(d.times, 16), doubtMax))
-		d.times++
-	}
-}
-
-// brought: an answer of a peer was of use, or not.
-func (p *peers) brought(id peer.ID, q question, something bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m := p.list[id]
-	switch {
-	case m == nil:
-	case something:
-		m.empty[q] = 0
-	default:
-		m.empty[q]++
-	}
-}
-
-// doubted reports whether a peer did not give what it said it has.
-func (p *peers) doubted(q question) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.list {
-		if m.doubts[q].times > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // best are peers to ask, the best first: among those that answer alike, any, so that

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/vivace-chain/vivace/chain"
 )
@@ -160,10 +162,8 @@ func TestClaims(t *testing.T) {
 			return time.Until(n.peers.list[id].doubts[q].until)
 		}
 		require.True(t, believed(), "%s", q)
-		require.False(t, n.peers.doubted(q))
 		n.peers.gave(id, q, false)
 		require.False(t, believed(), "%s", q)
-		require.True(t, n.peers.doubted(q))
 		require.Eventually(t, believed, 5*time.Second, time.Millisecond)
 		n.peers.gave(id, q, false)
 		require.Greater(t, until(), doubtFirst, "%s", q)
@@ -178,6 +178,65 @@ func TestClaims(t *testing.T) {
 		require.Equal(t, all, *n.peers.statusOf(id))
 	}
 	require.Zero(t, n.peers.score(id))
+}
+
+// What is held against a peer is held against it when it comes back, until that has faded;
+// and of those who do not come back, so many are remembered, and no more.
+func TestStandingOutlivesConnections(t *testing.T) {
+	x := newWorld(t)
+	n := x.idle(x.config())
+	p, now := n.peers, time.Now()
+	c := &fakeConn{id: "somebody", dir: libp2p.DirInbound}
+	again := func(after time.Duration) {
+		p.leave(c, now)
+		now = now.Add(after)
+		require.True(t, p.enter(c, now))
+		p.setStatus(c.id, boast)
+	}
+	believed := func() bool {
+		return len(p.best(askSnapshots, func(st *status) bool { return st.newestSnapshot > 0 })) > 0
+	}
+	require.True(t, p.enter(c, now))
+	p.setStatus(c.id, boast)
+	require.True(t, believed())
+	p.mu.Lock()
+	for b := range p.list[c.id].cost {
+		p.list[c.id].cost[b] = rate.NewLimiter(0, 1)
+	}
+	p.mu.Unlock()
+	for range 10 {
+		p.gave(c.id, askSnapshots, false)
+		p.brought(c.id, askFeed, false)
+	}
+	for _, b := range []bill{billHeard, billAnswered} {
+		p.charge(c.id, b, 1)
+	}
+	for range 3 {
+		p.reward(c.id, scoreBadAnswer)
+		again(0)
+	}
+	require.InDelta(t, 3*scoreBadAnswer, p.score(c.id), 1e-9)
+	require.False(t, believed())
+	require.Equal(t, 10, p.list[c.id].empty[askFeed])
+	require.False(t, p.solvent(c.id, billHeard))
+	require.False(t, p.solvent(c.id, billAnswered))
+	again(standingFor / 2)
+	require.InDelta(t, 3*scoreBadAnswer/10, p.score(c.id), 1, "it fades as it does while the peer is here")
+	again(standingFor)
+	require.Zero(t, p.score(c.id))
+	require.True(t, believed())
+	require.True(t, p.solvent(c.id, billHeard))
+
+	p.leave(c, now)
+	for i := range standingsMax {
+		require.Contains(t, p.left, c.id)
+		now = now.Add(time.Second)
+		other := &fakeConn{id: peer.ID(fmt.Sprint("other ", i)), dir: libp2p.DirInbound}
+		require.True(t, p.enter(other, now))
+		p.leave(other, now)
+	}
+	require.Len(t, p.left, standingsMax)
+	require.NotContains(t, p.left, c.id)
 }
 
 // Who does not answer in time, however often, is not blamed for it, and is asked later

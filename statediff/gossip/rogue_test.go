@@ -345,17 +345,19 @@ func TestBoundsOverTheNetwork(t *testing.T) {
 	require.Eventually(t, func() bool { return n.Stats().Verdicts[Far] > 0 && n.Stats().Held > 250<<10 }, 10*time.Second, 5*time.Millisecond, "%+v", n.Stats())
 	// What a peer may cost is used up, and comes back.
 	id, spent := r.host.ID(), 0
-	for ; n.peers.mayCost(id); spent++ {
+	for ; n.peers.solvent(id, billHeard); spent++ {
+		n.peers.charge(id, billHeard, 1)
 		require.Less(t, spent, 100*costBurst)
 	}
 	require.Greater(t, spent, costBurst/2)
 	cost := func(limit rate.Limit) {
 		n.peers.mu.Lock()
 		defer n.peers.mu.Unlock()
-		n.peers.list[id].cost.SetLimit(limit)
+		n.peers.list[id].cost[billHeard].SetLimit(limit)
 	}
 	cost(0) // so that nothing comes back yet, however slow this is
-	for n.peers.mayCost(id) {
+	for n.peers.solvent(id, billHeard) {
+		n.peers.charge(id, billHeard, 1)
 	}
 	refused := n.Stats().Refused["cost"]
 	require.Equal(t, pubsub.ValidationIgnore, n.hear(id, topicKinds[link.TopicFeed], feed[2].Envelope))

@@ -20,6 +20,8 @@ type search struct {
 	*Node
 	failing time.Time // since when nobody has it; zero if that is not so
 	given   bool      // something was
+	hopes   int       // how often peers said when they were asked that they have it, in vain
+	lacked  time.Time // when a peer last showed that it is past it, and does not have it
 
 	// How often peers spoke of an oldest that was not to be had, and where that was.
 	misses int
@@ -28,6 +30,12 @@ type search struct {
 
 // missesMax: who was misled so often takes peers at their word no more.
 const missesMax = 3
+
+// hopesMax: who hoped so often that peers will give what they say they have, waits no more.
+const hopesMax = 3
+
+// lackedFor is how long what a peer showed counts: the others may be told by then.
+const lackedFor = 2 * goneAfter
 
 // guessed reports whether err says that link.Oldest, which we took for p, is gone: nobody
 // promised that, for there may have been none at all. Then we look again.
@@ -54,7 +62,10 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 			s.peers.reward(a.from, scoreServed)
 			return true
 		}
-		s.peers.charge(a.from, len(a.items))
+		s.peers.charge(a.from, billAnswered, len(a.items))
+		if a.lacks(r) {
+			s.lacked = time.Now()
+		}
 		// That it is of no use need not be the peer's fault: the signer may contradict
 		// himself, or have made a newer term of which the peer does not know. Who has
 		// nothing is asked last, and that is all.
@@ -64,10 +75,10 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 		return false
 	})
 	if err == nil {
-		s.failing = time.Time{}
+		s.failing, s.lacked, s.hopes = time.Time{}, time.Time{}, 0
 		return nil
 	}
-	late := s.peers.doubted(r.question) || s.peers.count() == 0 && s.speaks()
+	late := time.Since(s.lacked) < lackedFor || s.peers.count() == 0 && s.speaks()
 	for _, st := range s.peers.statuses() {
 		late = late || has(&st) == hasLater
 	}
@@ -79,8 +90,9 @@ func (s *search) around(ctx context.Context, r request, has func(*status) covera
 	case s.failing.IsZero():
 		s.failing = time.Now()
 	case time.Since(s.failing) > goneAfter:
-		if s.somebody(ctx, has) {
+		if s.hopes < hopesMax && s.somebody(ctx, has) {
 			s.failing = time.Time{}
+			s.hopes++
 			return nil
 		}
 		return fmt.Errorf("%w: %s from %s on: no peer keeps it", chain.ErrOutOfStep, r.question, r.from)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/envelope"
 	"github.com/vivace-chain/vivace/internal/link"
 )
 
@@ -123,6 +124,57 @@ func TestLyingStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// When what the signer said has come to nobody yet, a peer that boasts of it does not make
+// a reader believe that it is gone; one that is past it does.
+func TestBoastIsNoLoss(t *testing.T) {
+	x := newWorld(t)
+	n := x.node()
+	x.node(n.Node)
+	x.connected(n, 1)
+	_, err := n.take(heartbeat(t, 1, Heartbeat{Newest: chain.Place{Number: 4}, Published: 3, Time: noon}), false)
+	require.NoError(t, err)
+	r := &seriesReader{search: search{Node: n.Node}, set: true, next: 1}
+	says := make(chan []byte, 1)
+	says <- answerOf()
+	x.boaster(status{publication: 1, newestPublication: 900}, func(request) []byte {
+		answer := <-says
+		says <- answer
+		return answer
+	}).meet(n)
+	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 2 }, 5*time.Second, time.Millisecond)
+	asked := n.Stats().Asked
+	for end := time.Now().Add(goneAfter + time.Second); time.Now().Before(end); {
+		require.NoError(t, r.fetch(t.Context()))
+	}
+	require.Greater(t, n.Stats().Asked, asked)
+	<-says
+	says <- []byte{byte(answerNotKept)}
+	require.Eventually(t, func() bool { err = r.fetch(t.Context()); return err != nil }, 20*time.Second, time.Millisecond)
+	require.ErrorIs(t, err, chain.ErrOutOfStep)
+}
+
+// Peers that say whenever they are asked that they have what they do not give, as new ones
+// may for ever, do not keep a reader from learning that it is gone.
+func TestHopesEnd(t *testing.T) {
+	x := newWorld(t)
+	n := x.node()
+	_, err := n.take(heartbeat(t, 1, Heartbeat{Newest: chain.Place{Number: 9}, Published: 8, Time: noon}), false)
+	require.NoError(t, err)
+	x.boaster(status{publication: 1, newestPublication: 8}, func(request) []byte { return answerOf() }).meet(n)
+	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 1 }, 5*time.Second, time.Millisecond)
+	r := &search{Node: n.Node}
+	around := func() error {
+		r.failing, r.lacked = time.Now().Add(-2*goneAfter), time.Now()
+		return r.around(t.Context(), request{question: askPublications, from: chain.Place{Number: 1}},
+			func(*status) coverage { return hasIt }, func([]envelope.Opened) bool { return false })
+	}
+	for range hopesMax {
+		require.NoError(t, around())
+		require.Zero(t, r.failing)
+	}
+	require.ErrorIs(t, around(), chain.ErrOutOfStep)
 }
 
 // A read is what a reader got first.

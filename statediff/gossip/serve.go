@@ -246,7 +246,7 @@ func (n *Node) readSigned(from peer.ID, r request, items [][]byte) (list []envel
 			if unpacked += int(h.Decoded); unpacked > unpackedMax && len(list) > 0 {
 				return list, nil
 			}
-			if !n.peers.solvent(from) {
+			if !n.peers.solvent(from, billAnswered) {
 				n.tally.refused[refusedCost].Add(1)
 				return list, nil
 			}
@@ -254,7 +254,7 @@ func (n *Node) readSigned(from peer.ID, r request, items [][]byte) (list []envel
 				list = append(list, o)
 				continue
 			}
-			n.peers.charge(from, 1)
+			n.peers.charge(from, billAnswered, 1)
 		}
 		if n.refuse(err) == pubsub.ValidationReject {
 			return list, err
@@ -270,19 +270,4 @@ func (n *Node) known(h *envelope.Header) bool {
 		n.tally.verdicts[v].Add(1)
 	}
 	return v != Taken
-}
-
-// charge takes from what a peer may cost for so many items that were opened in vain.
-func (p *peers) charge(id peer.ID, items int) {
-	for range items {
-		p.mayCost(id)
-	}
-}
-
-// solvent reports whether a peer may cost something.
-func (p *peers) solvent(id peer.ID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m := p.list[id]
-	return m == nil || m.cost.Tokens() >= 1
 }

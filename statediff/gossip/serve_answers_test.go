@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	libp2p "github.com/libp2p/go-libp2p/core/network"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
@@ -78,7 +81,7 @@ func TestRepetitionsCost(t *testing.T) {
 
 	// The same contradiction, for ever.
 	n.peers.mu.Lock()
-	n.peers.list[id].cost.SetLimit(1e-9) // nothing comes back meanwhile
+	n.peers.list[id].cost[billAnswered].SetLimit(1e-9) // nothing comes back meanwhile
 	n.peers.mu.Unlock()
 	other := twin(t, feed[1], nil)
 	q.fresh = true
@@ -92,12 +95,43 @@ func TestRepetitionsCost(t *testing.T) {
 	require.LessOrEqual(t, count.Load(), int64(costBurst+each))
 	require.NotZero(t, n.Stats().Refused["cost"])
 	n.peers.mu.Lock()
-	n.peers.list[id].cost.SetLimit(costRate)
+	n.peers.list[id].cost[billAnswered].SetLimit(costRate)
 	n.peers.mu.Unlock()
 	require.Eventually(t, func() bool {
 		list, err := n.readSigned(id, q, [][]byte{other.Envelope})
 		return err == nil && len(list) == 1
 	}, 5*time.Second, 5*time.Millisecond)
+}
+
+// What is good and new costs its bringer nothing, however much it is; and who used up what
+// its messages may cost can still give what was asked of it.
+func TestGoodIsFree(t *testing.T) {
+	x := newWorld(t)
+	n := x.idle(x.config())
+	id := x.idle(x.config()).id
+	n.connected(&fakeConn{id: id, dir: libp2p.DirInbound})
+	const burst = 3
+	n.peers.mu.Lock()
+	for b := range n.peers.list[id].cost {
+		n.peers.list[id].cost[b] = rate.NewLimiter(0, burst)
+	}
+	n.peers.mu.Unlock()
+	hear := func(m *message) pubsub.ValidationResult { return n.hear(id, topicKinds[link.TopicFeed], m.Envelope) }
+	feed := sampleFeed(t, 8, 8)
+	for _, m := range feed[:2*burst] {
+		require.Equal(t, pubsub.ValidationAccept, hear(m))
+	}
+	for i := range burst {
+		require.Equal(t, pubsub.ValidationIgnore, hear(twin(t, feed[i], nil)))
+	}
+	require.Zero(t, n.Stats().Refused["cost"])
+	next := feed[2*burst]
+	require.Equal(t, pubsub.ValidationIgnore, hear(next))
+	require.EqualValues(t, 1, n.Stats().Refused["cost"])
+	rest := feed[2*burst:]
+	list, err := n.readSigned(id, request{question: askFeed, fresh: true}, envelopesOf(rest))
+	require.NoError(t, err)
+	require.Equal(t, len(rest), n.takeAll(answer{from: id, sent: len(rest), items: list}))
 }
 
 // What did not fit, and never will, is not opened again.

@@ -222,11 +222,13 @@ func TestDoubt(t *testing.T) {
 	for second := range time.Duration(2) {
 		_, err := n.take(heartbeat(t, 2, Heartbeat{Newest: chain.HeaderPlace(3), Time: noon.Add(second * time.Second)}), false)
 		require.NoError(t, err)
-		gap, _, ok := n.shelf.gap(noon)
+		doubt, ok := n.shelf.doubted()
 		require.True(t, ok)
-		require.Equal(t, span{chain.Place{Number: 3}, chain.Place{Number: 4}}, gap)
-		_, _, ok = n.shelf.gap(noon)
+		require.Equal(t, span{chain.Place{Number: 3}, chain.Place{Number: 4}}, doubt)
+		_, ok = n.shelf.doubted()
 		require.False(t, ok)
+		_, _, ok = n.shelf.gap(noon.Add(time.Minute))
+		require.False(t, ok, "nothing is missing")
 	}
 	_, err := n.take(heartbeat(t, 2, Heartbeat{Newest: chain.Place{Number: 5}, Time: noon.Add(time.Minute)}), false)
 	require.NoError(t, err)
