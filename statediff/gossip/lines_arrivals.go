@@ -3,7 +3,6 @@ package gossip
 import (
 	"cmp"
 	"slices"
-	"sort"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -20,6 +19,7 @@ type arrivals struct {
 	signers         int // how many may have a share
 
 	items  []*arrival // in the order in which they came
+	blocks []*arrival // the same, ascending by block, and then as they came
 	next   uint64     // number of the next to come
 	gone   uint64     // number after the newest that was dropped
 	shares map[common.Address]*share
@@ -34,6 +34,11 @@ type arrival struct {
 }
 
 func (a *arrival) speech() speech { return speech{a.speaker, a.Place.Number} }
+
+// compareBlocks orders by block, and then as they came.
+func compareBlocks(x, y *arrival) int {
+	return cmp.Or(cmp.Compare(x.Place.Number, y.Place.Number), cmp.Compare(x.number, y.number))
+}
 
 func (a *arrival) weight() int { return len(a.Envelope) + messageOverhead }
 
@@ -103,9 +108,11 @@ func (a *arrivals) add(o envelope.Opened, speaker common.Address) Verdict {
 	}
 	a.next++
 	a.items = append(a.items, one)
+	i, _ := slices.BinarySearchFunc(a.blocks, one, compareBlocks)
+	a.blocks = slices.Insert(a.blocks, i, one)
 	a.seen[o.Content] = true
 	a.said[one.speech()]++
-	i := sort.Search(len(s.items), func(i int) bool { return s.items[i].Place.Number > o.Place.Number })
+	i, _ = slices.BinarySearchFunc(s.items, one, compareBlocks)
 	s.items = slices.Insert(s.items, i, one)
 	s.bytes += one.weight()
 	return Taken
@@ -131,6 +138,8 @@ func (a *arrivals) remove(s *share, i int) {
 	s.bytes -= one.weight()
 	j := a.search(one.number)
 	a.items = slices.Delete(a.items, j, j+1)
+	j, _ = slices.BinarySearchFunc(a.blocks, one, compareBlocks)
+	a.blocks = slices.Delete(a.blocks, j, j+1)
 	delete(a.seen, one.Content)
 	if a.said[one.speech()]--; a.said[one.speech()] == 0 {
 		delete(a.said, one.speech())
@@ -143,37 +152,24 @@ func (a *arrivals) search(number uint64) int {
 	return i
 }
 
-// byBlock is all there is, ascending by block.
-func (a *arrivals) byBlock() []*arrival {
-	list := slices.Clone(a.items)
-	slices.SortStableFunc(list, func(x, y *arrival) int { return cmp.Compare(x.Place.Number, y.Place.Number) })
-	return list
-}
-
 // newest is the one about the highest block, the last of those; nil if there is none.
 func (a *arrivals) newest() *envelope.Opened {
-	var best *arrival
-	for _, s := range a.shares {
-		if len(s.items) == 0 {
-			continue
-		}
-		one := s.items[len(s.items)-1]
-		if best == nil || best.Place.Number < one.Place.Number || best.Place.Number == one.Place.Number && best.number < one.number {
-			best = one
-		}
-	}
-	if best == nil {
+	if len(a.blocks) == 0 {
 		return nil
 	}
-	return &best.Opened
+	return &a.blocks[len(a.blocks)-1].Opened
 }
 
-// since is the envelopes about blocks from number on, those about the lowest first.
+// tail is what there is about blocks from number on, ascending by block.
+func (a *arrivals) tail(number uint64) []*arrival {
+	i, _ := slices.BinarySearchFunc(a.blocks, number, func(one *arrival, n uint64) int { return cmp.Compare(one.Place.Number, n) })
+	return a.blocks[i:]
+}
+
+// since is the envelopes about blocks from number on, those about the lowest first. It
+// costs no more than what it finds: any peer may ask for anything.
 func (a *arrivals) since(number uint64, most, bytes int) (found [][]byte) {
-	for _, one := range a.byBlock() {
-		if one.Place.Number < number {
-			continue
-		}
+	for _, one := range a.tail(number) {
 		if bytes -= len(one.Envelope); bytes < 0 || len(found) == most {
 			break
 		}

@@ -66,11 +66,13 @@ func (a *arrivals) check(t *testing.T) {
 		said += n
 	}
 	require.True(t, slices.IsSortedFunc(a.items, func(x, y *arrival) int { return int(x.number) - int(y.number) }))
+	require.True(t, slices.IsSortedFunc(a.blocks, compareBlocks))
+	require.ElementsMatch(t, a.items, a.blocks)
 	require.Equal(t, []int{items, items, items}, []int{len(a.items), len(a.seen), said})
 }
 
 func (a *arrivals) numbers() (list []uint64) {
-	for _, one := range a.byBlock() {
+	for _, one := range a.blocks {
 		list = append(list, one.Place.Number)
 	}
 	return list
@@ -145,6 +147,29 @@ func TestSharesOfSigners(t *testing.T) {
 	require.Equal(t, []uint64{3, 1<<61 + 3, 4, 1<<61 + 4, 5, 1<<61 + 5}, recent)
 	require.Len(t, a.recent(100, 1000), 1000/len(a.items[0].Envelope))
 	require.Len(t, a.recent(100, 1<<20), len(a.items))
+}
+
+// Whoever asks for old words has us look at those alone that he gets: the shelf's lock is
+// held meanwhile.
+func TestSinceCostsWhatItFinds(t *testing.T) {
+	a := newArrivals(100, 1<<20, 2)
+	for number := uint64(1); number <= 20; number++ {
+		for _, i := range []byte{2, 1} {
+			require.Equal(t, Taken, a.add(word(t, prover(t, i), 21-number, fmt.Sprint(i)), prover(t, i).Address()))
+		}
+	}
+	var found []uint64
+	for _, msg := range a.since(9, 4, 1<<20) {
+		h, err := envelope.Peek(msg, nil)
+		require.NoError(t, err)
+		found = append(found, h.Place.Number)
+	}
+	require.Equal(t, []uint64{9, 9, 10, 10}, found)
+	require.Len(t, a.since(0, 100, 1000), 1000/len(a.items[0].Envelope))
+	for from, want := range map[uint64]float64{1 << 60: 0, 20: 1} {
+		require.LessOrEqual(t, testing.AllocsPerRun(10, func() { a.since(from, 1, 1<<20) }), want, "from %d", from)
+	}
+	a.check(t)
 }
 
 // An old word that is sent again pushes out nothing, is nobody's to read, and is not even

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -185,14 +186,12 @@ func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
 
 func (r *arrivalReader) poll() (uint64, []byte, bool, error) {
 	if !r.joined {
-		r.came, r.n, r.joined = r.byBlock(), r.next, true
+		r.came, r.n, r.joined = slices.Clone(r.tail(r.from)), r.next, true
 	}
-	for len(r.came) > 0 {
+	if len(r.came) > 0 {
 		one := r.came[0]
 		r.came = r.came[1:]
-		if one.Place.Number >= r.from {
-			return one.Place.Number, clone(one.Body), false, nil
-		}
+		return one.Place.Number, clone(one.Body), false, nil
 	}
 	if r.n < r.gone {
 		return 0, nil, false, fmt.Errorf("%w: a message was dropped before it was read", chain.ErrOutOfStep)
