@@ -49,16 +49,23 @@ func word(t testing.TB, by envelope.Signer, number uint64, body string) envelope
 // check knows all rules of arrivals' own data.
 func (a *arrivals) check(t *testing.T) {
 	items := 0
-	for _, s := range a.shares {
-		size := 0
-		for i, one := range s.items {
-			size += one.weight()
-			require.Same(t, one, a.items[a.search(one.number)])
-			require.True(t, i == 0 || s.items[i-1].Place.Number <= one.Place.Number)
+	for _, by := range a.signed {
+		signed := 0
+		for _, s := range by.shares {
+			size := 0
+			for i, one := range s.items {
+				size += one.weight()
+				require.Same(t, one, a.items[a.search(one.number)])
+				require.True(t, i == 0 || s.items[i-1].Place.Number <= one.Place.Number)
+			}
+			require.Equal(t, size, s.bytes)
+			require.LessOrEqual(t, len(s.items), a.most)
+			items += len(s.items)
+			signed += size
 		}
-		require.Equal(t, size, s.bytes)
-		require.True(t, len(s.items) <= 1 || len(s.items) <= a.most && size <= a.mostBytes)
-		items += len(s.items)
+		require.Equal(t, signed, by.bytes)
+		require.True(t, len(a.items) <= 1 || signed <= a.mostBytes)
+		require.LessOrEqual(t, len(by.shares), speakersMax+1)
 	}
 	said := 0
 	for _, n := range a.said {
@@ -147,6 +154,62 @@ func TestSharesOfSigners(t *testing.T) {
 	require.Equal(t, []uint64{3, 1<<61 + 3, 4, 1<<61 + 4, 5, 1<<61 + 5}, recent)
 	require.Len(t, a.recent(100, 1000), 1000/len(a.items[0].Envelope))
 	require.Len(t, a.recent(100, 1<<20), len(a.items))
+}
+
+// The words of provers that one sequencer signs are each prover's own: however many they
+// are, and whatever one of them says, the others' reach as far back.
+func TestSharesOfSpeakers(t *testing.T) {
+	const most, speakers = 8, 20
+	sequencer := sampleKey(t)
+	speaker := func(i int) common.Address { return common.Address{byte(i >> 8), byte(i), 1} }
+	say := func(a *arrivals, i int, number uint64) Verdict {
+		return a.add(word(t, sequencer, number, fmt.Sprintf("%05d", i)), speaker(i))
+	}
+	a := newArrivals(most, 1<<20, 1)
+	for number := uint64(1); number <= 2*most; number++ {
+		for i := range speakers {
+			require.Equal(t, Taken, say(&a, i, number))
+		}
+		require.Equal(t, Taken, say(&a, speakers, 1<<60+number))
+	}
+	a.check(t)
+	require.Len(t, a.items, (speakers+1)*most)
+	require.Len(t, a.since(most+1, 1000, 1<<20), (speakers+1)*most)
+	require.Equal(t, Old, say(&a, 0, most))
+	old := word(t, sequencer, most, "00001").Header
+	require.Equal(t, Old, a.has(&old), "it need not be opened")
+	require.Len(t, a.recent(speakers+1, 1<<20), speakers+1)
+
+	// If all is too much, who said most loses some.
+	weight := a.items[0].weight()
+	b := newArrivals(most, 12*weight, 1)
+	for i, numbers := range [][]uint64{{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 3, 4}, {1, 2, 3, 4}, {1, 2, 3, 4, 5}} {
+		for _, number := range numbers {
+			require.Equal(t, Taken, say(&b, i, number))
+			b.check(t)
+		}
+	}
+	require.Len(t, b.items, 12)
+	for i := range 4 {
+		require.Len(t, b.signed[sequencer.Address()].shares[speaker(i)].items, 3, "%d", i)
+	}
+	require.Equal(t, Old, say(&b, 3, 1))
+
+	// Speakers that a signer invents share what is left.
+	c := newArrivals(most, 1<<20, 1)
+	for i := range speakersMax + most + 5 {
+		require.Equal(t, Taken, say(&c, i, uint64(1+i)))
+	}
+	c.check(t)
+	require.Len(t, c.items, speakersMax+most)
+}
+
+// Twenty provers' words reach back for half an hour and more of blocks of a second.
+func TestWordsReachBack(t *testing.T) {
+	body := attestation(t, 1, 1<<40, 0)
+	weight := (&arrival{Opened: envelope.Opened{Envelope: sealed(t, sampleKey(t), envelope.KindAttestation, 1<<40, body)}}).weight()
+	a := speakerOnly(t, 1).shelf.attestations
+	require.Greater(t, min(a.most, a.mostBytes/weight/20), 2048)
 }
 
 // Whoever asks for old words has us look at those alone that he gets: the shelf's lock is
