@@ -18,7 +18,9 @@
 //   - Nothing is lost in silence. What a full queue drops is counted, and asked for when
 //     it is missed. What the signer has said and nobody keeps any more is
 //     chain.ErrOutOfStep, after two seconds; what was not said yet, or without any peer,
-//     a reader waits for.
+//     a reader waits for. But of attestations and snapshots each speaker's newest count,
+//     thousands of the ones and sixteen of the others, and no more is promised of older
+//     ones.
 //   - A peer costs at most what Config and the constants here say: connections, streams,
 //     memory, signatures a second, bytes of answers. Sizes are checked before memory is
 //     taken, signatures before anything is unpacked.

@@ -25,7 +25,6 @@ type arrivals struct {
 	items  []*arrival // in the order in which they came
 	blocks []*arrival // the same, ascending by block, and then as they came
 	next   uint64     // number of the next to come
-	gone   uint64     // number after the newest that was dropped
 	signed map[common.Address]*signed
 	seen   map[common.Hash]bool // contents of items
 	said   map[speech]int       // how many of items are by whom about what
@@ -170,9 +169,7 @@ func (a *arrivals) full(s *share, by *signed, weight int) *share {
 
 // drop drops what is about the lowest block.
 func (a *arrivals) drop(s *share, by *signed) {
-	one := s.items[0]
-	s.floor = one.Place.Number + 1
-	a.gone = max(a.gone, one.number+1)
+	s.floor = s.items[0].Place.Number + 1
 	a.remove(0, s, by)
 }
 

@@ -284,10 +284,34 @@ func TestReplaysPushOutNothing(t *testing.T) {
 			for _, number := range []uint64{100, 110, 120, 130, 140} {
 				require.Equal(t, Taken, add(number))
 			}
-			_, _, _, err := reader.poll()
-			require.ErrorIs(t, err, chain.ErrOutOfStep, "100 was dropped before it was read")
+			require.Equal(t, []uint64{110, 120, 130, 140}, read(), "100 was dropped before it was read")
 		})
 	}
+}
+
+// A speaker whose share is full, and who goes on, costs others nothing: a reader that lags
+// gets what they say, and all that is kept.
+func TestDroppedBeforeRead(t *testing.T) {
+	a := newArrivals(4, 1<<20, 2)
+	honest, liar := prover(t, 1), prover(t, 2)
+	reader := newArrivalReader(&a, link.Oldest)
+	read := func() (number uint64) {
+		number, _, _, err := reader.poll()
+		require.NoError(t, err)
+		return number
+	}
+	require.Zero(t, read(), "there is nothing yet")
+	for number := uint64(1); number <= 3; number++ {
+		require.Equal(t, Taken, a.add(word(t, honest, number, "honest"), honest.Address()))
+		for i := range uint64(9) {
+			require.Equal(t, Taken, a.add(word(t, liar, 1<<60+10*number+i, "liar"), liar.Address()))
+		}
+	}
+	var got []uint64
+	for number := read(); number > 0; number = read() {
+		got = append(got, number)
+	}
+	require.Equal(t, []uint64{1, 2, 3, 1<<60 + 35, 1<<60 + 36, 1<<60 + 37, 1<<60 + 38}, got)
 }
 
 // A series keeps the highest, within its bounds, and does not hide its gaps.
