@@ -64,7 +64,9 @@
 // Heartbeat each second, and a question to some peer each second, or 200 ms after a
 // mini-block that was not its block's last. A reader who wants more than this node keeps
 // has an assembler of its own, which takes what peers answer until it comes to what is
-// on the shelf. Snapshots are in the data-availability layer; here is only where.
+// on the shelf. Bodies that nobody has for two seconds are passed over, and asked for again
+// when somebody has come who says that he has them: for peers, not for readers, who are
+// past them. Snapshots are in the data-availability layer; here is only where.
 //
 // # Traps
 //
