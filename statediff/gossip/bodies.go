@@ -228,14 +228,30 @@ func (l *bodyLine) missing(then time.Time) (chain.Place, time.Time, bool) {
 	return chain.Place{}, time.Time{}, false
 }
 
-// lose gives up the body at p.
-func (l *bodyLine) lose(p chain.Place) bool {
+// lose gives up the body at p, and those after it in a row that are missing and were given
+// out before then. It returns how many.
+func (l *bodyLine) lose(p chain.Place, then time.Time) (lost int) {
 	i, found := l.search(p)
-	if !found || l.slots[i].body != nil || l.slots[i].lost {
-		return false
+	for ; found && i < len(l.slots); i++ {
+		s := &l.slots[i]
+		if s.body != nil || s.lost || !s.since.Before(then) {
+			break
+		}
+		s.lost = true
+		lost++
 	}
-	l.slots[i].lost = true
-	return true
+	return lost
+}
+
+// lost is the places of the first row of bodies from p on that were given up.
+func (l *bodyLine) lost(p chain.Place) (row []chain.Place) {
+	i, _ := l.search(p)
+	for ; i < len(l.slots) && (l.slots[i].lost || len(row) == 0); i++ {
+		if l.slots[i].lost {
+			row = append(row, l.slots[i].place)
+		}
+	}
+	return row
 }
 
 // after is the first body from p on, and whether there is a slot at all. ok is false

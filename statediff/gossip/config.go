@@ -27,8 +27,8 @@ type Config struct {
 	// Signers are the keys that are believed, and in what: the sequencer's in all, or
 	// a prover's in envelope.KindAttestation only.
 	Signers map[common.Address]envelope.Grant
-	// Recover finds who signed; default envelope.PureRecover. Of what a message costs,
-	// it is most: a binary that may have a C compiler gives the faster one.
+	// Recover finds who signed; default: in Go alone. Of what a message costs, it is
+	// most: a binary that may have a C compiler gives the faster one.
 	Recover envelope.Recover
 
 	// Signer seals what is published here. It must be one of Signers. Without it the
@@ -58,8 +58,10 @@ type Config struct {
 	// Limits bound what is held for its turn, and what is kept for others. KeepBytes
 	// and KeepFor hold for bodies too, by themselves.
 	Limits Limits
-	// Sizes bound single messages; default envelope.DefaultLimits.
-	Sizes *envelope.Limits
+	// Sizes bound single messages, where they are above DefaultSizes, as those of all
+	// nodes of the network must be then. What the others take is taken: whoever relays it
+	// would be thrown out for it.
+	Sizes *Sizes
 
 	Logger *slog.Logger // default: discards
 	// Transport, if not nil, makes the one transport that is used in place of TCP, for
@@ -91,13 +93,23 @@ func (c Config) withDefaults() (*settings, error) {
 	orDefault(&s.PeersWanted, 8)
 	orDefault(&s.PeersMax, 64)
 	s.Limits = c.Limits.withDefaults()
-	if s.Sizes == nil {
-		s.Sizes = envelope.DefaultLimits()
-	}
+	s.Sizes = sizesOf(c.Sizes)
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
 	return s, errors.Join(s.identify(), s.parseAddresses())
+}
+
+// sizesOf is DefaultSizes, and larger ones where l has them.
+func sizesOf(l *Sizes) *Sizes {
+	sizes := DefaultSizes()
+	if l != nil {
+		for kind := range sizes {
+			sizes[kind].Sent = max(sizes[kind].Sent, l[kind].Sent)
+			sizes[kind].Decoded = max(sizes[kind].Decoded, l[kind].Decoded)
+		}
+	}
+	return sizes
 }
 
 func (s *settings) identify() (err error) {

@@ -18,7 +18,9 @@
 //   - Nothing is lost in silence. What a full queue drops is counted, and asked for when
 //     it is missed. What the signer has said and nobody keeps any more is
 //     chain.ErrOutOfStep, after some seconds; what was not said yet, or without any peer,
-//     a reader waits for.
+//     a reader waits for. But of attestations and snapshots each speaker's newest count,
+//     thousands of the ones and sixteen of the others, and no more is promised of older
+//     ones.
 //   - A peer costs at most what Config and the constants here say: connections, streams,
 //     memory, signatures a second that were checked in vain, bytes of answers. Sizes are
 //     checked before memory is taken, signatures before anything is unpacked.
@@ -64,7 +66,9 @@
 // Heartbeat each second, and a question to some peer each second, or 200 ms after a
 // mini-block that was not its block's last. A reader who wants more than this node keeps
 // has an assembler of its own, which takes what peers answer until it comes to what is
-// on the shelf. Snapshots are in the data-availability layer; here is only where.
+// on the shelf. Bodies that nobody has for two seconds are passed over, and asked for again
+// when somebody has come who says that he has them: for peers, not for readers, who are
+// past them. Snapshots are in the data-availability layer; here is only where.
 //
 // # Traps
 //

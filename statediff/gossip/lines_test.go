@@ -49,16 +49,23 @@ func word(t testing.TB, by envelope.Signer, number uint64, body string) envelope
 // check knows all rules of arrivals' own data.
 func (a *arrivals) check(t *testing.T) {
 	items := 0
-	for _, s := range a.shares {
-		size := 0
-		for i, one := range s.items {
-			size += one.weight()
-			require.Same(t, one, a.items[a.search(one.number)])
-			require.True(t, i == 0 || s.items[i-1].Place.Number <= one.Place.Number)
+	for _, by := range a.signed {
+		signed := 0
+		for _, s := range by.shares {
+			size := 0
+			for i, one := range s.items {
+				size += one.weight()
+				require.Same(t, one, a.items[a.search(one.number)])
+				require.True(t, i == 0 || s.items[i-1].Place.Number <= one.Place.Number)
+			}
+			require.Equal(t, size, s.bytes)
+			require.LessOrEqual(t, len(s.items), a.most)
+			items += len(s.items)
+			signed += size
 		}
-		require.Equal(t, size, s.bytes)
-		require.True(t, len(s.items) <= 1 || len(s.items) <= a.most && size <= a.mostBytes)
-		items += len(s.items)
+		require.Equal(t, signed, by.bytes)
+		require.True(t, len(a.items) <= 1 || signed <= a.mostBytes)
+		require.LessOrEqual(t, len(by.shares), speakersMax+1)
 	}
 	said := 0
 	for _, n := range a.said {
@@ -66,11 +73,13 @@ func (a *arrivals) check(t *testing.T) {
 		said += n
 	}
 	require.True(t, slices.IsSortedFunc(a.items, func(x, y *arrival) int { return int(x.number) - int(y.number) }))
+	require.True(t, slices.IsSortedFunc(a.blocks, compareBlocks))
+	require.ElementsMatch(t, a.items, a.blocks)
 	require.Equal(t, []int{items, items, items}, []int{len(a.items), len(a.seen), said})
 }
 
 func (a *arrivals) numbers() (list []uint64) {
-	for _, one := range a.byBlock() {
+	for _, one := range a.blocks {
 		list = append(list, one.Place.Number)
 	}
 	return list
@@ -147,6 +156,85 @@ func TestSharesOfSigners(t *testing.T) {
 	require.Len(t, a.recent(100, 1<<20), len(a.items))
 }
 
+// The words of provers that one sequencer signs are each prover's own: however many they
+// are, and whatever one of them says, the others' reach as far back.
+func TestSharesOfSpeakers(t *testing.T) {
+	const most, speakers = 8, 20
+	sequencer := sampleKey(t)
+	speaker := func(i int) common.Address { return common.Address{byte(i >> 8), byte(i), 1} }
+	say := func(a *arrivals, i int, number uint64) Verdict {
+		return a.add(word(t, sequencer, number, fmt.Sprintf("%05d", i)), speaker(i))
+	}
+	a := newArrivals(most, 1<<20, 1)
+	for number := uint64(1); number <= 2*most; number++ {
+		for i := range speakers {
+			require.Equal(t, Taken, say(&a, i, number))
+		}
+		require.Equal(t, Taken, say(&a, speakers, 1<<60+number))
+	}
+	a.check(t)
+	require.Len(t, a.items, (speakers+1)*most)
+	require.Len(t, a.since(most+1, 1000, 1<<20), (speakers+1)*most)
+	require.Equal(t, Old, say(&a, 0, most))
+	old := word(t, sequencer, most, "00001").Header
+	require.Equal(t, Old, a.has(&old), "it need not be opened")
+	require.Len(t, a.recent(speakers+1, 1<<20), speakers+1)
+
+	// If all is too much, who said most loses some.
+	weight := a.items[0].weight()
+	b := newArrivals(most, 12*weight, 1)
+	for i, numbers := range [][]uint64{{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 3, 4}, {1, 2, 3, 4}, {1, 2, 3, 4, 5}} {
+		for _, number := range numbers {
+			require.Equal(t, Taken, say(&b, i, number))
+			b.check(t)
+		}
+	}
+	require.Len(t, b.items, 12)
+	for i := range 4 {
+		require.Len(t, b.signed[sequencer.Address()].shares[speaker(i)].items, 3, "%d", i)
+	}
+	require.Equal(t, Old, say(&b, 3, 1))
+
+	// Speakers that a signer invents share what is left.
+	c := newArrivals(most, 1<<20, 1)
+	for i := range speakersMax + most + 5 {
+		require.Equal(t, Taken, say(&c, i, uint64(1+i)))
+	}
+	c.check(t)
+	require.Len(t, c.items, speakersMax+most)
+}
+
+// Twenty provers' words reach back for half an hour and more of blocks of a second.
+func TestWordsReachBack(t *testing.T) {
+	body := attestation(t, 1, 1<<40, 0)
+	weight := (&arrival{Opened: envelope.Opened{Envelope: sealed(t, sampleKey(t), envelope.KindAttestation, 1<<40, body)}}).weight()
+	a := speakerOnly(t, 1).shelf.attestations
+	require.Greater(t, min(a.most, a.mostBytes/weight/20), 2048)
+}
+
+// Whoever asks for old words has us look at those alone that he gets: the shelf's lock is
+// held meanwhile.
+func TestSinceCostsWhatItFinds(t *testing.T) {
+	a := newArrivals(100, 1<<20, 2)
+	for number := uint64(1); number <= 20; number++ {
+		for _, i := range []byte{2, 1} {
+			require.Equal(t, Taken, a.add(word(t, prover(t, i), 21-number, fmt.Sprint(i)), prover(t, i).Address()))
+		}
+	}
+	var found []uint64
+	for _, msg := range a.since(9, 4, 1<<20) {
+		h, err := envelope.Peek(msg, nil)
+		require.NoError(t, err)
+		found = append(found, h.Place.Number)
+	}
+	require.Equal(t, []uint64{9, 9, 10, 10}, found)
+	require.Len(t, a.since(0, 100, 1000), 1000/len(a.items[0].Envelope))
+	for from, want := range map[uint64]float64{1 << 60: 0, 20: 1} {
+		require.LessOrEqual(t, testing.AllocsPerRun(10, func() { a.since(from, 1, 1<<20) }), want, "from %d", from)
+	}
+	a.check(t)
+}
+
 // An old word that is sent again pushes out nothing, is nobody's to read, and is not even
 // opened; by number as by size.
 func TestReplaysPushOutNothing(t *testing.T) {
@@ -196,10 +284,34 @@ func TestReplaysPushOutNothing(t *testing.T) {
 			for _, number := range []uint64{100, 110, 120, 130, 140} {
 				require.Equal(t, Taken, add(number))
 			}
-			_, _, _, err := reader.poll()
-			require.ErrorIs(t, err, chain.ErrOutOfStep, "100 was dropped before it was read")
+			require.Equal(t, []uint64{110, 120, 130, 140}, read(), "100 was dropped before it was read")
 		})
 	}
+}
+
+// A speaker whose share is full, and who goes on, costs others nothing: a reader that lags
+// gets what they say, and all that is kept.
+func TestDroppedBeforeRead(t *testing.T) {
+	a := newArrivals(4, 1<<20, 2)
+	honest, liar := prover(t, 1), prover(t, 2)
+	reader := newArrivalReader(&a, link.Oldest)
+	read := func() (number uint64) {
+		number, _, _, err := reader.poll()
+		require.NoError(t, err)
+		return number
+	}
+	require.Zero(t, read(), "there is nothing yet")
+	for number := uint64(1); number <= 3; number++ {
+		require.Equal(t, Taken, a.add(word(t, honest, number, "honest"), honest.Address()))
+		for i := range uint64(9) {
+			require.Equal(t, Taken, a.add(word(t, liar, 1<<60+10*number+i, "liar"), liar.Address()))
+		}
+	}
+	var got []uint64
+	for number := read(); number > 0; number = read() {
+		got = append(got, number)
+	}
+	require.Equal(t, []uint64{1, 2, 3, 1<<60 + 35, 1<<60 + 36, 1<<60 + 37, 1<<60 + 38}, got)
 }
 
 // A series keeps the highest, within its bounds, and does not hide its gaps.

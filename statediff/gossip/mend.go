@@ -147,39 +147,6 @@ func (n *Node) takeAll(a answer) (taken int) {
 	return taken
 }
 
-// mendBodies asks for bodies that do not come.
-func (n *Node) mendBodies(ctx context.Context) {
-	for n.shelf.bodied && pause(ctx, mendEvery) {
-		p, since, ok := n.shelf.missingBody(time.Now().Add(-n.Limits.Patience))
-		if !ok {
-			continue
-		}
-		may := func(st *status) bool { return st.bodies != chain.Place{} && !p.Before(st.bodies) }
-		err := n.askAround(ctx, request{question: askBodies, from: p, fresh: true}, may, func(a answer) bool { return n.takeAll(a) > 0 })
-		if err == nil {
-			continue
-		}
-		if time.Since(since) > goneAfter && n.peers.count() > 0 && n.shelf.loseBody(p) {
-			n.tally.lostBodies.Add(1)
-		}
-		pause(ctx, mendAgain)
-	}
-}
-
-func (s *shelf) missingBody(then time.Time) (chain.Place, time.Time, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.bodies.missing(then)
-}
-
-func (s *shelf) loseBody(p chain.Place) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	lost := s.bodies.lose(p)
-	s.wake()
-	return lost
-}
-
 // greet learns what a new peer has, and takes what is said rarely: an attestation that
 // was lost is not said again.
 func (n *Node) greet(id peer.ID) {

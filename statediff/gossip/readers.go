@@ -3,7 +3,7 @@ package gossip
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -167,7 +167,8 @@ func (r *seriesReader) fetch(ctx context.Context) error {
 }
 
 // An arrivalReader reads arrivals: what there is when it begins by block, and then in the
-// order in which they come.
+// order in which they come. What was dropped before it was read is left out: those who read
+// would else have to begin anew, with the words of all, whenever one speaker pleases.
 type arrivalReader struct {
 	*arrivals
 	from   uint64     // numbers of blocks
@@ -185,17 +186,12 @@ func newArrivalReader(a *arrivals, from uint64) *arrivalReader {
 
 func (r *arrivalReader) poll() (uint64, []byte, bool, error) {
 	if !r.joined {
-		r.came, r.n, r.joined = r.byBlock(), r.next, true
+		r.came, r.n, r.joined = slices.Clone(r.tail(r.from)), r.next, true
 	}
-	for len(r.came) > 0 {
+	if len(r.came) > 0 {
 		one := r.came[0]
 		r.came = r.came[1:]
-		if one.Place.Number >= r.from {
-			return one.Place.Number, clone(one.Body), false, nil
-		}
-	}
-	if r.n < r.gone {
-		return 0, nil, false, fmt.Errorf("%w: a message was dropped before it was read", chain.ErrOutOfStep)
+		return one.Place.Number, clone(one.Body), false, nil
 	}
 	for _, one := range r.items[r.search(r.n):] {
 		r.n = one.number + 1

@@ -171,7 +171,9 @@ func TestHoles(t *testing.T) {
 	for _, i := range []int{0, 3} { // 1/1 is lost, and 1/2 is awaited
 		require.NoError(t, seq.Backfill(t.Context(), link.TopicBodies, sampleBody(t, feed[i])))
 	}
-	require.True(t, seq.shelf.loseBody(feed[1].Place))
+	seq.shelf.mu.Lock()
+	seq.shelf.bodies.slots[1].lost = true
+	seq.shelf.mu.Unlock()
 	st := seq.shelf.status()
 	require.Equal(t, chain.Place{Number: 1, Index: 2}, st.bodiesEnd, "up to what is awaited")
 	r := x.rogue(nil)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
@@ -218,6 +219,25 @@ func TestConfig(t *testing.T) {
 		change(&cfg)
 		_, err := New(cfg)
 		require.Error(t, err, name)
+	}
+}
+
+// Sizes name kinds of messages that are larger than by default. Of the others, and of those
+// that are said to be smaller, peers send what every node takes, and are not blamed.
+func TestSizes(t *testing.T) {
+	cfg := newWorld(t).config()
+	cfg.Sizes = new(Sizes)
+	cfg.Sizes[KindFrame].Sent, cfg.Sizes[KindHeader].Sent = 5<<20, 1
+	n, err := New(cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, n.Close()) }()
+	want := DefaultSizes()
+	want[KindFrame].Sent = 5 << 20
+	require.Equal(t, want, n.Sizes)
+	require.Greater(t, n.largest(), int(want[KindBodies].Sent))
+	kinds := []Kind{KindFrame, KindHeader}
+	for _, m := range sampleFeed(t, 1) {
+		require.Equal(t, pubsub.ValidationAccept, n.hear("somebody", kinds, m.Envelope), "%s", m.Kind)
 	}
 }
 

@@ -50,8 +50,8 @@ type shelf struct {
 func newShelf(of *settings) *shelf {
 	s := &shelf{limits: of.Limits, genesis: of.Genesis, bodied: !of.WithoutBodies, grown: make(chan struct{})}
 	s.bodies.limits = of.Limits
-	s.snapshots = newArrivals(snapshotsKept, 1<<20, of.signers(envelope.KindSnapshot))
-	s.attestations = newArrivals(attestationsKept, 4<<20, of.signers(envelope.KindAttestation))
+	s.snapshots = newArrivals(snapshotsKept, snapshotsBytes, of.signers(envelope.KindSnapshot))
+	s.attestations = newArrivals(attestationsKept, attestationsBytes, of.signers(envelope.KindAttestation))
 	return s
 }
 
@@ -71,10 +71,11 @@ func (s *settings) believes(who common.Address, kind envelope.Kind) bool {
 	return ok && (grant.Kinds == nil || slices.Contains(grant.Kinds, kind))
 }
 
-// What is kept of each signer.
+// What is kept: so many of each speaker, and so many bytes of each signer. The words of
+// twenty provers, all signed by their sequencer, are of more than two thousand blocks.
 const (
-	snapshotsKept    = 16
-	attestationsKept = 4096
+	snapshotsKept, snapshotsBytes       = 16, 1 << 20
+	attestationsKept, attestationsBytes = 4096, 64 << 20
 )
 
 // wake tells readers to look. The caller holds mu.

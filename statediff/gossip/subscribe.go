@@ -30,7 +30,9 @@ type reader interface {
 // bytes belong to the caller. A Next is for one goroutine.
 //
 // Of attestations and snapshots, which are in the order in which they came here, peers
-// are not asked for older ones: this node asked when it met them. See Recall.
+// are not asked for older ones: this node asked when it met them. See Recall. Of each
+// speaker's, those about the highest blocks are kept, and what is dropped before it is read
+// is left out.
 func (n *Node) Subscribe(_ context.Context, topic string, from uint64) (Next, error) {
 	var r reader
 	switch topic {

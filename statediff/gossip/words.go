@@ -72,6 +72,9 @@ type (
 	Evidence = envelope.Evidence
 )
 
+// DefaultSizes are the Sizes that every node takes, for those who raise some.
+func DefaultSizes() *Sizes { return envelope.DefaultLimits() }
+
 // NewKey makes a Key of a secret, 32 bytes between 0 and the order of secp256k1.
 func NewKey(secret []byte) (*Key, error) { return envelope.NewKey(secret) }
 
