@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -20,8 +21,15 @@ var (
 	anyDoor   = doorLimits{ratio: 1.5, ofCeiling: 0.2, p50: 20_000, p99: 500_000}
 )
 
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
 // TestDoorLimits runs what BenchmarkDoor and BenchmarkDoorLatency run, all of them in
-// one process after the other, and compares. Every figure is the best of a few runs.
+// one process after the other, and compares. Throughput is that of the median round: in a
+// round all run within seconds of each other, and so on the same machine, whatever its
+// neighbours take of it an hour or a minute later. Latencies are the best of a few runs.
 func TestDoorLimits(t *testing.T) {
 	if _, err := anvilPath(); err != nil {
 		t.Skipf("a rival is missing: %v", err)
@@ -30,19 +38,23 @@ func TestDoorLimits(t *testing.T) {
 	if os.Getenv("VIVACE_QUIET") != "" {
 		limits, runs, perSender, lasting = quietDoor, 5, 100, 5*time.Second
 	}
-	rate, ceiling := make(map[string]float64), 0.0
+	var ratios, ceilings []float64
 	for range runs {
+		rate := make(map[string]float64)
 		for _, impl := range doorImpls {
 			got := once(t, func(b *testing.B) { doorThroughput(b, impl, doorBatch, perSender) })
 			t.Logf("%s: %.0f tx/s, sealed %.0f, client %.0f µs/tx, server %.0f µs/tx, %.2f of the ceiling",
 				impl, got["tx/s"], got["sealed-tx/s"], got["client-µs/tx"], got["server-µs/tx"], got["of-ceiling"])
-			rate[impl] = max(rate[impl], got["tx/s"])
+			rate[impl] = got["tx/s"]
 			if impl == "vivace" {
-				ceiling = max(ceiling, got["of-ceiling"])
+				ceilings = append(ceilings, got["of-ceiling"])
 			}
 		}
+		ratios = append(ratios, rate["vivace"]/max(rate["geth"], rate["anvil"]))
 	}
-	if ratio := rate["vivace"] / max(rate["geth"], rate["anvil"]); ratio < limits.ratio {
+	ratio, ceiling := median(ratios), median(ceilings)
+	t.Logf("%.2f times the better rival's throughput (%.2f), %.2f of the ceiling", ratio, ratios, ceiling)
+	if ratio < limits.ratio {
 		t.Errorf("%.2f times the better rival's throughput, want %.1f", ratio, limits.ratio)
 	}
 	if _, known := cpuTime(os.Getpid()); known && ceiling < limits.ofCeiling {
