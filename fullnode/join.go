@@ -59,10 +59,24 @@ func (f *Follower) join(ctx context.Context, choose func(context.Context) (*chai
 	if offer == nil {
 		p, err = b.atGenesis(ctx, f.cfg.Genesis)
 	} else if p, err = b.atSnapshot(ctx, f.cfg, offer); err != nil {
-		err = fmt.Errorf("snapshot of block %s: %w", offer.Block, err)
+		err = &SnapshotError{offer.Block, err}
 	}
 	return p, err
 }
+
+// A SnapshotError is why a node did not begin at a snapshot that is on offer: the layer
+// did not give it, or gave something else. With a new state (Config.Open, or the default)
+// another New may go better.
+type SnapshotError struct {
+	Block chain.BlockID
+	Err   error // see da
+}
+
+func (e *SnapshotError) Error() string {
+	return fmt.Sprintf("snapshot of block %s: %v", e.Block, e.Err)
+}
+
+func (e *SnapshotError) Unwrap() error { return e.Err }
 
 func (b *base) atGenesis(ctx context.Context, g *chain.Genesis) (*place, error) {
 	if err := checkpoint.LoadGenesis(ctx, g, b.store, b.committer); err != nil {

@@ -133,8 +133,8 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 	}
 	cfg := o.config(spec.Genesis, engine)
 	cfg.Subscriber, cfg.DA, cfg.History, cfg.Provers, cfg.Logger = peers, layer, store, believed, c.Log
-	f, err := fullnode.New(ctx, cfg)
-	if err != nil {
+	f, err := join(ctx, cfg)
+	if f == nil {
 		return err
 	}
 	defer f.Close()
