@@ -288,6 +288,7 @@ func (r *devnetRun) summary(equal bool) *summary {
 	var (
 		heads = r.net.sequencer.Heads()
 		stats = r.net.sequencer.Stats()
+		node  = r.net.nodes[0].Stats()
 		txs   = r.driver.acknowledged.Load()
 	)
 	return &summary{
@@ -298,6 +299,8 @@ func (r *devnetRun) summary(equal bool) *summary {
 		MiniBlocks:        stats.MiniBlocks,
 		Blocks:            stats.Blocks,
 		DiffBytesPerTx:    perTx(stats.DiffBytes, int64(stats.Transactions)),
+		BodyBytesPerTx:    perTx(node.BodyBytes, int64(node.Transactions)),
+		ReceiptBytesPerTx: perTx(node.ReceiptBytes, int64(node.Transactions)),
 		WitnessBytesPerTx: perTx(stats.WitnessBytes, int64(stats.WitnessTxs)),
 		ProvenHead:        heads.Proven.Number,
 		Head:              heads.RootChecked.Number,

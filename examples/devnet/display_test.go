@@ -64,7 +64,7 @@ func TestCount(t *testing.T) {
 func TestSummary(t *testing.T) {
 	s := summary{
 		Transactions: 10_000, TPS: 999.6, ReceiptP50: 7_400, ReceiptP99: 13_250, MiniBlocks: 1_000, Blocks: 10,
-		DiffBytesPerTx: 41.26, WitnessBytesPerTx: 812, ProvenHead: 9, Head: 10, RootsEqual: true,
+		DiffBytesPerTx: 41.26, BodyBytesPerTx: 112, ReceiptBytesPerTx: 17.04, WitnessBytesPerTx: 812, ProvenHead: 9, Head: 10, RootsEqual: true,
 	}
 	var out bytes.Buffer
 	s.print(&out)
@@ -74,6 +74,8 @@ receipt latency: p50 7.4 ms, p99 13.2 ms (fsync included)
 mini-blocks: 1,000
 blocks: 10
 diff: 41.3 B/tx
+body: 112.0 B/tx
+receipts: 17.0 B/tx
 witness: 812.0 B/tx
 proven head: 9 of 10
 all roots equal: yes
@@ -84,9 +86,9 @@ all roots equal: yes
 	require.Equal(t, 1, strings.Count(out.String(), "\n"))
 	var keys map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &keys))
-	require.Len(t, keys, 11)
+	require.Len(t, keys, 13)
 	for _, key := range strings.Fields("transactions tps receipt_p50_us receipt_p99_us mini_blocks blocks " +
-		"diff_bytes_per_tx witness_bytes_per_tx proven_head head roots_equal") {
+		"diff_bytes_per_tx body_bytes_per_tx receipt_bytes_per_tx witness_bytes_per_tx proven_head head roots_equal") {
 		require.Contains(t, keys, key)
 	}
 }

@@ -109,13 +109,22 @@ func (r *processRun) summary(elapsed time.Duration, equal bool) (*summary, error
 	if err != nil {
 		return nil, err
 	}
+	node, err := r.nodes[0].metrics()
+	if err != nil {
+		return nil, err
+	}
 	n := func(name string) uint64 { return uint64(metrics["vivace_sequencer_"+name]) }
+	perTaken := func(name string) float64 {
+		return perTx(uint64(node["vivace_fullnode_"+name]), int64(node["vivace_fullnode_transactions_total"]))
+	}
 	txs := r.driver.acknowledged.Load()
 	return &summary{
 		Transactions: txs, TPS: float64(txs) / elapsed.Seconds(),
 		ReceiptP50: r.driver.latency.percentile(50).Microseconds(), ReceiptP99: r.driver.latency.percentile(99).Microseconds(),
 		MiniBlocks: n("mini_blocks_total"), Blocks: n("blocks_total"),
 		DiffBytesPerTx:    perTx(n("diff_bytes_total"), int64(n("transactions_total"))),
+		BodyBytesPerTx:    perTaken("body_bytes_total"),
+		ReceiptBytesPerTx: perTaken("receipt_bytes_total"),
 		WitnessBytesPerTx: perTx(n("witness_bytes_total"), int64(n("transactions_total"))),
 		ProvenHead:        n("head_proven"), Head: n("head_sealed"),
 		RootsEqual: equal,

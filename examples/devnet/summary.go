@@ -16,6 +16,8 @@ type summary struct {
 	MiniBlocks        uint64  `json:"mini_blocks"`
 	Blocks            uint64  `json:"blocks"`
 	DiffBytesPerTx    float64 `json:"diff_bytes_per_tx"`
+	BodyBytesPerTx    float64 `json:"body_bytes_per_tx"` // of transactions, to an archive
+	ReceiptBytesPerTx float64 `json:"receipt_bytes_per_tx"`
 	WitnessBytesPerTx float64 `json:"witness_bytes_per_tx"`
 	ProvenHead        uint64  `json:"proven_head"`
 	Head              uint64  `json:"head"`
@@ -31,6 +33,8 @@ func (s *summary) print(w io.Writer) {
 		{"mini-blocks", count(s.MiniBlocks)},
 		{"blocks", count(s.Blocks)},
 		{"diff", fmt.Sprintf("%.1f B/tx", s.DiffBytesPerTx)},
+		{"body", fmt.Sprintf("%.1f B/tx", s.BodyBytesPerTx)},
+		{"receipts", fmt.Sprintf("%.1f B/tx", s.ReceiptBytesPerTx)},
 		{"witness", fmt.Sprintf("%.1f B/tx", s.WitnessBytesPerTx)},
 		{"proven head", fmt.Sprintf("%d of %d", s.ProvenHead, s.Head)},
 		{"all roots equal", yesNo(s.RootsEqual)},

@@ -204,8 +204,8 @@ func printHeads(f *fullnode.Follower, every time.Duration) (stop func()) {
 			select {
 			case <-ticker.C:
 				heads, stats := f.Heads(), f.Stats()
-				fmt.Printf("mini-block %d/%d, root checked %s, %d transactions, %d bytes of diffs\n",
-					heads.Preconfirmed.Number, heads.Preconfirmed.Index, heads.RootChecked, stats.Transactions, stats.DiffBytes)
+				fmt.Printf("mini-block %d/%d, root checked %s, %d transactions, %d bytes of diffs, %d of bodies, %d of receipts\n",
+					heads.Preconfirmed.Number, heads.Preconfirmed.Index, heads.RootChecked, stats.Transactions, stats.DiffBytes, stats.BodyBytes, stats.ReceiptBytes)
 			case <-end:
 				return
 			}
