@@ -261,11 +261,12 @@ type task struct {
 // and cannot bring the header that an absent block waits for.
 func (l *backlog) next(ctx context.Context) (task, error) {
 	for {
+		full := l.full() // before peek: what the feed brings in between is a task, not a reason to give up
 		t, ok, changed := l.peek()
 		if err := ctx.Err(); ok || err != nil {
 			return t, err
 		}
-		if l.full() && len(l.unable()) > 0 {
+		if full && len(l.unable()) > 0 {
 			return task{}, nil
 		}
 		select {

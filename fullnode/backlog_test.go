@@ -31,3 +31,15 @@ func TestSkippedBlocksAreLost(t *testing.T) {
 	require.True(t, ok)
 	require.Same(t, next, task.block)
 }
+
+// A mini-block that the feed brings while the keeper looks is told, whether or not it
+// fills the backlog.
+func TestFillingIsNoReasonToGiveUp(t *testing.T) {
+	for range 2000 {
+		l := newBacklog(0)
+		go l.add(&owed{env: new(chain.Env)}, new(chain.Frame), [32]byte{1}, new(chain.Changes))
+		task, err := l.next(t.Context())
+		require.NoError(t, err)
+		require.NotNil(t, task.block)
+	}
+}

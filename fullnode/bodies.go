@@ -286,6 +286,7 @@ func (k *keeper) wait(ctx context.Context, want, newest MiniID) error {
 		late = time.After(k.patience - k.waited)
 	}
 	for {
+		full := k.full() // before the feed may have come further
 		t, ok, changed := k.peek()
 		if !ok || t.header != nil || t.mini.hasBody {
 			return nil
@@ -293,7 +294,7 @@ func (k *keeper) wait(ctx context.Context, want, newest MiniID) error {
 		if _, _, now := k.lookUp(newest); now != newest {
 			return nil
 		}
-		if k.full() {
+		if full {
 			k.giveUp(missing(want), t.block)
 			return nil
 		}

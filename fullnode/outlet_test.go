@@ -28,6 +28,7 @@ type recording struct {
 	bus          *link.Bus
 	layer        *memory.Layer
 	feed         [][]byte
+	bodies       int             // messages
 	ends         []uint64        // of each block, the number of the message after its last frame
 	headers      []*chain.Header // by number
 	publications []chain.Publication
@@ -132,7 +133,7 @@ func (r *recording) read(t *testing.T) {
 			r.ends = append(r.ends, uint64(i)+1)
 		}
 	}
-	r.snapshots = all(link.TopicSnapshots)
+	r.bodies, r.snapshots = len(all(link.TopicBodies)), all(link.TopicSnapshots)
 	for _, msg := range all(link.TopicPublications) {
 		var p chain.Publication
 		require.NoError(t, p.UnmarshalBinary(msg))
