@@ -73,7 +73,7 @@ links:
 	VIVACE_LINKS=full go test -count=1 -v ./internal/netlab/links -timeout 0
 
 # What 5 and 20 full nodes make of a mini-block every 10 ms: medians of so many ROUNDS,
-# some five minutes each. PROFILE=directory writes CPU profiles of full nodes there.
+# of some minutes each. PROFILE=directory writes CPU profiles of full nodes there.
 measure-links:
 	VIVACE_MEASURE=$(ROUNDS) VIVACE_PROFILE=$(PROFILE) go test -count=1 -v ./internal/netlab/links -run TestMeasureLinks -timeout 0
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/trie"
 )
 
@@ -73,7 +74,7 @@ func (k *keeper) whileOfUse(ctx context.Context, h *chain.Header) (context.Conte
 			if k.full() {
 				cancel(errBacklogFull)
 			}
-			pause(ctx, useInterval)
+			_ = sched.Sleep(ctx, useInterval)
 		}
 	}()
 	return ctx, func() {

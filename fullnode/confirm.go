@@ -8,6 +8,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
 
@@ -111,7 +112,7 @@ const hearPause = time.Second
 // Neither what it refuses nor that the topic fails stops the node: nothing of the state
 // rests on it.
 func (c *confirmer) hear(ctx context.Context, topic string, take func([]byte) error) {
-	for ; ctx.Err() == nil; pause(ctx, hearPause) {
+	for ; ctx.Err() == nil; _ = sched.Sleep(ctx, hearPause) {
 		err := c.hearFrom(ctx, topic, take)
 		if ctx.Err() != nil {
 			return

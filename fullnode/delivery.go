@@ -11,6 +11,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/internal/rlp"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // A delivery is a body as it came.
@@ -112,7 +113,7 @@ func (k *keeper) message(ctx context.Context) (uint64, []byte, error) {
 		case errors.Is(err, chain.ErrOutOfStep) && k.after != link.Oldest:
 			// The keeper was too slow: what it wants shows as missing, or is there. It may
 			// be so again after the next message, and that must not keep a processor busy.
-			pause(ctx, retryMin)
+			_ = sched.Sleep(ctx, retryMin)
 			if err := k.subscribe(ctx, link.Oldest); err != nil {
 				return 0, nil, err
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // A DAError is a block that could not be had from the data-availability layer: its
@@ -50,7 +51,7 @@ func (f *Follower) fetch(ctx context.Context, p *parcel) {
 	for p.attempts < f.cfg.DAAttempts {
 		if round := p.attempts / len(sources); round > 0 {
 			wait := min(retryMin<<min(round-1, 10), retryMax)
-			pause(ctx, max(wait, da.RetryAfter(p.err)))
+			_ = sched.Sleep(ctx, max(wait, da.RetryAfter(p.err)))
 		}
 		if ctx.Err() != nil {
 			p.err = ctx.Err()

@@ -76,6 +76,7 @@ func (e *SnapshotError) Error() string {
 	return fmt.Sprintf("snapshot of block %s: %v", e.Block, e.Err)
 }
 
+// Unwrap returns what the layer said.
 func (e *SnapshotError) Unwrap() error { return e.Err }
 
 func (b *base) atGenesis(ctx context.Context, g *chain.Genesis) (*place, error) {

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // A goneError says that the feed does not keep the node's next message any more.
@@ -37,7 +37,7 @@ func (f *Follower) rejoin(ctx context.Context, attempts *int, why error) error {
 	f.cfg.Logger.Warn("the feed does not keep what this node needs", "head", f.head.ID(), "err", why)
 	for failed := error(nil); ; {
 		if *attempts > 0 {
-			pause(ctx, f.cfg.RejoinDelay<<min(*attempts-1, rejoinDoublings))
+			_ = sched.Sleep(ctx, f.cfg.RejoinDelay<<min(*attempts-1, rejoinDoublings))
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -97,15 +97,6 @@ func final(err error) bool {
 		own   *historyError
 	)
 	return errors.As(err, &wrong) || errors.As(err, &own)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // chooseAnew is the snapshot at which to begin anew: from it on the feed is kept, and it

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 var (
@@ -32,7 +33,7 @@ func (f *Follower) unlessSilent(ctx context.Context) (context.Context, func()) {
 			if left <= 0 && f.confirm.after(f.Header().Number) {
 				cancel(errSilent)
 			}
-			pause(ctx, max(left, f.cfg.FeedPatience/4))
+			_ = sched.Sleep(ctx, max(left, f.cfg.FeedPatience/4))
 		}
 	}()
 	return ctx, func() {

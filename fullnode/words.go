@@ -8,6 +8,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
 
@@ -69,7 +70,7 @@ func (c *confirmer) standsStill(ctx context.Context, patience time.Duration) {
 		if left <= 0 {
 			return
 		}
-		pause(ctx, left)
+		_ = sched.Sleep(ctx, left)
 	}
 }
 

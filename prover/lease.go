@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // A task is a job that this prover has, from when it was leased until it is done.
@@ -30,7 +32,7 @@ func (p *Prover) begin(ctx context.Context, job Job, start func(func() error)) *
 // lease does. A lost lease stops nothing: see Source.
 func (p *Prover) renew(ctx context.Context, job *Job) {
 	deadline := job.Deadline
-	for p.sleep(ctx, max(time.Until(deadline)/3, p.config.RetryMin)) == nil {
+	for sched.Sleep(ctx, max(time.Until(deadline)/3, p.config.RetryMin)) == nil {
 		later, err := p.config.Source.Renew(ctx, job.Lease)
 		switch {
 		case err == nil:
@@ -76,17 +78,5 @@ func (p *Prover) leave(ctx context.Context) {
 		default:
 			return
 		}
-	}
-}
-
-// sleep waits; the error is ctx's.
-func (p *Prover) sleep(ctx context.Context, pause time.Duration) error {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

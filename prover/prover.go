@@ -13,6 +13,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
 
@@ -263,7 +264,7 @@ func (p *Prover) retry(ctx context.Context, try func(attempt int) (final bool, e
 		}
 		wait := max(pause, da.RetryAfter(err))
 		p.config.Logger.Warn("trying again", "attempt", attempt, "pause", wait, "error", err)
-		if err := p.sleep(ctx, wait); err != nil {
+		if err := sched.Sleep(ctx, wait); err != nil {
 			return err
 		}
 		pause = min(2*pause, p.config.RetryMax)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
 
@@ -204,7 +205,7 @@ func (s *Sequencer) collect(ctx context.Context) error {
 		if heard {
 			pause = collectWaitMin
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := sched.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/internal/link"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // publish puts sealed blocks into the data-availability layer and tells where they
@@ -192,21 +193,9 @@ func (s *Sequencer) put(ctx context.Context, o *da.Object, giveUp func(error) bo
 		}
 		again := max(pause, min(da.RetryAfter(err), retryAfterMax))
 		s.cfg.Logger.Log(ctx, level, "data-availability layer does not take an object", "object", o.Kind, "block", o.Block, "error", err, "again in", again)
-		if err := rest(ctx, again); err != nil {
+		if err := sched.Sleep(ctx, again); err != nil {
 			return storedBlob{}, err
 		}
 		pause = min(2*pause, putWaitMax)
-	}
-}
-
-// rest waits for d or the end of ctx.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // tell publishes a message, if anybody follows, and returns its number in the topic.
@@ -57,7 +58,7 @@ func (s *Sequencer) tellWhatever(ctx context.Context, topic string, msg []byte) 
 		case errors.Is(err, chain.ErrTooLarge):
 			return nil
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := sched.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}

@@ -262,17 +262,7 @@ func (r *devnetRun) conclude(stdout io.Writer, target uint64) error {
 	if difference != nil {
 		problems = append(problems, strings.Split(difference.Error(), "\n")...)
 	}
-	fmt.Fprintln(stdout)
-	s.print(stdout)
-	if r.json {
-		if err := printJSON(stdout, s); err != nil {
-			return err
-		}
-	}
-	if len(problems) > 0 {
-		return errors.New(strings.Join(problems, "\n\t"))
-	}
-	return nil
+	return conclude(stdout, s, r.json, problems)
 }
 
 // measured is the time in which the load was to keep its rate: with -serve others send

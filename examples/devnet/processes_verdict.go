@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -31,17 +30,7 @@ func (r *processRun) conclude(elapsed time.Duration, stdout io.Writer) error {
 	if s.Head > s.ProvenHead+provenLag {
 		problems = append(problems, fmt.Sprintf("the proven head is %d blocks behind, more than %d", s.Head-s.ProvenHead, provenLag))
 	}
-	fmt.Fprintln(stdout)
-	s.print(stdout)
-	if r.json {
-		if err := printJSON(stdout, s); err != nil {
-			return err
-		}
-	}
-	if len(problems) > 0 {
-		return errors.New(strings.Join(problems, "\n\t"))
-	}
-	return nil
+	return conclude(stdout, s, r.json, problems)
 }
 
 // settle waits until all have the block that was open when the load ended, and provers

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -41,6 +43,22 @@ func (s *summary) print(w io.Writer) {
 	} {
 		fmt.Fprintf(w, "%s: %s\n", row[0], row[1])
 	}
+}
+
+// conclude ends a run: it prints the summary, and as JSON if that is wanted, and returns
+// what is wrong as one error.
+func conclude(stdout io.Writer, s *summary, asJSON bool, problems []string) error {
+	fmt.Fprintln(stdout)
+	s.print(stdout)
+	if asJSON {
+		if err := printJSON(stdout, s); err != nil {
+			return err
+		}
+	}
+	if len(problems) > 0 {
+		return errors.New(strings.Join(problems, "\n\t"))
+	}
+	return nil
 }
 
 func yesNo(v bool) string {

@@ -1,5 +1,6 @@
 // Package sched says what those who share out processors cannot know by themselves: who
-// holds a turn while it waits (Rest), and which thread should be next (Yield).
+// holds a turn while it waits (Rest), and which thread should be next (Yield). Sleep is the
+// wait itself.
 //
 // # Threads
 //

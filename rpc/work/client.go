@@ -12,6 +12,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
@@ -113,21 +114,9 @@ func (c *Client) Lease(ctx context.Context, n int) ([]prover.Job, error) {
 		if err != nil || len(jobs) > 0 {
 			return jobs, err
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := sched.Sleep(ctx, pause); err != nil {
 			return nil, err
 		}
-	}
-}
-
-// rest waits for d or the end of ctx.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -174,7 +163,7 @@ func (c *Client) objects(ctx context.Context, job *prover.Job) {
 			return
 		case !errors.Is(err, da.ErrTransient) && !errors.Is(err, chain.ErrBusy):
 			return
-		case rest(ctx, c.cfg.PollMin) != nil:
+		case sched.Sleep(ctx, c.cfg.PollMin) != nil:
 			return
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // A Node is a member of a chain's network; see the package comment. All methods may be
@@ -152,15 +153,6 @@ func (n *Node) Addrs() []string {
 func (n *Node) ID() string { return n.id.String() }
 
 // pause waits, and reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func pause(ctx context.Context, d time.Duration) bool { return sched.Sleep(ctx, d) == nil }
 
 var errClosed = fmt.Errorf("gossip: node: %w", chain.ErrClosed)

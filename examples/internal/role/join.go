@@ -7,6 +7,7 @@ import (
 
 	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/fullnode"
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 const (
@@ -30,9 +31,7 @@ func join(ctx context.Context, cfg fullnode.Config) (*fullnode.Follower, error) 
 		}
 		pause := max(wait, da.RetryAfter(err))
 		cfg.Logger.Warn("no snapshot to begin at, asking again", "block", missing.Block, "err", missing.Err, "in", pause)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if sched.Sleep(ctx, pause) != nil {
 			return nil, nil
 		}
 	}
