@@ -18,6 +18,7 @@ import (
 type endpoint struct {
 	door   *Server
 	server *rpc.Server
+	sender sender // of the eth namespace; nil if that is not served
 }
 
 // exchange answers one request, which was read: over w, in one Write, unless nothing

@@ -132,8 +132,12 @@ func (e *endpoint) servePiece(p *pieces, r *http.Request, left time.Duration) {
 		return
 	}
 	defer turn.end()
-	ctx := context.WithValue(r.Context(), http.ServerContextKey, newTimer(left-time.Since(began)))
-	r = r.WithContext(sched.WithRest(ctx, turn.end))
+	ctx := sched.WithRest(r.Context(), turn.end)
+	defer sched.Yield()
+	if e.sendPiece(ctx, p, r.Header, left-time.Since(began)) {
+		return
+	}
+	r = r.WithContext(context.WithValue(ctx, http.ServerContextKey, newTimer(left-time.Since(began))))
 	request := append(p.request, closing)
 	r.ContentLength = 0
 	for _, part := range request {
@@ -141,7 +145,6 @@ func (e *endpoint) servePiece(p *pieces, r *http.Request, left time.Duration) {
 	}
 	r.Body = io.NopCloser(&request)
 	e.server.ServeHTTP(p, r)
-	sched.Yield()
 }
 
 // fail answers the calls of the piece that have no answer yet: all but the first ones.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,9 @@ func New(config Config) (*Server, error) {
 		}
 		if *path.endpoint, err = s.endpoint(receivers); err != nil {
 			return nil, err
+		}
+		if slices.Contains(cfg.Namespaces, "eth") {
+			(*path.endpoint).sender = s.services.eth.Path(path.realtime)
 		}
 	}
 	if cfg.Admin != nil {
