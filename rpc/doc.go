@@ -24,7 +24,8 @@
 // HTTP request, and timed until its answer is written (exchange.go). Only calls that
 // begin or end a subscription go to a connection of the server that lasts
 // (subscriber.go), one at a time; a batch that has such calls can have no others, and each
-// of its calls is told so.
+// of its calls is told so. Transactions in a batch go straight to where they are taken
+// (senders.go).
 //
 // # Limits
 //

@@ -153,7 +153,7 @@ func encodeError(err error) []byte {
 	}
 	text, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // data of ours that is not JSON
+		panic("rpc: data of an error is not JSON: " + err.Error())
 	}
 	return text
 }
