@@ -13,21 +13,24 @@ import (
 	"github.com/vivace-chain/vivace/da/internal/resttest"
 )
 
-func fuzzClient(f *testing.F, mode altda.Mode, id chain.BlobID, commitment []byte) {
-	resttest.Fuzz(f, &resttest.Case{ID: id, Blob: []byte("what was put"), Commitment: commitment},
-		func(t testing.TB, hc *http.Client) chain.DAClient {
-			return open(t, altda.Config{URL: "http://host", Mode: mode, HTTP: hc, MaxBlob: 1 << 16})
-		})
+func fuzzClient(f *testing.F, mode altda.Mode, k *resttest.Case) {
+	k.Blob, k.Put400 = []byte("what was put"), da.ErrTooLarge
+	resttest.Fuzz(f, k, func(t testing.TB, hc *http.Client) chain.DAClient {
+		return open(t, altda.Config{URL: "http://host", Mode: mode, HTTP: hc, MaxBlob: 1 << 16})
+	})
 }
 
 func FuzzAnswerKeccak(f *testing.F) {
 	hash := chain.Keccak256([]byte("what was put"))
-	fuzzClient(f, altda.Keccak, append([]byte{0}, hash[:]...), nil)
+	fuzzClient(f, altda.Keccak, &resttest.Case{ID: append([]byte{0}, hash[:]...), Get400: da.ErrNotFound})
 }
 
 func FuzzAnswerGeneric(f *testing.F) {
 	commitment := []byte{1, 0xff, 42}
-	fuzzClient(f, altda.Generic, da.Bind(commitment, []byte("what was put")), commitment)
+	fuzzClient(f, altda.Generic, &resttest.Case{
+		ID: da.Bind(commitment, []byte("what was put")), Commitment: commitment, Get400: da.ErrRefused,
+		Named: func(c []byte) bool { return len(c) >= 3 && c[0] == 1 },
+	})
 }
 
 // FuzzRequest: a stranger's request stores what it names, or nothing, and reads what

@@ -13,13 +13,20 @@ import (
 	"github.com/vivace-chain/vivace/da/internal/resttest"
 )
 
-func FuzzAnswer(f *testing.F) {
-	// The OP mode: a commitment of the standard one may begin with any of four bytes.
-	blob, c := []byte("what was put"), commitment(eigenda.OPGeneric, 3)
-	resttest.Fuzz(f, &resttest.Case{ID: da.Bind(c, blob), Blob: blob, Commitment: c},
+func fuzzClient(f *testing.F, mode eigenda.Mode, named func(commitment []byte) bool) {
+	blob, c := []byte("what was put"), commitment(mode, 3)
+	resttest.Fuzz(f, &resttest.Case{ID: da.Bind(c, blob), Blob: blob, Commitment: c, Named: named, Put400: da.ErrTooLarge, Get400: da.ErrRefused},
 		func(t testing.TB, hc *http.Client) chain.DAClient {
-			return open(t, eigenda.Config{URL: "http://host", Mode: eigenda.OPGeneric, HTTP: hc, MaxPayload: 1 << 16})
+			return open(t, eigenda.Config{URL: "http://host", Mode: mode, HTTP: hc, MaxPayload: 1 << 16})
 		})
+}
+
+func FuzzAnswerStandard(f *testing.F) {
+	fuzzClient(f, eigenda.Standard, func(c []byte) bool { return len(c) >= 2 && c[0] <= 3 })
+}
+
+func FuzzAnswerOPGeneric(f *testing.F) {
+	fuzzClient(f, eigenda.OPGeneric, func(c []byte) bool { return len(c) >= 4 && c[0] == 1 && c[1] == 0 && c[2] <= 3 })
 }
 
 // FuzzID: any id is answered by a right blob or a typed error, and never asked for

@@ -4,7 +4,6 @@
 package resttest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -33,6 +31,9 @@ type Case struct {
 	Blob []byte
 	// Commitment answers a Put of Blob; empty if the answer does not matter.
 	Commitment []byte
+	// Named reports whether bytes have the form of a commitment; nil if the answer to a
+	// Put does not matter. For Fuzz.
+	Named func(commitment []byte) bool
 	// Put400 and Get400 are what status 400 means.
 	Put400, Get400 error
 	// Limit is the largest answer to a get, in bytes.
@@ -346,42 +347,3 @@ func serve(t testing.TB, f http.HandlerFunc) *httptest.Server {
 	t.Cleanup(server.Close)
 	return server
 }
-
-// Fuzz feeds a client with answers: status, headers, body. Whatever comes, a Get is
-// right or an error of package da, and a Put as well.
-func Fuzz(f *testing.F, k *Case, open func(t testing.TB, hc *http.Client) chain.DAClient) {
-	f.Add(true, 200, "", k.Blob)
-	f.Add(false, 200, "", k.Commitment)
-	f.Add(true, 418, "", []byte(`{"StatusCode":2,"Msg":"old"}`))
-	f.Add(false, 429, "12", []byte("slow down"))
-	f.Fuzz(func(t *testing.T, get bool, status int, retryAfter string, body []byte) {
-		client := open(t, &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
-			return &http.Response{
-				StatusCode: status, ContentLength: -1, Body: io.NopCloser(bytes.NewReader(body)),
-				Header: http.Header{"Retry-After": {retryAfter}, "Location": {"http://elsewhere/"}},
-			}, nil
-		})})
-		var err error
-		if get {
-			var blob []byte
-			if blob, err = client.Get(t.Context(), k.ID); err == nil && (status != 200 || !bytes.Equal(blob, k.Blob)) {
-				t.Fatalf("status %d, body %x: taken for the blob", status, body)
-			}
-		} else {
-			var id chain.BlobID
-			if id, err = client.Put(t.Context(), k.Blob); err == nil && (status != 200 || !bytes.HasPrefix(id, k.ID[:1])) {
-				t.Fatalf("status %d, body %x: put under %x", status, body, id)
-			}
-		}
-		if err != nil && !slices.ContainsFunc(sentinels, func(s error) bool { return errors.Is(err, s) }) {
-			t.Fatalf("untyped error: %v", err)
-		}
-		if pause := da.RetryAfter(err); pause < 0 || pause > 10*time.Minute {
-			t.Fatalf("again in %s", pause)
-		}
-	})
-}
-
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
