@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/vivace-chain/vivace/chain"
 )
@@ -42,19 +43,19 @@ func (i *Invitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const (
-	invitationMax   = 64 << 10
-	askTimeout      = 5 * time.Second
-	askAgain        = 200 * time.Millisecond
-	askAgainMax     = 5 * time.Second
-	remindEvery     = 10 * time.Second
-	invitationPath  = "/network"
-	notTheSameChain = "the sequencer is of another chain than -genesis"
+	invitationMax  = 64 << 10 // bytes
+	askTimeout     = 5 * time.Second
+	askAgain       = 200 * time.Millisecond
+	askAgainMax    = 5 * time.Second
+	remindEvery    = 10 * time.Second
+	invitationPath = "/network"
 )
 
 // Ask gets the invitation of the sequencer at door, an address such as
 // http://127.0.0.1:8545. It asks until there is an answer, or ctx ends: the programs of
-// a chain may be started in any order. An invitation to another chain than genesis is
-// an error.
+// a chain may be started in any order. An invitation that makes no sense is no answer: who
+// gave it may be another, behind the same address, or be mended. One to another chain than
+// genesis is an error that matches chain.ErrMismatch.
 func Ask(ctx context.Context, door string, genesis *chain.Genesis, log *slog.Logger) (*Invitation, error) {
 	address, err := invitationURL(door)
 	if err != nil {
@@ -111,19 +112,64 @@ func askOnce(ctx context.Context, address string) (*Invitation, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s", address, response.Status)
 	}
-	i := new(Invitation)
-	if err := json.NewDecoder(io.LimitReader(response.Body, invitationMax)).Decode(i); err != nil {
+	i, err := readInvitation(response.Body)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
 	return i, nil
 }
 
+// readInvitation reads what a sequencer says at /network. The error is src's, or matches
+// chain.ErrTooLarge or chain.ErrCorrupt.
+func readInvitation(src io.Reader) (*Invitation, error) {
+	raw, err := io.ReadAll(io.LimitReader(src, invitationMax+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(raw) > invitationMax:
+		return nil, fmt.Errorf("%w: invitation of more than %d bytes", chain.ErrTooLarge, invitationMax)
+	}
+	i := new(Invitation)
+	if err = json.Unmarshal(raw, i); err == nil {
+		err = i.validate()
+	}
+	if err != nil {
+		return nil, &chain.CorruptError{What: "invitation", Offset: -1, Err: err}
+	}
+	return i, nil
+}
+
+// validate finds what no sequencer means. The layer is its reader's affair, who may have
+// another.
+func (i *Invitation) validate() error {
+	for _, text := range i.Peers {
+		if _, err := peer.AddrInfoFromString(text); err != nil {
+			return fmt.Errorf("peer %q: %w", text, err)
+		}
+	}
+	if n := len(i.Provers); n > 0 && (i.Threshold < 1 || i.Threshold > n) {
+		return fmt.Errorf("%d of %d provers must agree", i.Threshold, n)
+	}
+	return nil
+}
+
+// Client is a client of the layer that the invitation names. The error matches
+// chain.ErrCorrupt.
+func (i *Invitation) Client() (chain.DAClient, error) {
+	client, err := newClient(i.Layer)
+	if err != nil {
+		return nil, &chain.CorruptError{What: "invitation", Offset: -1, Err: fmt.Errorf("layer: %w", err)}
+	}
+	return client, nil
+}
+
 func (i *Invitation) check(genesis *chain.Genesis) error {
+	const other = "the sequencer is of another chain than -genesis"
 	if i.ChainID != genesis.ChainID {
-		return fmt.Errorf("%s: chain id %d, want %d", notTheSameChain, i.ChainID, genesis.ChainID)
+		return fmt.Errorf("%w: %s: chain id %d, want %d", chain.ErrMismatch, other, i.ChainID, genesis.ChainID)
 	}
 	if want := genesis.Header.Hash(); i.Genesis != want {
-		return fmt.Errorf("%s: block 0 is %s, want %s", notTheSameChain, i.Genesis, want)
+		return fmt.Errorf("%w: %s: block 0 is %s, want %s", chain.ErrMismatch, other, i.Genesis, want)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func genesis() *chain.Genesis {
 
 func invitation() *Invitation {
 	g := genesis()
-	return &Invitation{ChainID: g.ChainID, Genesis: g.Header.Hash(), Sequencer: common.Address{1}, Peers: []string{"/ip4/127.0.0.1/tcp/1/p2p/x"}, Layer: "altda=http://x", Provers: []common.Address{{2}}, Threshold: 1}
+	return &Invitation{ChainID: g.ChainID, Genesis: g.Header.Hash(), Sequencer: common.Address{1}, Peers: []string{"/ip4/127.0.0.1/tcp/1/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN"}, Layer: "altda=http://x", Provers: []common.Address{{2}}, Threshold: 1}
 }
 
 // A program that is there before the sequencer waits for it, and takes no other chain's.
@@ -39,6 +39,10 @@ func TestAsk(t *testing.T) {
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 		case 2:
 			_, _ = w.Write([]byte(`{"chainId":` + strings.Repeat(" ", invitationMax) + `7}`))
+		case 3:
+			senseless := *answer
+			senseless.Threshold = 2
+			senseless.ServeHTTP(w, r)
 		default:
 			require.Equal(t, "/network", r.URL.Path)
 			answer.ServeHTTP(w, r)
@@ -48,14 +52,16 @@ func TestAsk(t *testing.T) {
 	got, err := Ask(t.Context(), strings.Replace(server.URL, "http", "ws", 1)+"/realtime?x=1", genesis(), quiet)
 	require.NoError(t, err)
 	require.Equal(t, answer, got)
-	require.EqualValues(t, 3, asked.Load())
+	require.EqualValues(t, 4, asked.Load())
 
 	answer.ChainID++
 	_, err = Ask(t.Context(), server.URL, genesis(), quiet)
+	require.ErrorIs(t, err, chain.ErrMismatch)
 	require.ErrorContains(t, err, "chain id 8, want 7")
 	answer.ChainID--
 	answer.Genesis[0]++
 	_, err = Ask(t.Context(), server.URL, genesis(), quiet)
+	require.ErrorIs(t, err, chain.ErrMismatch)
 	require.ErrorContains(t, err, "another chain")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

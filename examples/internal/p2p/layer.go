@@ -32,15 +32,19 @@ func CheckLayer(spec string) error {
 // Layer is a client of the data-availability layer that spec names; see LayerUsage.
 // Errors match cli.ErrUsage.
 func Layer(spec string) (chain.DAClient, error) {
-	kind, url, ok := strings.Cut(spec, "=")
-	if !ok {
-		return nil, fmt.Errorf("%w: -da.layer: %q is not of the form layer=URL", cli.ErrUsage, spec)
-	}
-	client, err := newLayer(kind, url)
+	client, err := newClient(spec)
 	if err != nil {
 		return nil, fmt.Errorf("%w: -da.layer: %w", cli.ErrUsage, err)
 	}
 	return client, nil
+}
+
+func newClient(spec string) (chain.DAClient, error) {
+	kind, url, ok := strings.Cut(spec, "=")
+	if !ok {
+		return nil, fmt.Errorf("%q is not of the form layer=URL", spec)
+	}
+	return newLayer(kind, url)
 }
 
 func newLayer(kind, url string) (chain.DAClient, error) {

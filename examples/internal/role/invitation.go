@@ -20,12 +20,13 @@ func accept(ctx context.Context, door, layer string, genesis *chain.Genesis, log
 	if err != nil {
 		return nil, nil, fmt.Errorf("-sequencer: %w", err)
 	}
-	if layer == "" {
-		layer = invitation.Layer
+	if layer != "" {
+		client, err := p2p.Layer(layer)
+		return invitation, client, err
 	}
-	client, err := p2p.Layer(layer)
+	client, err := invitation.Client()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("-sequencer: %w; with -da.layer another counts", err)
 	}
 	return invitation, client, nil
 }
