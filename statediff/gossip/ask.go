@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (n *Node) ask(ctx context.Context, id peer.ID, r request) (items [][]byte, 
 		n.peers.finish(m, time.Since(began), shows)
 	}()
 	n.tally.asked.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, questions[r.question].patience)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.patience, questions[r.question].patience))
 	defer cancel()
 	items, err = n.exchange(ctx, id, r)
 	switch {
@@ -69,6 +70,11 @@ func isTimeout(err error) bool {
 }
 
 func (n *Node) exchange(ctx context.Context, id peer.ID, r request) (items [][]byte, err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err() // the stream's end was ours
+		}
+	}()
 	s, err := n.host.NewStream(ctx, id, n.syncID)
 	if err != nil {
 		return nil, err
@@ -89,11 +95,7 @@ func (n *Node) exchange(ctx context.Context, id peer.ID, r request) (items [][]b
 	if _, err := s.Write(r.append(nil)); err != nil {
 		return nil, err
 	}
-	items, err = readAnswer(s, r)
-	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // the stream's end was ours
-	}
-	return items, err
+	return readAnswer(s, r)
 }
 
 // blame takes from a peer's score.

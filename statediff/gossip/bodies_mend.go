@@ -59,11 +59,11 @@ func (n *Node) mendLost(ctx context.Context, from chain.Place) (next chain.Place
 	if len(row) == 0 {
 		return chain.Place{}, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, goneAfter) // what is missing now waits meanwhile
-	defer cancel()
 	p, last := row[0], row[len(row)-1]
 	may := func(st *status) bool { return covering(st.bodies, st.bodiesEnd, p) == hasIt }
-	found = n.askForBodies(ctx, request{from: p, most: uint16(min(len(row), fetchMost))}, may)
+	// What is missing now waits meanwhile. Of a row that takes longer, a part comes each time.
+	r := request{from: p, most: uint16(min(len(row), fetchMost)), patience: goneAfter}
+	found = n.askForBodies(ctx, r, may)
 	return chain.Place{Number: last.Number, Index: last.Index + 1}, found
 }
 

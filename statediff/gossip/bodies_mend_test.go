@@ -1,9 +1,11 @@
 package gossip
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -90,6 +92,36 @@ func TestHoleOfBodies(t *testing.T) {
 	found, err := n.shelf.bodies.since(feed[0].Place, 1000, 1<<20)
 	require.NoError(t, err)
 	require.Len(t, found, hole+1, "for peers")
+}
+
+// Of lost bodies, those that came in the time that there is for them are kept: or a node
+// that takes longer to check them would ask for the same again and again.
+func TestLostBodiesComeInParts(t *testing.T) {
+	const hole = 60
+	x := newWorld(t)
+	var slow atomic.Bool
+	cfg := x.config()
+	cfg.Recover = func(hash common.Hash, sig *[65]byte) (common.Address, error) {
+		if slow.Load() {
+			time.Sleep(2 * goneAfter / hole)
+		}
+		return envelope.PureRecover(hash, sig)
+	}
+	n, other := x.run(cfg), x.quiet()
+	feed := sampleFeed(t, hole)
+	n.hearAll(t, feed...)
+	n.shelf.mu.Lock()
+	for i := range n.shelf.bodies.slots {
+		n.shelf.bodies.slots[i].lost = true
+	}
+	n.shelf.mu.Unlock()
+	slow.Store(true)
+	other.backfillAll(t, feed...)
+	for _, m := range feed[:hole] {
+		require.NoError(t, other.Backfill(t.Context(), link.TopicBodies, sampleBody(t, m)))
+	}
+	x.introduce(n, other)
+	require.Eventually(t, func() bool { return len(n.shelf.lostBodies(chain.Place{})) == 0 }, 30*time.Second, 5*time.Millisecond)
 }
 
 // openedBody is the body of a frame, in an envelope that was opened.

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -264,6 +265,13 @@ func TestSlowPeer(t *testing.T) {
 		_, err := n.ask(ctx, id, request{question: askFeed})
 		cancel()
 		require.True(t, isTimeout(err), "%v", err)
+	}
+	for i := range time.Duration(500) { // at whatever moment it is given up
+		ctx, cancel := context.WithTimeout(t.Context(), 2*i*time.Microsecond)
+		_, err := n.ask(ctx, id, request{question: askPublications})
+		cancel()
+		var full *libp2p.StreamError // of the other side, which has not noticed yet
+		require.True(t, err == nil || isTimeout(err) || errors.As(err, &full) && full.Remote, "%v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), max(time.Second, 10*rtt))
 	defer cancel()

@@ -79,8 +79,10 @@ type request struct {
 	question
 	from chain.Place // its Index counts for the feed and bodies only
 	most uint16      // items; 0 is what the question allows
-	// fresh: what is on the shelf is not opened again. This is not on the wire.
-	fresh bool
+	// fresh: what is on the shelf is not opened again. patience, if set, is how long the
+	// answer may take; what came by then counts. These are not on the wire.
+	fresh    bool
+	patience time.Duration
 }
 
 func (r request) append(dst []byte) []byte {
