@@ -231,15 +231,18 @@ func TestWrongTopic(t *testing.T) {
 // ahead, what contradicts, what is of another term.
 func TestNotRefused(t *testing.T) {
 	x := newWorld(t)
-	seq := x.sequencer()
-	n := x.node(seq.Node)
-	x.meshed(seq, n)
 	r := x.rogue(func(r request) []byte {
 		if r.question == askStatus {
 			return answerOf(new(status).append(nil))
 		}
 		return answerOf()
 	})
+	cfg := x.config()
+	// A sequencer that hears itself contradict itself goes on in a newer term only.
+	cfg.Signer, cfg.Deny = sampleKey(t), []string{r.host.ID().String()}
+	seq := x.run(cfg)
+	n := x.node(seq.Node)
+	x.meshed(seq, n)
 	r.meet(n)
 	feed := sampleFeed(t, 3, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 	x.publish(seq, feed[:12]...)
