@@ -129,9 +129,12 @@ func TestAnswersNotRead(t *testing.T) {
 	}
 	const idlers = 16
 	req := request{question: askFeed, from: chain.Place{Number: 1}}.append(nil)
+	var all []*rogue
 	for range idlers {
-		r := x.rogue(nil)
-		r.meet(seq)
+		all = append(all, x.rogue(nil))
+		all[len(all)-1].meet(seq)
+	}
+	for _, r := range all { // at once: in seconds they lose what they do not read
 		for range servingPerPeer {
 			st, err := r.host.NewStream(t.Context(), seq.id, r.syncID)
 			require.NoError(t, err)
