@@ -22,8 +22,9 @@
 //     thousands of the ones and sixteen of the others, and no more is promised of older
 //     ones.
 //   - A peer costs at most what Config and the constants here say: connections, streams,
-//     memory, signatures a second that were checked in vain, bytes of answers. Sizes are
-//     checked before memory is taken, signatures before anything is unpacked.
+//     memory, signatures a second that were checked in vain, requests a second, bytes of
+//     answers. Sizes are checked before memory is taken, signatures before anything is
+//     unpacked.
 //   - A peer that sends what an honest one would have refused loses its score, and at the
 //     second such message in minutes its connection, for ten minutes. One that is merely
 //     slow, behind, or ahead does not. To come back makes nobody better: what is held

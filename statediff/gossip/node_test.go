@@ -40,6 +40,11 @@ func (x *world) config(boot ...*Node) Config {
 func (x *world) run(cfg Config) *running {
 	n, err := New(cfg)
 	require.NoError(x, err)
+	return x.start(n)
+}
+
+// start runs a node that was made.
+func (x *world) start(n *Node) *running {
 	r := &running{Node: n}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

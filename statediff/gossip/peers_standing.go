@@ -13,6 +13,12 @@ const (
 	// second: of messages, and apart from that of answers. What is good and new costs
 	// nothing: there is as much of it as signers say, and it comes once.
 	costRate, costBurst = 400, 1000
+	// serveRate and serveBurst are how many requests of a peer are answered, a second, where
+	// serveItems in an answer count as a request more: some hundredths of a processor. A node
+	// that catches up with all that a peer keeps, feed and bodies, needs less than half of
+	// the burst, and one that mends a bad line for long about the rate.
+	serveRate, serveBurst = 100, 4000
+	serveItems            = 16
 	// doubtFirst and doubtMax are how long a peer is not believed that it has what it did
 	// not give: longer each time.
 	doubtFirst, doubtMax = mendAgain, 30 * time.Second
@@ -37,6 +43,7 @@ type bill int
 const (
 	billHeard    bill = iota // for messages
 	billAnswered             // for answers
+	billServed               // for requests
 	bills
 )
 
@@ -52,6 +59,7 @@ func newStanding() *standing {
 	for b := range s.cost {
 		s.cost[b] = rate.NewLimiter(costRate, costBurst)
 	}
+	s.cost[billServed] = rate.NewLimiter(serveRate, serveBurst)
 	return s
 }
 
@@ -82,7 +90,8 @@ func (p *peers) keepStanding(m *member, now time.Time) {
 	delete(p.left, first)
 }
 
-// charge takes from what a peer may cost for so many items that were opened in vain.
+// charge takes from what a peer may cost for so many items: that were opened in vain, or
+// sent.
 func (p *peers) charge(id peer.ID, b bill, items int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

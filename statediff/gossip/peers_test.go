@@ -209,7 +209,7 @@ func TestStandingOutlivesConnections(t *testing.T) {
 		p.gave(c.id, askSnapshots, false)
 		p.brought(c.id, askFeed, false)
 	}
-	for _, b := range []bill{billHeard, billAnswered} {
+	for b := range bills {
 		p.charge(c.id, b, 1)
 	}
 	for range 3 {
@@ -219,8 +219,9 @@ func TestStandingOutlivesConnections(t *testing.T) {
 	require.InDelta(t, 3*scoreBadAnswer, p.score(c.id), 1e-9)
 	require.False(t, believed())
 	require.Equal(t, 10, p.list[c.id].empty[askFeed])
-	require.False(t, p.solvent(c.id, billHeard))
-	require.False(t, p.solvent(c.id, billAnswered))
+	for b := range bills {
+		require.False(t, p.solvent(c.id, b))
+	}
 	again(standingFor / 2)
 	require.InDelta(t, 3*scoreBadAnswer/10, p.score(c.id), 1, "it fades as it does while the peer is here")
 	again(standingFor)

@@ -23,6 +23,11 @@ const (
 	// servingPerPeer is how many requests of one peer are answered at once. All peers
 	// together have no other bound: what one does not read must not keep others waiting.
 	servingPerPeer = 3
+	// busyAfter is how long a peer that asks too often waits to be told so. A stream costs
+	// more than most answers, and this bounds how many there are of one peer, with
+	// streamsPerPeer: to ask more is to be refused before that. It loses nothing else: one
+	// that catches up may have to.
+	busyAfter = 500 * time.Millisecond
 	// requestTimeout is how long one may take, from its first byte to the answer's last;
 	// stallTimeout how long its bytes may take to come, or a servedPart to be read.
 	requestTimeout, stallTimeout = 10 * time.Second, 5 * time.Second
@@ -53,11 +58,15 @@ func (n *Node) serve(s network.Stream) {
 
 func (n *Node) respond(ctx context.Context, s network.Stream) error {
 	n.tally.served.Add(1)
-	done := n.admit(s.Conn().RemotePeer())
+	id := s.Conn().RemotePeer()
+	if !n.peers.solvent(id, billServed) {
+		pause(ctx, busyAfter)
+		return n.turnAway(s)
+	}
+	n.peers.charge(id, billServed, 1)
+	done := n.admit(id)
 	if done == nil {
-		n.tally.turned.Add(1)
-		_, err := s.Write([]byte{byte(answerBusy)})
-		return err
+		return n.turnAway(s)
 	}
 	defer done()
 	var raw [requestSize]byte
@@ -69,12 +78,19 @@ func (n *Node) respond(ctx context.Context, s network.Stream) error {
 		_, err := s.Write([]byte{byte(answerBad)})
 		return err
 	}
-	items, err := n.lookUp(r, s.Conn().RemotePeer())
+	items, err := n.lookUp(r, id)
 	if err != nil {
 		_, err := s.Write([]byte{byte(answerNotKept)})
 		return err
 	}
+	n.peers.charge(id, billServed, len(items)/serveItems)
 	return n.writeAnswer(ctx, s, items)
+}
+
+func (n *Node) turnAway(s network.Stream) error {
+	n.tally.turned.Add(1)
+	_, err := s.Write([]byte{byte(answerBusy)})
+	return err
 }
 
 // admit lets a request in, and returns what ends it; nil if that peer has too many.
