@@ -188,52 +188,6 @@ func FuzzBodyHead(f *testing.F) {
 	})
 }
 
-// FuzzHear: whatever comes, true messages that come after it are taken, and what is
-// refused is refused for a reason that is counted.
-func FuzzHear(f *testing.F) {
-	feed := sampleFeed(f, 2, 1)
-	for i, m := range feed {
-		f.Add(i, 0, byte(0), m.Envelope)
-		f.Add(i, 130, byte(1), m.Envelope)
-		f.Add(i, len(m.Envelope)-1, byte(1), m.Envelope)
-	}
-	x := newWorld(f)
-	n, err := New(x.config())
-	require.NoError(f, err)
-	f.Cleanup(func() { require.NoError(f, n.Close()) })
-	kinds := topicKinds["feed"]
-	f.Fuzz(func(t *testing.T, i, at int, flip byte, msg []byte) {
-		n.shelf = newShelf(n.settings)
-		msg = bytes.Clone(msg)
-		if len(msg) > 0 {
-			msg[uint(at)%uint(len(msg))] ^= flip
-		}
-		genuine := false
-		for _, m := range feed {
-			genuine = genuine || bytes.Equal(msg, m.Envelope)
-		}
-		before := refusedSum(n)
-		if n.hear("somebody", kinds, msg) == pubsub.ValidationAccept && !genuine {
-			t.Fatalf("%x was taken", msg)
-		} else if !genuine && refusedSum(n) == before {
-			t.Fatalf("%x was neither taken nor refused", msg)
-		}
-		for _, m := range feed {
-			n.hear("somebody", kinds, m.Envelope)
-		}
-		if p := n.shelf.place(); p != (chain.Place{Number: 3}) {
-			t.Fatalf("stands at %s", p)
-		}
-	})
-}
-
-func refusedSum(n *Node) (sum uint64) {
-	for i := range n.tally.refused {
-		sum += n.tally.refused[i].Load()
-	}
-	return sum
-}
-
 // BenchmarkHear is what a message costs the node that takes it, beside what libp2p does:
 // by how its signer is found.
 func BenchmarkHear(b *testing.B) {
