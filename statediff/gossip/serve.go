@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -77,6 +78,26 @@ func (n *Node) respond(ctx context.Context, s network.Stream) error {
 	return n.writeAnswer(ctx, s, items)
 }
 
+// lookUp is what the answer to r is; an error is answerNotKept.
+func (n *Node) lookUp(r request, from peer.ID) (iter.Seq2[[]byte, error], error) {
+	if r.question == askChunks {
+		return n.stock.lookUp(r)
+	}
+	items, err := n.lookUpKept(r, from)
+	return each(items), err
+}
+
+// each are items that are at hand.
+func each(items [][]byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
+}
+
 // admit lets a request in, and returns what ends it; nil if that peer has too many.
 func (n *Node) admit(id peer.ID) func() {
 	p := n.peers
@@ -94,8 +115,8 @@ func (n *Node) admit(id peer.ID) func() {
 	}
 }
 
-// lookUp is what the answer to r is; an error is answerNotKept.
-func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
+// lookUpKept is lookUp in what is in memory.
+func (n *Node) lookUpKept(r request, from peer.ID) ([][]byte, error) {
 	var (
 		s     = n.shelf
 		most  = r.items()
@@ -188,10 +209,14 @@ func listening(store peerstore.Peerstore, id peer.ID) (list []ma.Multiaddr) {
 	return list
 }
 
-// writeAnswer sends items, no faster than all answers may be, to one who reads.
-func (n *Node) writeAnswer(ctx context.Context, w network.Stream, items [][]byte) error {
+// writeAnswer sends items, no faster than all answers may be, to one who reads. An item may
+// be overwritten when the next one is there.
+func (n *Node) writeAnswer(ctx context.Context, w network.Stream, items iter.Seq2[[]byte, error]) error {
 	buf := []byte{byte(answerOK)}
-	for _, item := range items {
+	for item, err := range items {
+		if err != nil {
+			return err
+		}
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(item)))
 		if err := n.write(ctx, w, buf); err != nil {
 			return err
