@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	libp2p "github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
@@ -296,13 +297,13 @@ func TestSnapshotAmongLiars(t *testing.T) {
 			layer.set(errAway, nil)
 			n := x.node()
 			asked := new(atomic.Int64)
-			for range 3 {
+			for range sourcesMax + 1 { // all sources at once, and more
 				x.swindler(func(st libp2p.Stream, r request) { asked.Add(1); c.answer(st, r) }).meetIdle(n.Node)
 			}
 			_, err := n.Publish(t.Context(), link.TopicSnapshots, nil)
 			require.Error(t, err)
 			digest := chain.ChunksOf(blob).Digest()
-			require.Eventually(t, func() bool { return len(n.peers.statuses()) == 3 }, 10*time.Second, 5*time.Millisecond)
+			require.Eventually(t, func() bool { return len(n.peers.statuses()) > sourcesMax }, 10*time.Second, 5*time.Millisecond)
 			_, _, err = n.download(t.Context(), digest)
 			if name != "silent half-way" { // which gives a chunk each time
 				require.ErrorIs(t, err, chain.ErrNotFound, "they do not give it")
@@ -325,7 +326,8 @@ func TestSnapshotAmongLiars(t *testing.T) {
 // Peers that give a little and never all do not keep a node from asking the layer again.
 func TestSnapshotTooSlow(t *testing.T) {
 	blob := contents(20)
-	list := encode(t, chain.ChunksOf(blob))
+	chunks := chain.ChunksOf(blob)
+	list := encode(t, chunks)
 	x := newWorld(t)
 	n := x.node()
 	n.timeFor = func(size uint64) time.Duration {
@@ -338,7 +340,8 @@ func TestSnapshotTooSlow(t *testing.T) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
-		_, _ = st.Write(answerOf(blob[r.from.Index*chain.ChunkSize:][:chain.ChunkSize]))
+		from, to := chunks.Span(int(r.from.Index))
+		_, _ = st.Write(answerOf(blob[from:to]))
 	}).meetIdle(n.Node)
 	require.Eventually(t, func() bool { return len(n.peers.statuses()) == 1 }, 10*time.Second, 5*time.Millisecond)
 	began := time.Now()
@@ -346,4 +349,21 @@ func TestSnapshotTooSlow(t *testing.T) {
 	require.ErrorIs(t, err, errSlow)
 	require.Less(t, time.Since(began), 10*time.Second)
 	require.Equal(t, 10*time.Second+8192*time.Second, timeFor(1<<30))
+}
+
+// Who gave chunks stays for those that others are asked for, and gets them if they fail.
+func TestSnapshotSourcesStay(t *testing.T) {
+	n := newWorld(t).node()
+	d := &download{Node: n.Node, chunks: chain.ChunksOf(contents(1)), left: 1, moved: make(chan struct{}), strikes: make(map[peer.ID]int)}
+	again := make(chan bool)
+	go func() { again <- d.askOnce(t.Context(), "somebody") }()
+	select {
+	case <-again:
+		t.Fatal("it did not wait")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(d.moved)
+	require.True(t, <-again)
+	d.left = 0
+	require.False(t, d.askOnce(t.Context(), "somebody"), "all is there")
 }
