@@ -23,8 +23,9 @@ const (
 	// nothing; with strikesMax it is not asked again for the same contents.
 	strikeBusy, strikeEmpty, strikesMax = 1, 10, 20
 	// chunksRate is how fast contents have to come from all peers together, in bytes a
-	// second: the layer may be there again by then, or others who give it.
-	chunksRate = 128 << 10
+	// second, after a minute for those who are silent: the layer may be there again by then,
+	// or others who give it.
+	chunksRate, chunksGrace = 128 << 10, time.Minute
 	// nobodyMax is how often peers are looked for, one mendAgain after the other, when
 	// all have enough requests of ours.
 	nobodyMax = 50
@@ -52,7 +53,7 @@ var errSlow = errors.New("peers give it too slowly")
 
 // timeFor is how long contents may take to come.
 func timeFor(size uint64) time.Duration {
-	return requestTimeout + time.Duration(size)*time.Second/chunksRate
+	return chunksGrace + time.Duration(size)*time.Second/chunksRate
 }
 
 // download gets a blob from peers, by the digest of its chain.Chunks. Without one that has
