@@ -36,6 +36,8 @@
 //     the store's. Stage: to put changes on top without committing.
 //   - head: the newest block. Preconfirmed, RootChecked, Proven: how sure it is.
 //   - term: the number of a sequencer's reign.
+//   - chunk: 256 KiB of a blob, by which peers pass it on. Part: of a blob that is
+//     too large for a layer (da.Chunked).
 //   - account number, incarnation: a store's own name for an account, and how
 //     often its storage began anew.
 //

@@ -209,6 +209,7 @@ func FuzzMiniBody(f *testing.F)      { fuzzCanonical(f, "MiniBody") }
 func FuzzPublication(f *testing.F)   { fuzzCanonical(f, "Publication") }
 func FuzzSealed(f *testing.F)        { fuzzCanonical(f, "Sealed") }
 func FuzzSnapshotOffer(f *testing.F) { fuzzCanonical(f, "SnapshotOffer") }
+func FuzzChunks(f *testing.F)        { fuzzCanonical(f, "Chunks") }
 func FuzzAttestation(f *testing.F)   { fuzzCanonical(f, "Attestation") }
 func FuzzWitness(f *testing.F)       { fuzzCanonical(f, "Witness") }
 
@@ -263,6 +264,7 @@ func TestDecodersTakeMemoryInProportion(t *testing.T) {
 		// Each receipt has a bloom of 256 bytes to be filled in.
 		{"MiniBody", "smallest transactions and receipts", list([]byte{1}, []byte{1}, digest, smallestTxs, list(bytes.Repeat(receipt, size/16)))},
 		{"MiniBody", "logs", list([]byte{1}, []byte{1}, digest, list(smallest), list(list([]byte{1}, []byte{1}, many(list(rlp.AppendBytes(nil, make([]byte, 20)), none, empty)))))},
+		{"Chunks", "digests", list([]byte{1}, many(digest))},
 		{"Frame", "a length without content", []byte{0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}},
 	} {
 		t.Run(test.kind+"/"+test.what, func(t *testing.T) {

@@ -53,8 +53,12 @@ var kinds = []kind{
 		"no model": &Sealed{frontierHeader(), fill(8), nil},
 	}},
 	{"SnapshotOffer", func() noun { return new(SnapshotOffer) }, false, map[string]noun{
-		"full":  &SnapshotOffer{BlockID{7, fill(7)}, 300, BlobID("snapshot")},
-		"empty": &SnapshotOffer{},
+		"full":   &SnapshotOffer{Block: BlockID{7, fill(7)}, Feed: 300, Blob: BlobID("snapshot")},
+		"chunks": &SnapshotOffer{BlockID{7, fill(7)}, 300, BlobID("snapshot"), fill(8)},
+		"empty":  &SnapshotOffer{},
+	}},
+	{"Chunks", func() noun { return new(Chunks) }, false, map[string]noun{
+		"two": ChunksOf(make([]byte, ChunkSize+1)), "whole": ChunksOf(make([]byte, ChunkSize)), "empty": &Chunks{},
 	}},
 	{"Publication", func() noun { return new(Publication) }, false, map[string]noun{
 		"full":  &Publication{BlockID{7, fill(7)}, BlobID("body"), BlobID("witness"), BlobID("diff")},

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -194,15 +195,21 @@ type SnapshotOffer struct {
 	Block BlockID
 	Feed  uint64 // number of the feed's first message after the block's last frame
 	Blob  BlobID
+	// Chunks is the digest of the blob's Chunks, by which anybody's copy of it can be
+	// checked, whatever the layer's names are. Zero: it is not said.
+	Chunks common.Hash
 }
 
-// AppendBinary appends the RLP of the offer.
+// AppendBinary appends the RLP of the offer. It ends before Chunks if that is zero.
 func (s *SnapshotOffer) AppendBinary(dst []byte) ([]byte, error) {
 	start := len(dst)
 	dst = rlp.AppendUint64(dst, s.Block.Number)
 	dst = rlp.AppendBytes(dst, s.Block.Hash[:])
 	dst = rlp.AppendUint64(dst, s.Feed)
 	dst = rlp.AppendBytes(dst, s.Blob)
+	if s.Chunks != (common.Hash{}) {
+		dst = rlp.AppendBytes(dst, s.Chunks[:])
+	}
 	return rlp.WrapList(dst, start), nil
 }
 
@@ -218,9 +225,16 @@ func (s *SnapshotOffer) UnmarshalBinary(src []byte) error {
 	r.Fixed(out.Block.Hash[:])
 	out.Feed = r.Uint64()
 	out.Blob = common.CopyBytes(r.Bytes())
+	said := r.More()
+	if said {
+		r.Fixed(out.Chunks[:])
+	}
 	in.Close(r)
 	if err := in.End(); err != nil {
 		return corrupt("snapshot offer", err)
+	}
+	if said && out.Chunks == (common.Hash{}) {
+		return corrupt("snapshot offer", errors.New("zero chunks are left out"))
 	}
 	*s = out
 	return nil

@@ -157,3 +157,25 @@ func FuzzObject(f *testing.F) {
 		}
 	})
 }
+
+// What a blob says that it is needs no more than its head.
+func TestKindOf(t *testing.T) {
+	blob, err := object().AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := da.KindOf(blob); got != da.Witness {
+		t.Errorf("%s", got)
+	}
+	none := [][]byte{nil, blob[:20], []byte("VDM\x01" + string(blob[4:]))}
+	for _, at := range []int{3, 4} { // version and kind
+		other := bytes.Clone(blob)
+		other[at] = 99
+		none = append(none, other)
+	}
+	for _, b := range none {
+		if got := da.KindOf(b); got != 0 {
+			t.Errorf("%x is a %s", b, got)
+		}
+	}
+}

@@ -83,6 +83,18 @@ func (o *Object) append(dst []byte) ([]byte, common.Hash, error) {
 	return append(dst, o.Payload...), commitment, nil
 }
 
+// KindOf is the kind of object that a blob says it is, unchecked; 0 if it is none.
+func KindOf(blob []byte) Kind {
+	at := len(magic) + 1
+	if len(blob) < headerSize || !bytes.HasPrefix(blob, []byte(magic)) || blob[len(magic)] != version {
+		return 0
+	}
+	if kind := Kind(blob[at]); kind.known() {
+		return kind
+	}
+	return 0
+}
+
 // UnmarshalBinary reads what AppendBinary wrote and checks the commitment. The
 // payload is a view of src. On an error, which matches ErrCorrupt, o is unchanged.
 func (o *Object) UnmarshalBinary(src []byte) error {

@@ -178,6 +178,11 @@ func (s *Sequencer) offerSnapshot(ctx context.Context, id chain.BlockID, feed *s
 		return nil // nobody could say where the feed goes on from it
 	}
 	o := &da.Object{Kind: da.Snapshot, Block: id, Payload: data}
+	blob, err := o.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	chunks := chain.ChunksOf(blob).Digest()
 	stored, err := s.put(ctx, o, func(err error) bool { return da.Final(err) || len(s.snapshotDue) > 0 })
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -186,7 +191,7 @@ func (s *Sequencer) offerSnapshot(ctx context.Context, id chain.BlockID, feed *s
 		s.cfg.Logger.Error("snapshot is not offered", "block", id, "error", err)
 		return nil
 	}
-	offer, err := (&chain.SnapshotOffer{Block: id, Feed: feed.feed, Blob: stored.id}).AppendBinary(nil)
+	offer, err := (&chain.SnapshotOffer{Block: id, Feed: feed.feed, Blob: stored.id, Chunks: chunks}).AppendBinary(nil)
 	if err != nil {
 		return err
 	}

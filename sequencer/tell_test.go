@@ -240,6 +240,9 @@ func TestBackfill(t *testing.T) {
 	offer := new(chain.SnapshotOffer)
 	require.NoError(t, offer.UnmarshalBinary(msg))
 	require.Equal(t, w.offered(), offer.Block.Number)
+	blob, err := w.da.Get(context.Background(), offer.Blob)
+	require.NoError(t, err)
+	require.Equal(t, chain.ChunksOf(blob).Digest(), offer.Chunks, "who has the blob can show it")
 	var oldest uint64
 	_, err = fmt.Sscan(publicationsAgain[0], &oldest)
 	require.NoError(t, err)

@@ -55,6 +55,11 @@ type Config struct {
 	// WithoutBodies leaves out transactions and receipts: what follows the state alone
 	// does not need them, and they are most of the bytes.
 	WithoutBodies bool
+	// SnapshotDir is where the contents of two snapshots are kept for peers who join, if
+	// they came through Layer; default: none are. SnapshotMax is how large those are that
+	// are kept, or taken from peers, in bytes; default 1 GiB.
+	SnapshotDir string
+	SnapshotMax int
 	// Limits bound what is held for its turn, and what is kept for others. KeepBytes
 	// and KeepFor hold for bodies too, by themselves.
 	Limits Limits
@@ -92,6 +97,7 @@ func (c Config) withDefaults() (*settings, error) {
 	}
 	orDefault(&s.PeersWanted, 8)
 	orDefault(&s.PeersMax, 64)
+	orDefault(&s.SnapshotMax, 1<<30)
 	s.Limits = c.Limits.withDefaults()
 	s.Sizes = sizesOf(c.Sizes)
 	if s.Logger == nil {

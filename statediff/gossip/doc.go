@@ -69,7 +69,25 @@
 // has an assembler of its own, which takes what peers answer until it comes to what is
 // on the shelf. Bodies that nobody has for two seconds are passed over, and asked for again
 // when somebody has come who says that he has them: for peers, not for readers, who are
-// past them. Snapshots are in the data-availability layer; here is only where.
+// past them.
+//
+// What peers ask each other, with the place from which on, and what answers have at most:
+//
+//	status        what a peer has                    1 item
+//	feed, bodies  envelopes from a place on          1024, 16 and 32 MiB
+//	publications  envelopes from a number on         1024, 1 MiB
+//	snapshots     the newest offers                  16, 512 KiB
+//	attestations  the newest, or from a number on    1024, 1 MiB
+//	peers         addresses of others                16, 4 KiB
+//	chunks        of a snapshot, from an index on    4, 1 MiB
+//
+// Where a snapshot is, its offer says: in the data-availability layer. What it is, the offer
+// says too: it has the digest of a chain.Chunks, the keccak256 of each 256 KiB. So contents
+// can be had from peers when the layer is away (Node.Layer): first the list, which shows by
+// the offer, then the chunks, from four peers at once, each of which shows by the list. A lie
+// costs one answer, and whoever told it is known. Contents are kept of the two newest
+// snapshots that came through Node.Layer, which are those that a sequencer made, or a node
+// joined by: not of all that are offered, since who is there already has no use for them.
 //
 // # Traps
 //
@@ -114,5 +132,7 @@
 // (signed peer records, and trust in who prunes; ours is a question). Believing a
 // peer's status (it only says whom to ask; how far the feed is, the signer says).
 // A shelf on disk (what is older than two minutes is in snapshots and in the
-// data-availability layer).
+// data-availability layer). Contents under the hash of the whole (of many sources one lies,
+// and nobody knows which), or under the layer's names (not all are bound to the bytes, and a
+// split blob's is a manifest's).
 package gossip

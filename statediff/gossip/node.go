@@ -17,6 +17,7 @@ import (
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/internal/envelope"
 	"github.com/vivace-chain/vivace/internal/sched"
+	"github.com/vivace-chain/vivace/internal/vfs"
 )
 
 // A Node is a member of a chain's network; see the package comment. All methods may be
@@ -33,6 +34,8 @@ type Node struct {
 	topics map[string]*pubsub.Topic // by name of internal/link
 	syncID protocol.ID              // of requests
 
+	stock   *stock                          // for those who join
+	timeFor func(size uint64) time.Duration // of contents to come from peers
 	speaker speaker
 	upload  *rate.Limiter // bytes of answers
 
@@ -52,7 +55,10 @@ func New(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{settings: s, shelf: newShelf(s)}
+	n := &Node{settings: s, shelf: newShelf(s), timeFor: timeFor}
+	if n.stock, err = openStock(vfs.OS, s.SnapshotDir, s.SnapshotMax, s.Logger); err != nil {
+		return nil, fmt.Errorf("gossip: Config.SnapshotDir: %w", err)
+	}
 	n.checker, err = envelope.NewChecker(envelope.Config{
 		ChainID: s.ChainID, Genesis: s.Genesis, Signers: s.Signers, Limits: s.Sizes, Recover: s.Recover,
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -83,7 +84,6 @@ func (n *Node) respond(ctx context.Context, s network.Stream) error {
 		_, err := s.Write([]byte{byte(answerNotKept)})
 		return err
 	}
-	n.peers.charge(id, billServed, len(items)/serveItems)
 	return n.writeAnswer(ctx, s, items)
 }
 
@@ -91,6 +91,27 @@ func (n *Node) turnAway(s network.Stream) error {
 	n.tally.turned.Add(1)
 	_, err := s.Write([]byte{byte(answerBusy)})
 	return err
+}
+
+// lookUp is what the answer to r is; an error is answerNotKept.
+func (n *Node) lookUp(r request, from peer.ID) (iter.Seq2[[]byte, error], error) {
+	if r.question == askChunks {
+		return n.stock.lookUp(r)
+	}
+	items, err := n.lookUpKept(r, from)
+	n.peers.charge(from, billServed, len(items)/serveItems)
+	return each(items), err
+}
+
+// each are items that are at hand.
+func each(items [][]byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}
 }
 
 // admit lets a request in, and returns what ends it; nil if that peer has too many.
@@ -110,8 +131,8 @@ func (n *Node) admit(id peer.ID) func() {
 	}
 }
 
-// lookUp is what the answer to r is; an error is answerNotKept.
-func (n *Node) lookUp(r request, from peer.ID) ([][]byte, error) {
+// lookUpKept is lookUp in what is in memory.
+func (n *Node) lookUpKept(r request, from peer.ID) ([][]byte, error) {
 	var (
 		s     = n.shelf
 		most  = r.items()
@@ -204,10 +225,14 @@ func listening(store peerstore.Peerstore, id peer.ID) (list []ma.Multiaddr) {
 	return list
 }
 
-// writeAnswer sends items, no faster than all answers may be, to one who reads.
-func (n *Node) writeAnswer(ctx context.Context, w network.Stream, items [][]byte) error {
+// writeAnswer sends items, no faster than all answers may be, to one who reads. An item may
+// be overwritten when the next one is there.
+func (n *Node) writeAnswer(ctx context.Context, w network.Stream, items iter.Seq2[[]byte, error]) error {
 	buf := []byte{byte(answerOK)}
-	for _, item := range items {
+	for item, err := range items {
+		if err != nil {
+			return err
+		}
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(item)))
 		if err := n.write(ctx, w, buf); err != nil {
 			return err

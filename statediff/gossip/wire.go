@@ -32,6 +32,7 @@ const (
 	askSnapshots             // the newest
 	askAttestations          // the newest
 	askPeers                 // addresses of others
+	askChunks                // of a snapshot, from an index on
 	questionsEnd
 )
 
@@ -49,10 +50,19 @@ var questions = map[question]struct {
 	askSnapshots:    {snapshotsKept, 512 << 10, []envelope.Kind{envelope.KindSnapshot}, requestTimeout},
 	askAttestations: {1024, 1 << 20, []envelope.Kind{envelope.KindAttestation}, requestTimeout},
 	askPeers:        {addressesTold, 4 << 10, nil, 3 * time.Second},
+	askChunks:       {chunksTold, chunksTold * chain.ChunkSize, nil, requestTimeout},
 }
 
 // addressesTold is how many addresses an answer to askPeers has, at most.
 const addressesTold = 16
+
+// Contents of a snapshot are asked for by nameOf, in place of a block's number; the index
+// is that of the first chunk, or chunksIndex for the list of all, a chain.Chunks. An answer
+// has chunksTold of them at most, so that something comes of it on a slow link.
+const (
+	chunksTold  = 4
+	chunksIndex = 1<<32 - 1
+)
 
 func (q question) String() string {
 	switch q {
@@ -70,6 +80,8 @@ func (q question) String() string {
 		return "attestations"
 	case askPeers:
 		return "peers"
+	case askChunks:
+		return "chunks"
 	}
 	return fmt.Sprintf("question %d", byte(q))
 }
@@ -77,7 +89,7 @@ func (q question) String() string {
 // A request asks for items from a place on.
 type request struct {
 	question
-	from chain.Place // its Index counts for the feed and bodies only
+	from chain.Place // its Index counts for the feed, bodies and chunks only
 	most uint16      // items; 0 is what the question allows
 	// fresh: what is on the shelf is not opened again. patience, if set, is how long the
 	// answer may take; what came by then counts. These are not on the wire.

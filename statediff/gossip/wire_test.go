@@ -9,6 +9,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,9 @@ import (
 func TestWireBytes(t *testing.T) {
 	r := request{question: askFeed, from: chain.Place{Number: 0x0102, Index: 0x0304}, most: 0x0506}
 	require.Equal(t, []byte{2, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 5, 6}, r.append(nil))
+	digest := common.Hash{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	r = request{question: askChunks, from: chain.Place{Number: nameOf(digest), Index: chunksIndex}, most: 1}
+	require.Equal(t, []byte{8, 1, 2, 3, 4, 5, 6, 7, 8, 0xff, 0xff, 0xff, 0xff, 0, 1}, r.append(nil))
 	st := status{feed: chain.Place{Number: 1}, feedEnd: chain.Place{Number: 2, Index: 3}, publication: 4, newestPublication: 5, newestSnapshot: 6}
 	raw := st.append(nil)
 	require.Len(t, raw, statusSize)

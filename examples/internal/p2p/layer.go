@@ -15,6 +15,7 @@ import (
 	"github.com/vivace-chain/vivace/da/eigenda"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/examples/internal/serve"
+	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
 // LayerUsage says what -da.layer may be.
@@ -63,6 +64,12 @@ func newLayer(kind, url string) (chain.DAClient, error) {
 		return da.NewChunked(da.ChunkedConfig{Client: client, MaxBlob: eigenda.MaxPayload})
 	}
 	return nil, fmt.Errorf("there is no layer %q", kind)
+}
+
+// Behind is layer, and behind it the peers for snapshots that it does not give. Those that
+// it gives or takes, the node keeps for them.
+func Behind(layer chain.DAClient, peers *gossip.Node) chain.DAClient {
+	return peers.Layer(layer, func(blob []byte) bool { return da.KindOf(blob) == da.Snapshot })
 }
 
 // An OwnLayer is a directory of this machine that others read from an alt-DA server, for

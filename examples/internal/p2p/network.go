@@ -52,7 +52,7 @@ func (o *Options) Check() error {
 }
 
 // Open makes the node, with what cfg says of the chain and of who is believed. Its
-// identity is in the file p2p.key of dir. The node's peers are those of -p2p.boot, and
+// identity is in the file p2p.key of dir, and what it keeps of snapshots in snapshots. The node's peers are those of -p2p.boot, and
 // boot.
 func (o *Options) Open(cfg gossip.Config, dir string, boot []string) (*gossip.Node, error) {
 	if err := o.Check(); err != nil {
@@ -66,7 +66,7 @@ func (o *Options) Open(cfg gossip.Config, dir string, boot []string) (*gossip.No
 	if net.ParseIP(o.Address).To4() == nil {
 		family = "ip6"
 	}
-	cfg.Key, cfg.Recover = key, Recover
+	cfg.Key, cfg.Recover, cfg.SnapshotDir = key, Recover, filepath.Join(dir, "snapshots")
 	cfg.Listen = []string{fmt.Sprintf("/%s/%s/tcp/%d", family, o.Address, o.Port)}
 	cfg.Boot = append(cli.List(o.Boot), boot...)
 	cfg.Allow, cfg.Deny, cfg.PeersMax = cli.List(o.Allow), cli.List(o.Deny), o.Peers

@@ -56,7 +56,7 @@ func Fullnode(args []string) int {
 	c := cli.New("fullnode", "Runs a full node of a Vivace chain: it applies diffs and checks roots.")
 	c.Group("Chain", o.chain.Flags)
 	c.Group("Full node", func(f *flag.FlagSet) {
-		f.StringVar(&o.dir, "datadir", cli.Place("fullnode"), "`directory` of the history and the key")
+		f.StringVar(&o.dir, "datadir", cli.Place("fullnode"), "`directory` of the history, the key, and the snapshots that are kept for peers")
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door: for transactions, and to find its network")
 		f.StringVar(&o.signer, "signer", "", "`address` of the key whose word counts; of a sequencer on this machine, it may say so itself")
@@ -132,7 +132,7 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 		return err
 	}
 	cfg := o.config(spec.Genesis, engine)
-	cfg.Subscriber, cfg.DA, cfg.History, cfg.Provers, cfg.Logger = peers, layer, store, believed, c.Log
+	cfg.Subscriber, cfg.DA, cfg.History, cfg.Provers, cfg.Logger = peers, p2p.Behind(layer, peers), store, believed, c.Log
 	f, err := join(ctx, cfg)
 	if f == nil {
 		return err

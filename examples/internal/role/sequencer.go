@@ -134,7 +134,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	cfg.Genesis, cfg.ChainConfig, cfg.Executor = spec.Genesis, spec.Config, engine
-	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = layer.client, peers, peers, store
+	cfg.DA, cfg.Publisher, cfg.Subscriber, cfg.History = p2p.Behind(layer.client, peers), peers, peers, store
 	cfg.Backfill, cfg.Recoverer = peers.Backfill, p2p.Recover
 	o.kept.States = max(o.kept.States, cfg.Retain())
 	if cfg.Store, cfg.Committer, err = o.kept.Open(); err != nil {

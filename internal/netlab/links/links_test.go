@@ -135,3 +135,19 @@ func TestLateJoin(t *testing.T) {
 	w.rest(sized(2*time.Second, 20*time.Second))
 	w.settle()
 }
+
+// Nobody reaches the data-availability layer, and a full node joins by a snapshot that the
+// sequencer has.
+func TestLateJoinWithoutLayer(t *testing.T) {
+	o := ordinary
+	o.full, o.late, o.layerApart = 1, 1, true
+	w := newWorld(t, o)
+	w.sequencer.reaches("safe", sized[uint64](9, 80)) // behind a snapshot
+	require.NoError(t, w.lab.Partition([]int{atLayer}))
+	joiner := w.join()
+	block := joiner.said("begins at block ")
+	require.False(t, strings.HasPrefix(block, "0 "), "a snapshot is there, and not used")
+	joiner.reaches("latest", w.sequencer.head("latest"))
+	w.lab.Heal()
+	w.settle()
+}
