@@ -164,8 +164,16 @@ func (s *Sequencer) attest(ctx context.Context, a *chain.Attestation, tell bool)
 	}
 	signer, news, err := s.collector.check(a)
 	if !news {
+		s.refusals.note(common.Address{}, err)
 		return err
 	}
+	err = s.hear(ctx, a, signer, tell)
+	s.refusals.note(signer, err)
+	return err
+}
+
+// hear enters a prover's attestation of which something may come.
+func (s *Sequencer) hear(ctx context.Context, a *chain.Attestation, signer common.Address, tell bool) error {
 	// What is taken is logged, whether or not the caller waits for it.
 	ctx = context.WithoutCancel(ctx)
 	// In the log the words that prove a block stand before the record that it is proven,
@@ -233,13 +241,12 @@ func (s *Sequencer) collectTopic(ctx context.Context) (heard bool, err error) {
 		heard = true
 		a := new(chain.Attestation)
 		if err = a.UnmarshalBinary(msg); err == nil {
-			err = s.attest(ctx, a, false) // all who follow have it
+			_ = s.attest(ctx, a, false) // all who follow have it; what is refused is noted
+		} else {
+			s.refusals.note(common.Address{}, err)
 		}
 		if ctx.Err() != nil {
 			return heard, ctx.Err()
-		}
-		if err != nil {
-			s.cfg.Logger.Warn("attestation refused", "error", err)
 		}
 	}
 }

@@ -58,6 +58,7 @@ type Sequencer struct {
 	sealedState atomic.Pointer[sealedState]
 	env         atomic.Pointer[chain.Env] // of the open block
 	collector   *collector
+	refusals    refusals
 	attesting   sync.Mutex // orders what attestations move and its entries
 
 	heads       headsHolder
@@ -130,6 +131,7 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 		s.history = noHistory{}
 	}
 	s.collector = newCollector(c)
+	s.refusals = refusals{log: c.Logger, now: c.Now, kinds: make(map[refusal]*refused)}
 	if err := s.recover(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("sequencer: recovery: %w", err)
