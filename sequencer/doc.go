@@ -71,7 +71,9 @@
 //   - what the log has since the newest snapshot is told again at the start: the end
 //     may have come in between, and repetitions are known by their number;
 //   - each object that was put is logged, without waiting for the sync, so that it is
-//     not put again. What was put and not logged when the end came belongs to nobody.
+//     not put again. What was put and not logged when the end came belongs to nobody;
+//   - each object is read back before its block is told, and put again if the layer took it
+//     and does not give it back: see Config.ReadBackTime.
 //
 // No error of the layer ends the chain, not even one that no later try would mend: an
 // operator may. The bound is UnpublishedBlocks: beyond it admission answers ErrBusy, and

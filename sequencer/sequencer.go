@@ -319,6 +319,8 @@ type Stats struct {
 	Publishing                  int           // blocks of Unpublished of which something is being put
 	OldestUnpublished           time.Duration // since the oldest of Unpublished was sealed; 0 if there is none
 	PutErrors                   PutErrors
+	Lost                        uint64 // objects that the layer took and did not give back; they were put again
+	Missing                     string // the oldest block's that is lost and not there yet, and why; empty if none is
 	Untold                      uint64 // messages that Config.Publisher was too busy to take
 	Groups                      uint64
 	SyncTime                    time.Duration // spent in fsync

@@ -39,6 +39,7 @@ func OfSequencer(s *sequencer.Sequencer) prometheus.Collector {
 			"final": st.PutErrors.Final, "refused": st.PutErrors.Refused, "failover": st.PutErrors.Failover,
 			"busy": st.PutErrors.Busy, "transient": st.PutErrors.Transient,
 		})
+		r.counter("da_lost_total", "objects that the layer took and did not give back, and that were put again", float64(st.Lost))
 		r.counter("untold_total", "messages that the network was too busy to take", float64(st.Untold))
 		r.gauge("evidence", "attestations of our provers that contradict our blocks", float64(st.Evidence))
 	}}

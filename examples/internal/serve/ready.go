@@ -21,6 +21,9 @@ func SequencerReady(s *sequencer.Sequencer, desk *sequencer.Desk) func() []rpc.R
 			out = deskReasons(desk.Stats().Failing)
 		}
 		st := s.Stats()
+		if st.Missing != "" {
+			out = append(out, rpc.Reason{Check: "da", Detail: "the data-availability layer took and does not give back the " + st.Missing})
+		}
 		for _, q := range []struct {
 			check, what  string
 			length, most int
