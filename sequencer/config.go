@@ -217,13 +217,18 @@ type Config struct {
 	// there; what does not come in time is put, and paid for, again, and has twice the time.
 	// That reads all that is put, once. Meanwhile the block, and those after it, count as
 	// UnpublishedBlocks. Default 20 s; negative: nothing is read, and what a layer loses
-	// stops the proven head, unless it is among ObjectsBytes.
+	// stops the proven head, unless it is among UnprovenBytes.
 	ReadBackTime time.Duration
 	// UnprovenBlocks is how many blocks may wait for provers before admission refuses
 	// with ErrBusy, if there are Provers, and empty blocks stay open. What is
 	// remembered of each to be compared with attestations takes half a kilobyte,
 	// also in snapshots. Default 4,096; at most 32,768.
 	UnprovenBlocks int
+	// UnprovenBytes bounds the payloads of blocks that are put and not proven, which are kept
+	// in memory for Desk.Objects if there are Provers: a block that the layer loses can still
+	// be proven, until the next restart. What does not fit, of the newest blocks, is not kept.
+	// Default 256 MiB; negative keeps none.
+	UnprovenBytes int
 	// Provers are the addresses whose attestations count, and ProverThreshold how
 	// many of them must agree on a block. Default threshold 1. Without Provers
 	// nothing is ever proven, and once a snapshot has replaced the log, nothing can
@@ -355,6 +360,7 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.DAConcurrency, 32)
 	orDefault(&c.ReadBackTime, 20*time.Second)
 	orDefault(&c.UnprovenBlocks, 4096)
+	orDefault(&c.UnprovenBytes, 256<<20)
 	orDefault(&c.EvidenceBlocks, 256)
 	orDefault(&c.ProverThreshold, 1)
 	orDefault(&c.SnapshotBlocks, 256)

@@ -25,6 +25,7 @@ type deskWorld struct {
 	now     time.Time
 	keys    []*attest.Key
 	da      chain.DAClient
+	kept    kept
 	asked   func() // called by Unproven, once it knows its answer
 }
 
@@ -59,6 +60,8 @@ func (w *deskWorld) Unproven(limit int) []Unproven {
 func (w *deskWorld) Attest(context.Context, *chain.Attestation) error { return w.verdict }
 
 func (w *deskWorld) Evidence() []Evidence { return nil }
+
+func (w *deskWorld) keptObjects(number uint64) (payloads, bool) { return w.kept.get(number) }
 
 func (w *deskWorld) who(i int) common.Address { return w.keys[i].Address() }
 

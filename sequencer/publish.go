@@ -85,6 +85,7 @@ func (s *Sequencer) putBlock(ctx context.Context, b *block) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	s.kept.keep(p.Block.Number, payloads{b.body, b.witness, b.diff})
 	b.body, b.witness, b.diff = nil, nil, nil // it may wait long for those before it
 	close(b.stored)
 	return nil
