@@ -34,6 +34,8 @@ type collector struct {
 	proven   chain.BlockID
 	claims   map[uint64]*claim
 	unproven int // claims after proven
+	now      func() time.Time
+	since    time.Time // when the block after proven could be proven: it was published, and this the head; zero: it cannot
 	evidence []Evidence
 	refused  int // attestations that contradict, kept or not
 }
@@ -42,7 +44,7 @@ func newCollector(c *Config) *collector {
 	return &collector{
 		chainID: c.Genesis.ChainID, provers: setOf(c.Provers), programs: setOf(c.Programs),
 		threshold: c.ProverThreshold, keep: uint64(c.EvidenceBlocks), recover: c.Recoverer,
-		claims: make(map[uint64]*claim),
+		claims: make(map[uint64]*claim), now: c.Now,
 	}
 }
 
@@ -138,6 +140,24 @@ func (c *collector) counts() (unproven, evidence int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.unproven, c.refused
+}
+
+// waits is for how long the block after the proven head could have been proven.
+func (c *collector) waits() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		return 0
+	}
+	return c.now().Sub(c.since)
+}
+
+// next says that the proven head moved, or the block after it was published.
+func (c *collector) next() {
+	c.since = time.Time{}
+	if next := c.claims[c.proven.Number+1]; next != nil && next.publication != nil {
+		c.since = c.now()
+	}
 }
 
 // Attest enters a prover's attestation, as one that the Subscriber brings: no lease is

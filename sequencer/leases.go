@@ -101,6 +101,7 @@ type leasing struct {
 	leases   []*lease
 	had      map[common.Address]bool // who was given it, ever
 	failures map[common.Address]*failure
+	last     string    // why the last of them failed
 	rests    time.Time // nobody is given it before
 }
 
@@ -290,6 +291,7 @@ func (d *Desk) fail(l *lease, why string, now time.Time) {
 	}
 	f.times++
 	f.why = da.Excerpt([]byte(why))
+	b.last = f.why
 	f.until = now.Add(d.hold(f.times))
 }
 

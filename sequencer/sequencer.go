@@ -321,6 +321,7 @@ type Stats struct {
 	Unpublished, UnpublishedMax     int
 	Unproven, UnprovenMax           int
 	UnprovenBytes, UnprovenBytesMax int           // payloads of blocks that are not proven, kept in memory
+	OldestUnproven                  time.Duration // since the block after the proven head could be proven, with no other before it; 0 if none can
 	Evidence                        int           // attestations that contradict our blocks, kept or not
 	Publishing                      int           // blocks of Unpublished of which something is being put
 	OldestUnpublished               time.Duration // since the oldest of Unpublished was sealed; 0 if there is none
@@ -351,9 +352,10 @@ func (s *Sequencer) Stats() Stats {
 		Unrooted: int(s.unrooted.Load()), UnrootedMax: cap(s.sealing) + 1,
 		UnpublishedMax: s.cfg.UnpublishedBlocks, Untold: c.untold.Load(),
 		Unproven: unproven, UnprovenMax: s.cfg.UnprovenBlocks, Evidence: evidence,
-		Groups:   c.groups.Load(),
-		SyncTime: time.Duration(c.syncTime.Load()),
-		RootTime: time.Duration(c.rootTime.Load()), WitnessTime: time.Duration(c.witnessTime.Load()),
+		OldestUnproven: s.collector.waits(),
+		Groups:         c.groups.Load(),
+		SyncTime:       time.Duration(c.syncTime.Load()),
+		RootTime:       time.Duration(c.rootTime.Load()), WitnessTime: time.Duration(c.witnessTime.Load()),
 	}
 	s.window.report(s.cfg.Now(), &out)
 	s.kept.report(&out)

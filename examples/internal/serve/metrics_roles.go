@@ -36,6 +36,7 @@ func OfSequencer(s *sequencer.Sequencer) prometheus.Collector {
 		r.queue("unproven_bytes", "payloads of blocks that wait for provers, kept in memory", st.UnprovenBytes, st.UnprovenBytesMax)
 		r.gauge("publishing", "blocks that are being put into the data-availability layer", float64(st.Publishing))
 		r.gauge("oldest_unpublished_seconds", "how long the oldest block has waited for the layer", st.OldestUnpublished.Seconds())
+		r.gauge("oldest_unproven_seconds", "how long the block after the proven head has waited for provers", st.OldestUnproven.Seconds())
 		r.counters("da_errors_total", "tries to put an object into the layer that failed, by what it said", "error", map[string]uint64{
 			"final": st.PutErrors.Final, "refused": st.PutErrors.Refused, "failover": st.PutErrors.Failover,
 			"busy": st.PutErrors.Busy, "transient": st.PutErrors.Transient,
@@ -151,6 +152,7 @@ func OfProver(p *prover.Prover, door, layer *Pulse) prometheus.Collector {
 		r.counter("attested_total", "attestations that were taken", float64(st.Attested))
 		r.counter("failed_total", "blocks that could not be proven", float64(st.Failed))
 		r.counter("leased_total", "blocks that were leased", float64(st.Leased))
+		r.counter("from_source_total", "blocks that the sequencer gave, since the layer did not", float64(st.FromSource))
 		r.counter("leases_lost_total", "leases that were lost before the work was done", float64(st.Lost))
 		r.gauge("queued", "blocks that wait for a worker", float64(st.Queued))
 		r.gauge("working", "blocks that are worked on", float64(st.Working))
