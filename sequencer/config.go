@@ -226,7 +226,8 @@ type Config struct {
 	UnprovenBlocks int
 	// UnprovenBytes bounds the payloads of blocks that are put and not proven, which are kept
 	// in memory for Desk.Objects if there are Provers: a block that the layer loses can still
-	// be proven, until the next restart. What does not fit, of the newest blocks, is not kept.
+	// be proven. What does not fit, of the newest blocks, is not kept. A restart reads from the
+	// layer what it still has of them.
 	// Default 256 MiB; negative keeps none.
 	UnprovenBytes int
 	// Provers are the addresses whose attestations count, and ProverThreshold how

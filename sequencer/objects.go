@@ -39,19 +39,30 @@ func (d *Desk) tooLarge(number uint64) error {
 }
 
 // read reads the payloads from the layer, up to the first that is too much.
-func (d *Desk) read(ctx context.Context, p *chain.Publication) (out payloads, err error) {
+func (d *Desk) read(ctx context.Context, p *chain.Publication) (payloads, error) {
 	left := d.cfg.ObjectsBytes
+	return gather(p, func(id chain.BlobID, want da.Want) (*da.Object, error) {
+		object, err := da.Get(ctx, d.da, id, want)
+		if err != nil {
+			return nil, err
+		}
+		if left -= len(object.Payload); left < 0 {
+			return nil, d.tooLarge(p.Block.Number)
+		}
+		return object, nil
+	})
+}
+
+// gather gets the payloads of a published block.
+func gather(p *chain.Publication, get func(chain.BlobID, da.Want) (*da.Object, error)) (out payloads, err error) {
 	for _, o := range []struct {
 		kind    da.Kind
 		id      chain.BlobID
 		payload *[]byte
 	}{{da.Block, p.Body, &out.body}, {da.Witness, p.Witness, &out.witness}, {da.Diff, p.Diff, &out.diff}} {
-		object, err := da.Get(ctx, d.da, o.id, da.Want{Kind: o.kind, Block: p.Block})
+		object, err := get(o.id, da.Want{Kind: o.kind, Block: p.Block})
 		if err != nil {
 			return out, err
-		}
-		if left -= len(object.Payload); left < 0 {
-			return out, d.tooLarge(p.Block.Number)
 		}
 		*o.payload = object.Payload
 	}

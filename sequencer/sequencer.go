@@ -160,6 +160,7 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		{"publisher", s.publish},
 		{"snapshots", s.keepSnapshots},
 		{"collector", s.collect},
+		{"objects", s.refill},
 	} {
 		g.Go(func() error {
 			err := part.run(ctx)
