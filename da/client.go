@@ -40,7 +40,7 @@ type Want struct {
 // ErrTooLarge among them.
 func Get(ctx context.Context, client chain.DAClient, id chain.BlobID, want Want) (*Object, error) {
 	fail := func(err error) (*Object, error) {
-		return nil, fmt.Errorf("get %s of block %s, blob %x: %w", want.Kind, want.Block, id, err)
+		return nil, fmt.Errorf("get %s of block %s, blob %s: %w", want.Kind, want.Block, shortID(id), err)
 	}
 	blob, err := client.Get(ctx, id)
 	if err != nil {
@@ -55,6 +55,16 @@ func Get(ctx context.Context, client chain.DAClient, id chain.BlobID, want Want)
 		return fail(err)
 	}
 	return o, nil
+}
+
+// shortID is an id in an error, which must leave room for the reason: a certificate has
+// hundreds of bytes, of which the first say what it is, and the last which.
+func shortID(id chain.BlobID) string {
+	const end = 8
+	if len(id) <= common.HashLength {
+		return fmt.Sprintf("%x", []byte(id))
+	}
+	return fmt.Sprintf("%x…%x", []byte(id[:end]), []byte(id[len(id)-end:]))
 }
 
 func (w *Want) check(o *Object, commitment common.Hash) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -71,6 +72,15 @@ func TestUnassigned(t *testing.T) {
 	_, err := da.Get(ctx, unassigned.Client{}, chain.BlobID{1}, da.Want{})
 	if !errors.Is(err, unassigned.ErrUnassigned) || errors.Is(err, chain.ErrNotFound) {
 		t.Errorf("get: %v, want ErrUnassigned", err)
+	}
+}
+
+// TestErrorsOfLongIDs: what is kept of an error, 256 bytes, has the reason, however long
+// the layer's names are.
+func TestErrorsOfLongIDs(t *testing.T) {
+	_, err := da.Get(t.Context(), inprocess.New(), bytes.Repeat([]byte{0xce}, 1000), da.Want{Kind: da.Witness, Block: object().Block})
+	if !errors.Is(err, chain.ErrNotFound) || !strings.Contains(da.Excerpt([]byte(err.Error())), chain.ErrNotFound.Error()) {
+		t.Errorf("get: %v", err)
 	}
 }
 

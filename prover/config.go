@@ -67,7 +67,7 @@ type Config struct {
 	FailuresMax int
 
 	// Attempts is how often an object that is not found, or corrupt, is asked for
-	// before that is Evidence, a Signer that fails, and a Backend whose error may pass.
+	// before that is Evidence, and any object before an ObjectSource is asked, a Signer that fails, and a Backend whose error may pass.
 	// Other errors of DA, and of the Source, that may pass are met by trying for ever.
 	// Default 8.
 	Attempts int

@@ -26,8 +26,8 @@ type Prover struct {
 	slots    chan struct{} // one for each task, waiting or worked on
 	queue    chan *task    // never full: it has room for all slots
 
-	working                        atomic.Int64
-	leased, lost, attested, failed atomic.Uint64
+	working                                    atomic.Int64
+	leased, lost, attested, failed, fromSource atomic.Uint64
 }
 
 // New checks the Config and returns a Prover that does nothing until Run.
@@ -61,6 +61,8 @@ type Stats struct {
 	Lost     uint64 // leases that were lost before the work was done
 	Attested uint64 // attestations that were taken
 	Failed   uint64 // blocks that became Evidence
+	// FromSource is how many blocks the Source gave objects of that the layer did not.
+	FromSource uint64
 }
 
 // Stats returns the current numbers.
@@ -68,6 +70,7 @@ func (p *Prover) Stats() Stats {
 	return Stats{
 		Queued: len(p.queue), Working: int(p.working.Load()),
 		Leased: p.leased.Load(), Lost: p.lost.Load(), Attested: p.attested.Load(), Failed: p.failed.Load(),
+		FromSource: p.fromSource.Load(),
 	}
 }
 

@@ -44,6 +44,17 @@ type Source interface {
 	Submit(ctx context.Context, a *chain.Attestation) error
 }
 
+// An ObjectSource is a Source that has the objects of its jobs as well. It is asked for what
+// the data-availability layer does not give, so that a block which the layer lost can be
+// proven all the same.
+type ObjectSource interface {
+	Source
+	// Objects returns the payloads of the objects of a job's block, which belong to the
+	// caller, and are believed no more than those of the layer. An error that matches
+	// da.ErrTransient or chain.ErrBusy passes. It may be called concurrently.
+	Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error)
+}
+
 // ErrLeaseLost: the lease ran out, ended, or never was this prover's. It matches
 // chain.ErrOutOfStep.
 var ErrLeaseLost = fmt.Errorf("lease is lost: %w", chain.ErrOutOfStep)

@@ -111,6 +111,9 @@ func (c *collector) published(p *chain.Publication) bool {
 	}
 	own := *p // p is part of a block, which would live as long
 	cl.publication = &own
+	if p.Block.Number == c.proven.Number+1 && c.since.IsZero() {
+		c.next()
+	}
 	return true
 }
 
@@ -127,6 +130,7 @@ func (c *collector) advance() {
 		if c.proven.Number >= c.keep {
 			delete(c.claims, c.proven.Number-c.keep)
 		}
+		c.next()
 	}
 }
 
@@ -150,6 +154,7 @@ func (c *collector) setProven(id chain.BlockID) chain.BlockID {
 			cl.publication = nil
 		}
 	}
+	c.next()
 	return c.proven
 }
 

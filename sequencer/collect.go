@@ -34,6 +34,8 @@ type collector struct {
 	proven   chain.BlockID
 	claims   map[uint64]*claim
 	unproven int // claims after proven
+	now      func() time.Time
+	since    time.Time // when the block after proven could be proven: it was published, and this the head; zero: it cannot
 	evidence []Evidence
 	refused  int // attestations that contradict, kept or not
 }
@@ -42,7 +44,7 @@ func newCollector(c *Config) *collector {
 	return &collector{
 		chainID: c.Genesis.ChainID, provers: setOf(c.Provers), programs: setOf(c.Programs),
 		threshold: c.ProverThreshold, keep: uint64(c.EvidenceBlocks), recover: c.Recoverer,
-		claims: make(map[uint64]*claim),
+		claims: make(map[uint64]*claim), now: c.Now,
 	}
 }
 
@@ -140,6 +142,24 @@ func (c *collector) counts() (unproven, evidence int) {
 	return c.unproven, c.refused
 }
 
+// waits is for how long the block after the proven head could have been proven.
+func (c *collector) waits() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		return 0
+	}
+	return c.now().Sub(c.since)
+}
+
+// next says that the proven head moved, or the block after it was published.
+func (c *collector) next() {
+	c.since = time.Time{}
+	if next := c.claims[c.proven.Number+1]; next != nil && next.publication != nil {
+		c.since = c.now()
+	}
+}
+
 // Attest enters a prover's attestation, as one that the Subscriber brings: no lease is
 // asked for, and late but right is right. One that counts, and is the first of its signer
 // for the block, is logged and then told to the Publisher, so that who follows needs no
@@ -164,8 +184,16 @@ func (s *Sequencer) attest(ctx context.Context, a *chain.Attestation, tell bool)
 	}
 	signer, news, err := s.collector.check(a)
 	if !news {
+		s.refusals.note(common.Address{}, err)
 		return err
 	}
+	err = s.hear(ctx, a, signer, tell)
+	s.refusals.note(signer, err)
+	return err
+}
+
+// hear enters a prover's attestation of which something may come.
+func (s *Sequencer) hear(ctx context.Context, a *chain.Attestation, signer common.Address, tell bool) error {
 	// What is taken is logged, whether or not the caller waits for it.
 	ctx = context.WithoutCancel(ctx)
 	// In the log the words that prove a block stand before the record that it is proven,
@@ -233,13 +261,12 @@ func (s *Sequencer) collectTopic(ctx context.Context) (heard bool, err error) {
 		heard = true
 		a := new(chain.Attestation)
 		if err = a.UnmarshalBinary(msg); err == nil {
-			err = s.attest(ctx, a, false) // all who follow have it
+			_ = s.attest(ctx, a, false) // all who follow have it; what is refused is noted
+		} else {
+			s.refusals.note(common.Address{}, err)
 		}
 		if ctx.Err() != nil {
 			return heard, ctx.Err()
-		}
-		if err != nil {
-			s.cfg.Logger.Warn("attestation refused", "error", err)
 		}
 	}
 }

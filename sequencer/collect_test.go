@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
@@ -13,13 +14,14 @@ import (
 // A court is a collector that expects blocks, and keys of provers.
 type court struct {
 	*collector
-	t    *testing.T
-	keys []*attest.Key
+	t     *testing.T
+	keys  []*attest.Key
+	clock time.Time
 }
 
 func newCourt(t *testing.T, provers, threshold, keep int, change ...func(*Config)) *court {
-	c := &court{t: t}
-	cfg := &Config{Genesis: &chain.Genesis{ChainID: 7}, ProverThreshold: threshold, EvidenceBlocks: keep}
+	c := &court{t: t, clock: time.Unix(1e9, 0)}
+	cfg := &Config{Genesis: &chain.Genesis{ChainID: 7}, ProverThreshold: threshold, EvidenceBlocks: keep, Now: func() time.Time { return c.clock }}
 	for i := range provers {
 		key := keyOf(t, byte(i)+1)
 		c.keys = append(c.keys, key)
@@ -281,7 +283,7 @@ func TestUnproven(t *testing.T) {
 // The proven head of a snapshot may be ahead of the log's, whose end was lost: it
 // stays, with the claims after it.
 func TestProvenHeadDoesNotMoveBack(t *testing.T) {
-	c := newCollector(&Config{Genesis: new(chain.Genesis), Provers: []common.Address{{1}}})
+	c := newCollector(&Config{Genesis: new(chain.Genesis), Provers: []common.Address{{1}}, Now: time.Now})
 	c.proven = chain.BlockID{Number: 10}
 	cl := &claim{}
 	cl.want.Block.Number = 11
@@ -294,4 +296,30 @@ func TestProvenHeadDoesNotMoveBack(t *testing.T) {
 	require.Equal(t, uint64(11), c.setProven(chain.BlockID{Number: 11}).Number)
 	require.Empty(t, c.claims)
 	require.ErrorIs(t, c.checkClaims(12), chain.ErrUnknown)
+}
+
+// For how long the head stands still counts from when the block after it could be proven,
+// and anew when it moves, however many blocks come.
+func TestWaitForProvers(t *testing.T) {
+	c := newCourt(t, 1, 1, 256)
+	require.Zero(t, c.waits())
+	c.expect(&claim{want: truth(1), words: make(map[common.Address]word)})
+	c.clock = c.clock.Add(time.Hour)
+	require.Zero(t, c.waits(), "it is not published")
+	c.publish(1, 1)
+	c.clock = c.clock.Add(time.Minute)
+	c.publish(2, 3)
+	require.Equal(t, time.Minute, c.waits())
+	_, err := c.say(0, 2, nil)
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, c.waits(), "the first is not proven")
+	_, err = c.say(0, 1, nil)
+	require.NoError(t, err)
+	require.Zero(t, c.waits())
+	c.clock = c.clock.Add(time.Second)
+	require.Equal(t, time.Second, c.waits(), "the third waits")
+	_, err = c.say(0, 3, nil)
+	require.NoError(t, err)
+	c.clock = c.clock.Add(time.Hour)
+	require.Zero(t, c.waits(), "all are proven")
 }

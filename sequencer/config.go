@@ -212,11 +212,24 @@ type Config struct {
 	// DAConcurrency is how many of them are put at a time. Their objects wait in memory
 	// until those of all blocks before are put. Default 32.
 	DAConcurrency int
+	// ReadBackTime is how long the layer may take to give back what it took. A block is told
+	// when all of it was read and is what was put, so that nobody is sent to what is not
+	// there; what does not come in time is put, and paid for, again, and has twice the time.
+	// That reads all that is put, once. Meanwhile the block, and those after it, count as
+	// UnpublishedBlocks. Default 20 s; negative: nothing is read, and what a layer loses
+	// stops the proven head, unless it is among UnprovenBytes.
+	ReadBackTime time.Duration
 	// UnprovenBlocks is how many blocks may wait for provers before admission refuses
 	// with ErrBusy, if there are Provers, and empty blocks stay open. What is
 	// remembered of each to be compared with attestations takes half a kilobyte,
 	// also in snapshots. Default 4,096; at most 32,768.
 	UnprovenBlocks int
+	// UnprovenBytes bounds the payloads of blocks that are put and not proven, which are kept
+	// in memory for Desk.Objects if there are Provers: a block that the layer loses can still
+	// be proven. What does not fit, of the newest blocks, is not kept. A restart reads from the
+	// layer what it still has of them.
+	// Default 256 MiB; negative keeps none.
+	UnprovenBytes int
 	// Provers are the addresses whose attestations count, and ProverThreshold how
 	// many of them must agree on a block. Default threshold 1. Without Provers
 	// nothing is ever proven, and once a snapshot has replaced the log, nothing can
@@ -346,7 +359,9 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.TxBytes, 128<<10)
 	orDefault(&c.UnpublishedBlocks, unpublishedBlocks)
 	orDefault(&c.DAConcurrency, 32)
+	orDefault(&c.ReadBackTime, 20*time.Second)
 	orDefault(&c.UnprovenBlocks, 4096)
+	orDefault(&c.UnprovenBytes, 256<<20)
 	orDefault(&c.EvidenceBlocks, 256)
 	orDefault(&c.ProverThreshold, 1)
 	orDefault(&c.SnapshotBlocks, 256)

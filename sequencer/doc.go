@@ -71,7 +71,9 @@
 //   - what the log has since the newest snapshot is told again at the start: the end
 //     may have come in between, and repetitions are known by their number;
 //   - each object that was put is logged, without waiting for the sync, so that it is
-//     not put again. What was put and not logged when the end came belongs to nobody.
+//     not put again. What was put and not logged when the end came belongs to nobody;
+//   - each object is read back before its block is told, and put again if the layer took it
+//     and does not give it back: see Config.ReadBackTime.
 //
 // No error of the layer ends the chain, not even one that no later try would mend: an
 // operator may. The bound is UnpublishedBlocks: beyond it admission answers ErrBusy, and
@@ -109,6 +111,10 @@
 // with which provers fail rests for a while, and is never skipped, since the proven
 // head would not pass it. No prover, whatever it promises, gives back and takes again,
 // keeps a block from all others for longer than DeskConfig.Patience.
+//
+// What provers need of a block is in memory until it is proven, up to Config.UnprovenBytes, and
+// Desk.Objects gives it: a layer that loses a block, which nobody can put again under the names
+// that were told, does not stop the proven head.
 //
 // Full nodes believe provers, not the sequencer, so the words that count are told, and
 // stay in the log for EvidenceBlocks after their block is proven: who missed one finds it

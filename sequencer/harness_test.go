@@ -86,12 +86,17 @@ func (w *world) prover() *prover.Prover { return w.proverTo(w.bus) }
 
 // proverTo makes the world's prover, which says what it found to somebody else.
 func (w *world) proverTo(publisher *link.Bus) *prover.Prover {
+	return w.proverOf(prover.FromTopic(w.bus, publisher, 0))
+}
+
+// proverOf makes the world's prover, whose work is a source's.
+func (w *world) proverOf(source prover.Source) *prover.Prover {
 	ex, err := execution.New(execution.Config{Chain: w.spec.Config})
 	require.NoError(w.t, err)
 	p, err := prover.New(prover.Config{
 		ChainID: w.spec.Genesis.ChainID, Executor: ex, DA: w.da, Key: w.key, Workers: 2,
-		Diff:       func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) },
-		Subscriber: w.bus, Publisher: publisher, Logger: slog.New(slog.DiscardHandler),
+		Diff:   func() chain.DiffEncoder { return statediff.New(statediff.Config{Stateless: true}) },
+		Source: source, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(w.t, err)
 	return p

@@ -210,6 +210,7 @@ func (s *Sequencer) announce(ctx context.Context, e *entry) error {
 		}
 	case recordProven:
 		s.heads.update(func(h *Heads) { h.Proven = e.id })
+		s.kept.prove(e.number)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ type DeskConfig struct {
 	LeasesPerProver, Leases int
 	// Blocks is how many unproven blocks, from the oldest, are given out. Default 1,024.
 	Blocks int
-	// ObjectsBytes bounds what Objects reads: block, witness and diff together. Default
+	// ObjectsBytes bounds what Objects gives: block, witness and diff together. Default
 	// 11 MiB, which in hex is below the 25 MB that a door allows a batch.
 	ObjectsBytes int
 	// Now is a monotonic clock. Default time.Now.
@@ -63,6 +63,8 @@ type board interface {
 	Unproven(limit int) []Unproven
 	Attest(ctx context.Context, a *chain.Attestation) error
 	Evidence() []Evidence
+	// keptObjects are those of an unproven block, if they are in memory.
+	keptObjects(number uint64) (payloads, bool)
 }
 
 // A Desk shares the unproven blocks out among the provers, so that each block is
@@ -99,6 +101,7 @@ type leasing struct {
 	leases   []*lease
 	had      map[common.Address]bool // who was given it, ever
 	failures map[common.Address]*failure
+	last     string    // why the last of them failed
 	rests    time.Time // nobody is given it before
 }
 
@@ -288,6 +291,7 @@ func (d *Desk) fail(l *lease, why string, now time.Time) {
 	}
 	f.times++
 	f.why = da.Excerpt([]byte(why))
+	b.last = f.why
 	f.until = now.Add(d.hold(f.times))
 }
 

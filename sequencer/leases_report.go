@@ -28,6 +28,7 @@ type Failing struct {
 	Number  uint64
 	Provers []common.Address // in order, the first FailingProversMax
 	Why     []string         // of each, the last reason
+	Last    string           // the newest reason of all
 }
 
 // Stats returns the numbers.
@@ -48,7 +49,7 @@ func (d *Desk) Stats() DeskStats {
 		if len(s.Failing) == FailingMax {
 			break
 		}
-		f := Failing{Number: number}
+		f := Failing{Number: number, Last: b.last}
 		provers := slices.SortedFunc(maps.Keys(b.failures), common.Address.Cmp)
 		for _, who := range provers[:min(len(provers), FailingProversMax)] {
 			f.Provers, f.Why = append(f.Provers, who), append(f.Why, b.failures[who].why)

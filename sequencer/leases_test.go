@@ -25,6 +25,7 @@ type deskWorld struct {
 	now     time.Time
 	keys    []*attest.Key
 	da      chain.DAClient
+	kept    kept
 	asked   func() // called by Unproven, once it knows its answer
 }
 
@@ -59,6 +60,8 @@ func (w *deskWorld) Unproven(limit int) []Unproven {
 func (w *deskWorld) Attest(context.Context, *chain.Attestation) error { return w.verdict }
 
 func (w *deskWorld) Evidence() []Evidence { return nil }
+
+func (w *deskWorld) keptObjects(number uint64) (payloads, bool) { return w.kept.get(number) }
 
 func (w *deskWorld) who(i int) common.Address { return w.keys[i].Address() }
 
@@ -226,16 +229,17 @@ func TestBlockThatFails(t *testing.T) {
 			w.pass(time.Second)
 		}
 		for _, l := range w.blocks[1].leases {
-			require.NoError(t, w.Release(l.prover, l.id, "it does not hold"))
+			require.NoError(t, w.Release(l.prover, l.id, []string{"no root", "no witness", "no diff"}[i]))
 		}
 	}
 	// Three failed: it rests for all, also for who has not tried.
 	require.False(t, w.leaseOne(3, 1))
-	require.Equal(t, []Failing{{
-		Number:  1,
-		Provers: sorted(w.who(0), w.who(1), w.who(2)),
-		Why:     []string{"it does not hold", "it does not hold", "it does not hold"},
-	}}, w.Stats().Failing)
+	failing := w.Stats().Failing
+	require.Len(t, failing, 1)
+	require.Equal(t, uint64(1), failing[0].Number)
+	require.Equal(t, sorted(w.who(0), w.who(1), w.who(2)), failing[0].Provers)
+	require.ElementsMatch(t, []string{"no root", "no witness", "no diff"}, failing[0].Why)
+	require.Equal(t, "no diff", failing[0].Last)
 	w.pass(4 * time.Second)
 	require.True(t, w.leaseOne(3, 1))
 	require.Len(t, w.blocks[2].leases, 1, "the next was given out meanwhile")

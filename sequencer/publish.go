@@ -19,7 +19,7 @@ import (
 // it, so up to DAConcurrency of them are on their way at a time and overtake each
 // other; what comes of it is taken strictly by number:
 //
-//	launch  takes the next block and starts to put its three objects
+//	launch  takes the next block and starts to put its three objects, and to read them back
 //	land    waits for the oldest block: log where it is, sync, tell
 //
 // First logged, then told: the names that a layer gives may differ each time that it
@@ -85,24 +85,10 @@ func (s *Sequencer) putBlock(ctx context.Context, b *block) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	s.kept.keep(p.Block.Number, payloads{b.body, b.witness, b.diff})
 	b.body, b.witness, b.diff = nil, nil, nil // it may wait long for those before it
 	close(b.stored)
 	return nil
-}
-
-// putObject puts an object of a block, unless the log says that it is there.
-func (s *Sequencer) putObject(ctx context.Context, b *block, o *da.Object) (chain.BlobID, error) {
-	for _, known := range b.blobs {
-		if known.kind == o.Kind && known.commitment == o.Commitment() {
-			return known.id, nil
-		}
-	}
-	never := func(error) bool { return false }
-	stored, err := s.put(ctx, o, never)
-	if err != nil {
-		return nil, err
-	}
-	return stored.id, s.enter(ctx, entry{kind: recordBlob, number: o.Block.Number, payload: stored.append(nil)})
 }
 
 // land tells again what is to be told again, and then takes blocks in order, each when

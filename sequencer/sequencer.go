@@ -42,6 +42,7 @@ type Sequencer struct {
 	sealing   chan *block // closed blocks on their way to a root; the bound is the back-pressure
 	unrooted  atomic.Int64
 	window    window        // of blocks that are not published
+	kept      kept          // of blocks that are not proven
 	publishes chan *block   // of these, those that nobody is putting yet
 	tellAgain [][]byte      // publications that an earlier run has logged
 	journaled chan struct{} // closed when the journal has ended
@@ -58,6 +59,7 @@ type Sequencer struct {
 	sealedState atomic.Pointer[sealedState]
 	env         atomic.Pointer[chain.Env] // of the open block
 	collector   *collector
+	refusals    refusals
 	attesting   sync.Mutex // orders what attestations move and its entries
 
 	heads       headsHolder
@@ -130,10 +132,15 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 		s.history = noHistory{}
 	}
 	s.collector = newCollector(c)
+	if len(c.Provers) > 0 {
+		s.kept.max = c.UnprovenBytes
+	}
+	s.refusals = refusals{log: c.Logger, now: c.Now, kinds: make(map[refusal]*refused)}
 	if err := s.recover(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("sequencer: recovery: %w", err)
 	}
+	s.kept.prove(s.heads.Proven.Number)
 	return s, nil
 }
 
@@ -153,6 +160,7 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		{"publisher", s.publish},
 		{"snapshots", s.keepSnapshots},
 		{"collector", s.collect},
+		{"objects", s.refill},
 	} {
 		g.Go(func() error {
 			err := part.run(ctx)
@@ -304,23 +312,27 @@ func newPending(tx *chain.Tx, sender common.Address, baseFee *uint256.Int) (*pen
 // Stats is what the sequencer counted since New, and how full its queues are. Each
 // queue comes with its bound.
 type Stats struct {
-	Transactions, Refused       uint64
-	MiniBlocks, Blocks          uint64
-	DiffBytes, WitnessBytes     uint64 // encoded; the diffs are those of mini-blocks
-	WitnessTxs                  uint64 // transactions of the blocks that WitnessBytes counts
-	Pool, PoolMax               int
-	Journal, JournalMax         int
-	Unrooted, UnrootedMax       int
-	Unpublished, UnpublishedMax int
-	Unproven, UnprovenMax       int
-	Evidence                    int           // attestations that contradict our blocks, kept or not
-	Publishing                  int           // blocks of Unpublished of which something is being put
-	OldestUnpublished           time.Duration // since the oldest of Unpublished was sealed; 0 if there is none
-	PutErrors                   PutErrors
-	Untold                      uint64 // messages that Config.Publisher was too busy to take
-	Groups                      uint64
-	SyncTime                    time.Duration // spent in fsync
-	RootTime, WitnessTime       time.Duration
+	Transactions, Refused           uint64
+	MiniBlocks, Blocks              uint64
+	DiffBytes, WitnessBytes         uint64 // encoded; the diffs are those of mini-blocks
+	WitnessTxs                      uint64 // transactions of the blocks that WitnessBytes counts
+	Pool, PoolMax                   int
+	Journal, JournalMax             int
+	Unrooted, UnrootedMax           int
+	Unpublished, UnpublishedMax     int
+	Unproven, UnprovenMax           int
+	UnprovenBytes, UnprovenBytesMax int           // payloads of blocks that are not proven, kept in memory
+	OldestUnproven                  time.Duration // since the block after the proven head could be proven, with no other before it; 0 if none can
+	Evidence                        int           // attestations that contradict our blocks, kept or not
+	Publishing                      int           // blocks of Unpublished of which something is being put
+	OldestUnpublished               time.Duration // since the oldest of Unpublished was sealed; 0 if there is none
+	PutErrors                       PutErrors
+	Lost                            uint64 // objects that the layer took and did not give back; they were put again
+	Missing                         string // the oldest block's that is lost and not there yet, and why; empty if none is
+	Untold                          uint64 // messages that Config.Publisher was too busy to take
+	Groups                          uint64
+	SyncTime                        time.Duration // spent in fsync
+	RootTime, WitnessTime           time.Duration
 }
 
 type counters struct {
@@ -341,10 +353,12 @@ func (s *Sequencer) Stats() Stats {
 		Unrooted: int(s.unrooted.Load()), UnrootedMax: cap(s.sealing) + 1,
 		UnpublishedMax: s.cfg.UnpublishedBlocks, Untold: c.untold.Load(),
 		Unproven: unproven, UnprovenMax: s.cfg.UnprovenBlocks, Evidence: evidence,
-		Groups:   c.groups.Load(),
-		SyncTime: time.Duration(c.syncTime.Load()),
-		RootTime: time.Duration(c.rootTime.Load()), WitnessTime: time.Duration(c.witnessTime.Load()),
+		OldestUnproven: s.collector.waits(),
+		Groups:         c.groups.Load(),
+		SyncTime:       time.Duration(c.syncTime.Load()),
+		RootTime:       time.Duration(c.rootTime.Load()), WitnessTime: time.Duration(c.witnessTime.Load()),
 	}
 	s.window.report(s.cfg.Now(), &out)
+	s.kept.report(&out)
 	return out
 }

@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -18,6 +19,14 @@ type window struct {
 	since  []time.Time // when each block entered
 	flying int         // blocks of which something is being put
 	errors PutErrors
+	losses uint64
+	absent map[object]string // what was lost and is not there yet, and what the layer says of it
+}
+
+// An object is one of a block.
+type object struct {
+	number uint64
+	kind   da.Kind
 }
 
 // resize makes room for blocks, before anything enters.
@@ -57,11 +66,44 @@ func (w *window) failed(err error) {
 	w.errors.count(err)
 }
 
+// lost counts an object that the layer took and does not give back.
+func (w *window) lost(o *da.Object, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.absent == nil {
+		w.absent = make(map[object]string)
+	}
+	w.losses++
+	w.absent[object{o.Block.Number, o.Kind}] = da.Excerpt([]byte(err.Error()))
+}
+
+// found: the layer has an object.
+func (w *window) found(o *da.Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.absent, object{o.Block.Number, o.Kind})
+}
+
+// missing says which object of the oldest block is lost.
+func (w *window) missing() string {
+	var first object
+	for o := range w.absent {
+		if first.kind == 0 || o.number < first.number || o.number == first.number && o.kind < first.kind {
+			first = o
+		}
+	}
+	if first.kind == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of block %d: %s", first.kind, first.number, w.absent[first])
+}
+
 // report is what Stats says of the window.
 func (w *window) report(now time.Time, s *Stats) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.Unpublished, s.Publishing, s.PutErrors = len(w.since), w.flying, w.errors
+	s.Lost, s.Missing = w.losses, w.missing()
 	if len(w.since) > 0 {
 		s.OldestUnpublished = now.Sub(w.since[0])
 	}

@@ -28,7 +28,8 @@
 //
 // The settings after those spoil a share of all calls, drawn from Config.Seed: the
 // same calls in the same order are spoiled in the same way. The chain.DAClient meets
-// the faults as a client would: bytes that were spoiled are ErrCorrupt, never data.
+// the faults as a client would: bytes that were spoiled are ErrCorrupt, never data. A
+// share of puts is confirmed and not kept, and Lose takes a single blob away later.
 //
 // Everything stays in memory until it expires.
 package memory

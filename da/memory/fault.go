@@ -15,27 +15,41 @@ const (
 	truncate
 	empty
 	flip
+	lose
 )
 
-// A rate is a fault's share of calls.
+// A rate is a fault's share of calls: of all, or of those that it may befall.
 type rate struct {
-	fault   fault
-	share   float64
-	getOnly bool
+	fault fault
+	share float64
+	calls calls
 }
+
+type calls uint8
+
+const (
+	all calls = iota
+	gets
+	puts
+)
 
 func (s *Settings) rates() []rate {
 	return []rate{
-		{hang, s.HangRate, false}, {internal, s.ErrorRate, false}, {busy, s.BusyRate, false}, {failover, s.FailoverRate, false},
-		{cut, s.CutRate, false}, {truncate, s.TruncateRate, true}, {empty, s.EmptyRate, true}, {flip, s.FlipRate, true},
+		{hang, s.HangRate, all}, {internal, s.ErrorRate, all}, {busy, s.BusyRate, all}, {failover, s.FailoverRate, all},
+		{cut, s.CutRate, all}, {truncate, s.TruncateRate, gets}, {empty, s.EmptyRate, gets}, {flip, s.FlipRate, gets},
+		{lose, s.LoseRate, puts},
 	}
 }
 
 // pick is the fault at a point from 0 to 1.
 func (s *Settings) pick(point float64, isGet bool) fault {
+	other := gets
+	if isGet {
+		other = puts
+	}
 	for _, r := range s.rates() {
 		if point < r.share {
-			if r.getOnly && !isGet {
+			if r.calls == other {
 				return none
 			}
 			return r.fault

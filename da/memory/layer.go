@@ -182,8 +182,29 @@ func (l *Layer) put(ctx context.Context, c *call, payload []byte) ([]byte, error
 	if dropped := l.settings.Dropped; dropped != nil { // as it is now, not before the latency
 		e = entry{dropped: dropped, since: now}
 	}
-	l.blobs[string(commitment)] = e
+	if c.fault != lose {
+		l.blobs[string(commitment)] = e
+	}
 	return commitment, nil
+}
+
+// Lose makes gets of a blob that is there answer from now on why it is dropped, with
+// status 418 over HTTP, or with nil that it is not there. The error matches ErrNotFound
+// when there is no such blob.
+func (l *Layer) Lose(id chain.BlobID, why *da.DroppedError) error {
+	commitment, _, ok := da.Unbind(id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, there := l.blobs[string(commitment)]
+	switch {
+	case !ok || !there:
+		return fmt.Errorf("%w: memory: blob %x", chain.ErrNotFound, id)
+	case why == nil:
+		delete(l.blobs, string(commitment))
+	default:
+		l.blobs[string(commitment)] = entry{dropped: why, since: time.Now()}
+	}
+	return nil
 }
 
 // admit is the way of a put until the payload is stored, in EigenDA's order.

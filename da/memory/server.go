@@ -128,7 +128,9 @@ func (l *Layer) servePutKeccak(w http.ResponseWriter, r *http.Request, name stri
 		return
 	}
 	l.mu.Lock()
-	l.keccak[hash] = payload
+	if c.fault != lose {
+		l.keccak[hash] = payload
+	}
 	l.mu.Unlock()
 	c.writeBlob(w, r, nil)
 }

@@ -31,8 +31,7 @@ type Settings struct {
 	// Jitter is the most that is added to a latency, drawn for each call: calls
 	// overtake each other.
 	Jitter time.Duration
-	// Shares of all puts and gets, from 0 to 1, in all at most 1 together with those of
-	// gets below.
+	// Shares of all puts and gets, from 0 to 1, in all at most 1 together with those below.
 	HangRate     float64 // no answer, until the caller leaves
 	ErrorRate    float64 // status 500
 	BusyRate     float64 // status 429, with RetryAfter
@@ -42,6 +41,8 @@ type Settings struct {
 	TruncateRate float64 // the answer ends early, and seems whole
 	EmptyRate    float64 // the answer has no bytes
 	FlipRate     float64 // one bit of the answer is another
+	// Share of puts.
+	LoseRate float64 // it succeeds, and the blob is not kept
 	// RetryAfter goes with status 429, in whole seconds over HTTP.
 	RetryAfter time.Duration
 	// BytesPerSecond slows the bodies of gets over HTTP; 0 is at once.
@@ -107,6 +108,7 @@ type settingsJSON struct {
 	TruncateRate   *float64
 	EmptyRate      *float64
 	FlipRate       *float64
+	LoseRate       *float64
 	RetryAfter     *duration
 	BytesPerSecond *int
 	MissingStatus  *int
@@ -143,7 +145,7 @@ func (s *Settings) fields() settingsJSON {
 		PutReturnsFailoverError: &s.PutReturnsFailoverError, CertVersion: &s.CertVersion,
 		Jitter: (*duration)(&s.Jitter), HangRate: &s.HangRate, ErrorRate: &s.ErrorRate, BusyRate: &s.BusyRate,
 		FailoverRate: &s.FailoverRate, CutRate: &s.CutRate, TruncateRate: &s.TruncateRate, EmptyRate: &s.EmptyRate,
-		FlipRate: &s.FlipRate, RetryAfter: (*duration)(&s.RetryAfter), BytesPerSecond: &s.BytesPerSecond,
+		FlipRate: &s.FlipRate, LoseRate: &s.LoseRate, RetryAfter: (*duration)(&s.RetryAfter), BytesPerSecond: &s.BytesPerSecond,
 		MissingStatus: &s.MissingStatus,
 	}
 }

@@ -26,7 +26,7 @@ type Desk interface {
 	Release(who common.Address, lease uint64, why string) error
 	// Submit enters an attestation, whoever brings it.
 	Submit(ctx context.Context, a *chain.Attestation) error
-	// Objects reads the objects of an unproven block.
+	// Objects gives the payloads of an unproven block's objects.
 	Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error)
 	// Stats and Evidence are for whoever wants to know.
 	Stats() sequencer.DeskStats

@@ -25,9 +25,10 @@ type ClientConfig struct {
 	// Signer is the prover's, as in prover.Config: requests are signed with the key that
 	// signs the attestations.
 	Signer attest.Signer
-	// Objects makes the Client ask the sequencer for the objects of its jobs, for provers
-	// that cannot reach the data-availability layer. What it does not get, the prover
-	// fetches from there. One job is leased at a time then.
+	// Objects makes the Client ask the sequencer for the objects of its jobs at once, for
+	// provers that cannot reach the data-availability layer. What it does not get, the prover
+	// fetches from there. One job is leased at a time then. Without, the sequencer is asked
+	// for what the layer does not give.
 	Objects bool
 	// PollMin is the pause before there is asked for work again when there is none; it
 	// doubles from one to the next, up to PollMax. Defaults 100 ms and 1 s.
@@ -80,9 +81,12 @@ func (c ClientConfig) withDefaults() (*ClientConfig, error) {
 // A Client takes work from a sequencer's door: a prover.Source. A sequencer that is
 // not there passes; that it serves no namespace prover, or does not know our key, does
 // not.
-type Client struct{ cfg *ClientConfig }
+type Client struct {
+	cfg     *ClientConfig
+	reading chan struct{} // has one while objects are asked for
+}
 
-var _ prover.Source = (*Client)(nil)
+var _ prover.ObjectSource = (*Client)(nil)
 
 // NewClient checks the Config. It asks nobody yet.
 func NewClient(c ClientConfig) (*Client, error) {
@@ -90,7 +94,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg}, nil
+	return &Client{cfg: cfg, reading: make(chan struct{}, 1)}, nil
 }
 
 // Close closes idle connections. Nothing else must be in progress.
@@ -153,13 +157,11 @@ const objectsTries = 3
 func (c *Client) objects(ctx context.Context, job *prover.Job) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ObjectsTimeout)
 	defer cancel()
-	number := job.Publication.Block.Number
 	for range objectsTries {
-		var o Objects
-		err := c.callStamped(ctx, &o, answerSmall+2*c.cfg.ObjectsBytes, ask{method: "objects", number: number}, hexutil.Uint64(number))
+		block, witness, diff, err := c.Objects(ctx, job.Publication.Block.Number)
 		switch {
 		case err == nil:
-			job.Block, job.Witness, job.Diff = o.Block, o.Witness, o.Diff
+			job.Block, job.Witness, job.Diff = block, witness, diff
 			return
 		case !errors.Is(err, da.ErrTransient) && !errors.Is(err, chain.ErrBusy):
 			return
@@ -167,6 +169,20 @@ func (c *Client) objects(ctx context.Context, job *prover.Job) {
 			return
 		}
 	}
+}
+
+// Objects implements prover.ObjectSource. The sequencer reads for each prover one block at a
+// time, so that is how they are asked for.
+func (c *Client) Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error) {
+	select {
+	case c.reading <- struct{}{}:
+		defer func() { <-c.reading }()
+	case <-ctx.Done():
+		return nil, nil, nil, ctx.Err()
+	}
+	var o Objects
+	err = c.callStamped(ctx, &o, answerSmall+2*c.cfg.ObjectsBytes, ask{method: "objects", number: number}, hexutil.Uint64(number))
+	return o.Block, o.Witness, o.Diff, err
 }
 
 // Renew implements prover.Source.

@@ -6,7 +6,8 @@
 //	prover_renew(lease, stamp)          ttl in ms
 //	prover_release(lease, why, stamp)   true; an empty why is no blame
 //	prover_submit(attestation)          true once it is entered
-//	prover_objects(number, stamp)       block, witness and diff of an unproven block
+//	prover_objects(number, stamp)       block, witness and diff of an unproven block, also
+//	                                    when the data-availability layer has lost it
 //	prover_status()                     what is leased, failing, and how often what happened
 //	prover_evidence(from)               up to 256 words of provers that contradict blocks
 //

@@ -32,7 +32,7 @@ type fleetWorld struct {
 	desk *sequencer.Desk
 }
 
-func newFleetWorld(t testing.TB, provers, threshold int) *fleetWorld {
+func newFleetWorld(t testing.TB, provers, threshold int, change ...func(*sequencer.Config)) *fleetWorld {
 	w := &fleetWorld{t: t}
 	w.Sequencer = rpctest.RunSequencer(t, func(c *sequencer.Config) {
 		for i := range provers {
@@ -40,6 +40,9 @@ func newFleetWorld(t testing.TB, provers, threshold int) *fleetWorld {
 		}
 		c.ProverThreshold, c.BlockInterval = threshold, 50*time.Millisecond
 		c.Subscriber = link.NewBus(1 << 20) // attestations come by the door alone
+		for _, f := range change {
+			f(c)
+		}
 		w.da = c.DA
 	})
 	w.desk = sequencer.NewDesk(w.Sequencer.Sequencer, sequencer.DeskConfig{

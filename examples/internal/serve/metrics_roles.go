@@ -33,12 +33,15 @@ func OfSequencer(s *sequencer.Sequencer) prometheus.Collector {
 		r.queue("unrooted", "closed blocks that wait for their root", st.Unrooted, st.UnrootedMax)
 		r.queue("unpublished", "sealed blocks that wait for the data-availability layer", st.Unpublished, st.UnpublishedMax)
 		r.queue("unproven", "blocks that wait for provers", st.Unproven, st.UnprovenMax)
+		r.queue("unproven_bytes", "payloads of blocks that wait for provers, kept in memory", st.UnprovenBytes, st.UnprovenBytesMax)
 		r.gauge("publishing", "blocks that are being put into the data-availability layer", float64(st.Publishing))
 		r.gauge("oldest_unpublished_seconds", "how long the oldest block has waited for the layer", st.OldestUnpublished.Seconds())
+		r.gauge("oldest_unproven_seconds", "how long the block after the proven head has waited for provers", st.OldestUnproven.Seconds())
 		r.counters("da_errors_total", "tries to put an object into the layer that failed, by what it said", "error", map[string]uint64{
 			"final": st.PutErrors.Final, "refused": st.PutErrors.Refused, "failover": st.PutErrors.Failover,
 			"busy": st.PutErrors.Busy, "transient": st.PutErrors.Transient,
 		})
+		r.counter("da_lost_total", "objects that the layer took and did not give back, and that were put again", float64(st.Lost))
 		r.counter("untold_total", "messages that the network was too busy to take", float64(st.Untold))
 		r.gauge("evidence", "attestations of our provers that contradict our blocks", float64(st.Evidence))
 	}}
@@ -149,6 +152,7 @@ func OfProver(p *prover.Prover, door, layer *Pulse) prometheus.Collector {
 		r.counter("attested_total", "attestations that were taken", float64(st.Attested))
 		r.counter("failed_total", "blocks that could not be proven", float64(st.Failed))
 		r.counter("leased_total", "blocks that were leased", float64(st.Leased))
+		r.counter("from_source_total", "blocks that the sequencer gave, since the layer did not", float64(st.FromSource))
 		r.counter("leases_lost_total", "leases that were lost before the work was done", float64(st.Lost))
 		r.gauge("queued", "blocks that wait for a worker", float64(st.Queued))
 		r.gauge("working", "blocks that are worked on", float64(st.Working))

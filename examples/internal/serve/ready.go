@@ -13,37 +13,64 @@ import (
 )
 
 // SequencerReady says why a sequencer should not get traffic: something behind the head
-// is so far behind that it refuses transactions, or soon will. A block that several provers failed with is one too: nothing after it will be proven.
-// desk is nil if it gives no work.
+// is so far behind that it refuses transactions, or soon will; the layer does not give back
+// what it took; a block that several provers failed with, or the block after the proven head
+// for five minutes, is not proven: nothing after it will be. desk is nil if it gives no work.
 func SequencerReady(s *sequencer.Sequencer, desk *sequencer.Desk) func() []rpc.Reason {
-	return func() (out []rpc.Reason) {
+	return func() []rpc.Reason {
+		var failing []sequencer.Failing
 		if desk != nil {
-			out = deskReasons(desk.Stats().Failing)
+			failing = desk.Stats().Failing
 		}
 		st := s.Stats()
-		for _, q := range []struct {
-			check, what  string
-			length, most int
-		}{
-			{"da", "blocks wait for the data-availability layer", st.Unpublished, st.UnpublishedMax},
-			{"provers", "blocks wait for provers", st.Unproven, st.UnprovenMax},
-			{"pool", "transactions wait for execution", st.Pool, st.PoolMax},
-		} {
-			if 4*q.length >= 3*q.most {
-				out = append(out, rpc.Reason{Check: q.check, Detail: fmt.Sprintf("%d of at most %d %s", q.length, q.most, q.what)})
-			}
-		}
-		return out
+		return sequencerReasons(&st, s.Heads().Proven.Number+1, failing)
 	}
+}
+
+// sequencerReasons are those of a sequencer that has counted st, whose provers prove the block
+// next and failed with some.
+func sequencerReasons(st *sequencer.Stats, next uint64, failing []sequencer.Failing) []rpc.Reason {
+	out := append(deskReasons(failing), standstill(st, next, failing)...)
+	if st.Missing != "" {
+		out = append(out, rpc.Reason{Check: "da", Detail: "the data-availability layer took and does not give back the " + st.Missing})
+	}
+	for _, q := range []struct {
+		check, what  string
+		length, most int
+	}{
+		{"da", "blocks wait for the data-availability layer", st.Unpublished, st.UnpublishedMax},
+		{"provers", "blocks wait for provers", st.Unproven, st.UnprovenMax},
+		{"pool", "transactions wait for execution", st.Pool, st.PoolMax},
+	} {
+		if 4*q.length >= 3*q.most {
+			out = append(out, rpc.Reason{Check: q.check, Detail: fmt.Sprintf("%d of at most %d %s", q.length, q.most, q.what)})
+		}
+	}
+	return out
 }
 
 func deskReasons(failing []sequencer.Failing) (out []rpc.Reason) {
 	for _, f := range failing {
 		if n := len(f.Provers); n > 1 {
-			out = append(out, rpc.Reason{Check: "provers", Detail: fmt.Sprintf("%d provers failed with block %d, the last: %s", n, f.Number, f.Why[len(f.Why)-1])})
+			out = append(out, rpc.Reason{Check: "provers", Detail: fmt.Sprintf("%d provers failed with block %d, the last: %s", n, f.Number, f.Last)})
 		}
 	}
 	return out
+}
+
+// standstill is that the proven head waits for too long for the block next, and what provers
+// said of that.
+func standstill(st *sequencer.Stats, next uint64, failing []sequencer.Failing) []rpc.Reason {
+	if st.OldestUnproven <= proofPatience {
+		return nil
+	}
+	said := "no prover has said why"
+	for _, f := range failing {
+		if f.Number == next {
+			said = "the last that a prover said: " + f.Last
+		}
+	}
+	return []rpc.Reason{{Check: "provers", Detail: fmt.Sprintf("block %d is published and has not been proven for %s; %s", next, st.OldestUnproven.Round(time.Second), said)}}
 }
 
 // A full node is patient for three blocks, and ten seconds at least: a sequencer seals a
@@ -55,7 +82,7 @@ const (
 )
 
 // proofPatience is how long the next block may wait for provers, who need seconds, until
-// what a full node says of finalized blocks is too old.
+// what is said of finalized blocks is too old.
 const proofPatience = 5 * time.Minute
 
 // unverifiedPatience is for how long a block that was not executed again keeps a full node

@@ -192,5 +192,41 @@ func TestDeskReasons(t *testing.T) {
 	require.Empty(t, deskReasons(nil))
 	require.Empty(t, deskReasons([]sequencer.Failing{{Number: 7, Provers: []common.Address{one}, Why: []string{"no memory"}}}), "it may be the prover's affair")
 	require.Equal(t, []rpc.Reason{{Check: "provers", Detail: "2 provers failed with block 8, the last: no root"}},
-		deskReasons([]sequencer.Failing{{Number: 8, Provers: []common.Address{one, two}, Why: []string{"no memory", "no root"}}}))
+		deskReasons([]sequencer.Failing{{Number: 8, Provers: []common.Address{one, two}, Why: []string{"no root", "no memory"}, Last: "no root"}}))
+}
+
+// A sequencer is not as it should be while its layer does not give back what it took, and when
+// the block after the proven head is not proven for long: with what provers say of that one.
+func TestSequencerReasons(t *testing.T) {
+	bounds := sequencer.Stats{UnpublishedMax: 64, UnprovenMax: 4096, PoolMax: 100}
+	failing := []sequencer.Failing{{Number: 17, Provers: make([]common.Address, 1), Why: make([]string, 1), Last: "object not found"}}
+	for name, test := range map[string]struct {
+		change  func(*sequencer.Stats)
+		next    uint64
+		failing []sequencer.Failing
+		want    []rpc.Reason
+	}{
+		"nothing":     {change: func(*sequencer.Stats) {}, next: 1},
+		"provers lag": {change: func(st *sequencer.Stats) { st.Unproven, st.OldestUnproven = 300, 5*time.Minute }, next: 17, failing: failing},
+		"a block stops provers": {
+			func(st *sequencer.Stats) { st.Unproven, st.OldestUnproven = 301, 301*time.Second }, 17, failing,
+			[]rpc.Reason{{Check: "provers", Detail: "block 17 is published and has not been proven for 5m1s; the last that a prover said: object not found"}},
+		},
+		"there is no prover": {
+			func(st *sequencer.Stats) { st.OldestUnproven = time.Hour }, 16, failing,
+			[]rpc.Reason{{Check: "provers", Detail: "block 16 is published and has not been proven for 1h0m0s; no prover has said why"}},
+		},
+		"lost": {
+			func(st *sequencer.Stats) { st.Missing = "witness of block 3: not found" }, 1, nil,
+			[]rpc.Reason{{Check: "da", Detail: "the data-availability layer took and does not give back the witness of block 3: not found"}},
+		},
+		"window": {
+			func(st *sequencer.Stats) { st.Unpublished = 48 }, 1, nil,
+			[]rpc.Reason{{Check: "da", Detail: "48 of at most 64 blocks wait for the data-availability layer"}},
+		},
+	} {
+		st := bounds
+		test.change(&st)
+		require.Equal(t, test.want, sequencerReasons(&st, test.next, test.failing), name)
+	}
 }

@@ -121,8 +121,9 @@ func (w *world) startLayer() {
 	})
 }
 
-// A layer answers with anything but the truth. Nothing is proven meanwhile, and a node
-// that has no other source stays where it is: both say why, and nobody believes anything.
+// A layer answers with anything but the truth. The sequencer, which reads back what it puts,
+// publishes nothing meanwhile, so that nothing is proven, and a node that has no other source
+// stays where it is: both say why, and nobody believes anything.
 // When it tells the truth again, all goes on.
 func TestLyingLayer(t *testing.T) {
 	o := ordinary
@@ -141,7 +142,7 @@ func TestLyingLayer(t *testing.T) {
 		require.Equal(t, proven, w.sequencer.head("finalized"), lie.name)
 	}
 	joiner.counts("vivace_fullnode_da_refused_total", 1)
-	w.sequencer.counts("vivace_desk_failing", 1)
+	w.sequencer.counts("vivace_sequencer_da_lost_total", 1)
 	require.Zero(t, joiner.head("latest"), "it has nothing from anybody")
 	t.Logf("%d lies; proven up to block %d, sealed up to block %d; refused by the node that joins: %.0f",
 		w.layer.told.Load(), proven, w.sequencer.head("latest"), joiner.metric("vivace_fullnode_da_refused_total"))

@@ -1,0 +1,192 @@
+package sequencer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/da/memory"
+	"github.com/vivace-chain/vivace/internal/sched"
+	"github.com/vivace-chain/vivace/prover"
+	"github.com/vivace-chain/vivace/sequencer"
+)
+
+// What the layer loses after a block was told is given to provers all the same, for
+// want of which the proven head would stand.
+func TestObjectsOutliveTheLayer(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, 2)
+	layer := layerOf(t, memory.Settings{})
+	w.da = layer
+	s := w.open(func(c *sequencer.Config) { c.BlockInterval = 5 * time.Millisecond })
+	desk := sequencer.NewDesk(s, sequencer.DeskConfig{})
+	stop := running(s.Run)
+	w.submit(s, w.load.Lanes(1)[0].Batch(5))
+	w.eventually("blocks are published", func() bool { return len(s.Unproven(10)) == 10 })
+	for _, u := range s.Unproven(10) {
+		p, want := u.Publication, [3]string{}
+		for i, o := range []struct {
+			kind da.Kind
+			id   chain.BlobID
+		}{{da.Block, p.Body}, {da.Witness, p.Witness}, {da.Diff, p.Diff}} {
+			object, err := da.Get(t.Context(), layer, o.id, da.Want{Kind: o.kind, Block: p.Block})
+			require.NoError(t, err)
+			want[i] = string(object.Payload)
+			require.NoError(t, layer.Lose(o.id, &da.DroppedError{Code: da.DropStale}))
+		}
+		block, witness, diff, err := desk.Objects(t.Context(), p.Block.Number)
+		require.NoError(t, err)
+		require.Equal(t, want, [3]string{string(block), string(witness), string(diff)})
+	}
+	require.NotZero(t, s.Stats().UnprovenBytes)
+	leave := running(w.prover().Run)
+	defer leave()
+	w.eventually("what is not lost is attested", func() bool {
+		words := s.Unproven(40)
+		return len(words) > 20 && len(words[20].Signers) > 0
+	})
+	require.Zero(t, s.Heads().Proven.Number, "that prover has no other source")
+	require.NoError(t, stop())
+	require.NoError(t, s.Close())
+}
+
+// A deskSource gives a prover the work of a desk in the same process.
+type deskSource struct {
+	*sequencer.Desk
+	who common.Address
+}
+
+func (d *deskSource) Lease(ctx context.Context, n int) ([]prover.Job, error) {
+	for {
+		jobs, err := d.Desk.Lease(d.who, n)
+		if len(jobs) > 0 || err != nil && !errors.Is(err, chain.ErrBusy) {
+			return jobs, err
+		}
+		if err := sched.Sleep(ctx, time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (d *deskSource) Renew(_ context.Context, lease uint64) (time.Time, error) {
+	return d.Desk.Renew(d.who, lease)
+}
+
+func (d *deskSource) Release(_ context.Context, lease uint64, why error) error {
+	text := ""
+	if why != nil {
+		text = why.Error()
+	}
+	return d.Desk.Release(d.who, lease, text)
+}
+
+// The layer confirms puts and keeps nothing of a share of them, fails, and drops blocks after
+// they were told; the sequencer is ended in between, with blocks that nobody has proven. All
+// are proven, are told by number, and under one set of names.
+func TestProvenHeadPassesWhatIsLost(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, 4)
+	layer := layerOf(t, memory.Settings{LoseRate: 0.05, ErrorRate: 0.05, BusyRate: 0.05})
+	w.da = layer
+	said := new(wire)
+	lane := w.load.Lanes(1)[0]
+	proven, fromSource := uint64(0), uint64(0)
+	for life := range 3 {
+		s := w.open(func(c *sequencer.Config) {
+			c.BlockInterval, c.SnapshotBlocks, c.ReadBackTime = 10*time.Millisecond, 16, 100*time.Millisecond
+		})
+		desk := sequencer.NewDesk(s, sequencer.DeskConfig{HoldMin: time.Millisecond, HoldMax: 5 * time.Millisecond})
+		require.GreaterOrEqual(t, s.Heads().Proven.Number, proven, "life %d", life)
+		old := len(s.Unproven(1000))
+		stop := running(s.Run)
+		w.submit(s, lane.Batch(20))
+		w.eventually("blocks are published, and the older ones kept again", func() bool {
+			unproven := s.Unproven(1000)
+			return len(unproven) >= old+10 && !slices.ContainsFunc(unproven, func(u sequencer.Unproven) bool {
+				return !s.Keeps(u.Publication.Block.Number)
+			})
+		})
+		newest := uint64(0)
+		for _, u := range s.Unproven(1000) {
+			newest = u.Publication.Block.Number
+			_ = layer.Lose(u.Publication.Witness, &da.DroppedError{Code: da.DropInvalid, Msg: "test"})
+		}
+		p := w.proverOf(&deskSource{desk, crypto.PubkeyToAddress(w.key.PublicKey)})
+		leave := running(p.Run)
+		w.eventually("what is lost is proven", func() bool { return s.Heads().Proven.Number >= newest })
+		require.NoError(t, leave())
+		fromSource += p.Stats().FromSource
+		w.eventually("more is published", func() bool { return len(s.Unproven(1000)) >= 5 })
+		require.NoError(t, stop())
+		proven = s.Heads().Proven.Number
+		require.NoError(t, s.Close())
+		require.NoError(t, said.hear(w.bus))
+	}
+	require.GreaterOrEqual(t, fromSource, uint64(30))
+}
+
+// What a layer says after a restart is compared with what was published: a forged object is
+// not kept, and one that is too much is not either.
+func TestRefillIsCompared(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, 2)
+	slow := newSlowDA(t)
+	w.da = slow
+	config := func(c *sequencer.Config) { c.BlockInterval, c.ReadBackTime = 5*time.Millisecond, 20*time.Millisecond }
+	s := w.open(config)
+	stop := running(s.Run)
+	w.eventually("blocks are published", func() bool { return len(s.Unproven(5)) == 5 })
+	require.NoError(t, stop())
+	require.NoError(t, s.Close())
+
+	run := func(change func(*sequencer.Config)) {
+		var out lockedBuffer
+		s := w.open(config, change, func(c *sequencer.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+		stop := running(s.Run)
+		if slow.forge {
+			w.eventually("the first is refused", func() bool { return strings.Contains(out.String(), "cannot be read\" block=1 ") })
+			require.Contains(t, out.String(), "digests of objects")
+		} else {
+			w.eventually("it goes on", func() bool { return len(s.Unproven(1000)) > 30 })
+		}
+		require.False(t, s.Keeps(1))
+		require.LessOrEqual(t, s.Stats().UnprovenBytes, s.Stats().UnprovenBytesMax)
+		require.NoError(t, stop())
+		require.NoError(t, s.Close())
+	}
+	slow.forge = true
+	run(func(*sequencer.Config) {})
+	slow.forge = false
+	run(func(c *sequencer.Config) { c.UnprovenBytes = 100 })
+}
+
+// A lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
