@@ -24,9 +24,11 @@ type Invitation struct {
 	Sequencer common.Address `json:"sequencer"` // whose signature counts
 	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
 	Layer     string         `json:"da"`        // as -da.layer has it
-	// Provers are those whose attestations count, if Threshold of them agree.
+	// Provers are those whose attestations count, if Threshold of them agree, under one of
+	// Programs, or any if there are none.
 	Provers   []common.Address `json:"provers"`
 	Threshold int              `json:"proverThreshold"`
+	Programs  []common.Hash    `json:"proverPrograms,omitempty"`
 	// LayerAt, if set, is Layer for who reaches this machine at a host.
 	LayerAt func(host string) string `json:"-"`
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/prometheus/client_golang/prometheus"
@@ -81,6 +82,9 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 	if invitation == nil {
 		return err
 	}
+	if programs := invitation.Programs; len(programs) > 0 && !slices.Contains(programs, prover.ReexecutionProgram) {
+		c.Log.Warn("the sequencer will refuse the attestations of this program", "program", prover.ReexecutionProgram, "allowed", programs)
+	}
 	p, err := prover.New(prover.Config{
 		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: layerPulse.Layer(layer), Signer: signer, Source: source,
 		Workers: o.workers, Logger: c.Log,
@@ -93,6 +97,7 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 		Ready: serve.ProverReady(&doorPulse, &layerPulse),
 	}
 	fmt.Printf("prover of chain %d attests as %s, watched at http://%s\n", spec.Genesis.ChainID, signer.Address(), listener.Addr())
+	fmt.Printf("under program %s\n", prover.ReexecutionProgram)
 	return serve.Under(p.Run, watch.Run)(ctx)
 }
 

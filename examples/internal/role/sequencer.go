@@ -39,16 +39,12 @@ type sequencerOptions struct {
 	daAddress string
 	daPort    int
 	dir       string
-	provers   string
-	threshold int
+	proofs    proofs
 	kept      cli.Kept
 	daBytes   int64
 	cfg       sequencer.Config
 	baseFee   uint64
 }
-
-// devProver, as one of -provers, is the development chain's.
-const devProver = "dev"
 
 // Sequencer is the program sequencer: it returns the exit code.
 func Sequencer(args []string) int {
@@ -75,8 +71,7 @@ func Sequencer(args []string) int {
 	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8545) })
 	c.Group("Proofs", func(f *flag.FlagSet) {
-		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers whose attestations count; dev is the development chain's, and the default there")
-		f.IntVar(&o.threshold, "prover-threshold", 1, "how `many` provers must agree on a block")
+		o.proofs.Flags(f, "comma-separated `addresses` of provers whose attestations count; dev is the development chain's, and the default there")
 	})
 	return c.Run(args, func(ctx context.Context) error { return o.run(ctx, c) })
 }
@@ -159,7 +154,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
 		Invitation: &p2p.Invitation{
 			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
-			Peers: peers.Addrs(), Layer: layer.spec, LayerAt: layer.specAt, Provers: cfg.Provers, Threshold: cfg.ProverThreshold,
+			Peers: peers.Addrs(), Layer: layer.spec, LayerAt: layer.specAt, Provers: cfg.Provers, Threshold: cfg.ProverThreshold, Programs: cfg.Programs,
 		},
 	}
 	if layer.own != nil {
@@ -269,7 +264,7 @@ func watch(s *sequencer.Sequencer, cfg *sequencer.Config, service *serve.Service
 
 func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	cfg := o.cfg
-	cfg.Dir, cfg.Logger, cfg.ProverThreshold = o.dir, c.Log, o.threshold
+	cfg.Dir, cfg.Logger = o.dir, c.Log
 	if err := cli.CheckIntervals("mini-block-interval", cfg.MiniBlockInterval, "block-interval", cfg.BlockInterval); err != nil {
 		return nil, err
 	}
@@ -288,37 +283,10 @@ func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	if o.baseFee > 0 {
 		cfg.BaseFee = uint256.NewInt(o.baseFee)
 	}
-	var err error
-	if cfg.Provers, err = proverAddresses(o.provers, o.chain.Genesis == ""); err != nil {
+	count, err := o.proofs.read(o.chain.Genesis == "")
+	if err != nil {
 		return nil, err
 	}
-	if n := len(cfg.Provers); n > 0 && (o.threshold < 1 || o.threshold > n) {
-		return nil, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, n)
-	}
+	cfg.Provers, cfg.Programs, cfg.ProverThreshold = count.provers, count.programs, count.threshold
 	return &cfg, nil
-}
-
-// proverAddresses are those that -provers names; on the development chain, if it names
-// none, the one whose key everybody knows.
-func proverAddresses(flag string, dev bool) (out []common.Address, err error) {
-	if flag == "" && dev {
-		flag = devProver
-	}
-	for _, a := range cli.List(flag) {
-		switch {
-		case a == devProver && !dev:
-			return nil, fmt.Errorf("%w: -provers: everybody knows the key of dev, and -genesis is not of the development chain", cli.ErrUsage)
-		case a == devProver:
-			key, err := cli.DevProver()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, crypto.PubkeyToAddress(key.PublicKey))
-		case !common.IsHexAddress(a):
-			return nil, fmt.Errorf("%w: -provers: %q is not an address", cli.ErrUsage, a)
-		default:
-			out = append(out, common.HexToAddress(a))
-		}
-	}
-	return out, nil
 }
