@@ -21,6 +21,7 @@ import (
 type Invitation struct {
 	ChainID   uint64         `json:"chainId"`
 	Genesis   common.Hash    `json:"genesis"`   // hash of block 0
+	GenesisAt string         `json:"genesisAt"` // path of genesis.json, at the same door
 	Sequencer common.Address `json:"sequencer"` // whose signature counts
 	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
 	Layer     string         `json:"da"`        // as -da.layer has it

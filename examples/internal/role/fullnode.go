@@ -149,7 +149,7 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 	service := &serve.Service{
 		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: c.Log}), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store), serve.OfPeers(peers)},
-		Ready:   serve.Both(serve.FullnodeReady(f, store), serve.PeersReady(peers)), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Ready:   serve.Both(serve.FullnodeReady(f, store), serve.PeersReady(peers)), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel, Chain: spec,
 	}
 	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, door.Addr(), f.Heads().RootChecked)
 	fmt.Printf("meets peers at %s\n", strings.Join(peers.Addrs(), " "))

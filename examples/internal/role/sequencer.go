@@ -151,9 +151,9 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	service := &serve.Service{
 		Door: door, Extra: extra, Backend: node.OfSequencer(s, store), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfDesk(desk), serve.OfHistory(store), serve.OfPeers(peers)},
-		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel, Chain: spec,
 		Invitation: &p2p.Invitation{
-			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
+			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), GenesisAt: serve.GenesisPath, Sequencer: signer.Address(),
 			Peers: peers.Addrs(), Layer: layer.spec, LayerAt: layer.specAt, Provers: cfg.Provers, Threshold: cfg.ProverThreshold, Programs: cfg.Programs,
 		},
 	}
