@@ -17,7 +17,8 @@ const failoverMost = 256
 // FailoverConfig is the Config of a Failover. Layers are required.
 type FailoverConfig struct {
 	// Layers in order of preference, at most 256. Their positions are part of
-	// BlobIDs: readers have the same list, and a list may only grow at its end.
+	// BlobIDs: readers have the same list, and a list may only grow at its end. A layer
+	// that was used alone, without a Failover, may become the first of a list: see Get.
 	Layers []chain.DAClient
 	// Cooldown is how long blobs go to another layer before the first one is tried
 	// again. Default 5 minutes.
@@ -102,8 +103,21 @@ func (f *Failover) settle(at int) {
 	}
 }
 
-// Get implements chain.DAClient.
+// Get implements chain.DAClient. An id under which no layer has something may be older than
+// the list, and without a position: the first layer is asked for the whole of it.
 func (f *Failover) Get(ctx context.Context, id chain.BlobID) ([]byte, error) {
+	blob, err := f.getAt(ctx, id)
+	if err == nil || ctx.Err() != nil || errors.Is(err, ErrFailover) || errors.Is(err, ErrTransient) {
+		return blob, err
+	}
+	if whole, errWhole := f.config.Layers[0].Get(ctx, id); errWhole == nil {
+		return whole, nil
+	}
+	return nil, err
+}
+
+// getAt asks the layer that an id names.
+func (f *Failover) getAt(ctx context.Context, id chain.BlobID) ([]byte, error) {
 	if len(id) == 0 || int(id[0]) >= len(f.config.Layers) {
 		return nil, fmt.Errorf("%w: an id of %d bytes names none of %d layers", chain.ErrNotFound, len(id), len(f.config.Layers))
 	}

@@ -80,6 +80,54 @@ func TestFailover(t *testing.T) {
 	})
 }
 
+// A layer that was used alone keeps its blobs when it becomes the first of several, whatever
+// their names begin with; one that is down is not asked twice.
+func TestFailoverOfGrown(t *testing.T) {
+	alone, other := inprocess.New(), inprocess.New()
+	lists, err := da.NewFailover(da.FailoverConfig{Layers: []chain.DAClient{alone, other}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make(map[byte]bool)
+	for i := range 2000 {
+		blob := []byte{byte(i), byte(i >> 8)}
+		id, err := alone.Put(t.Context(), blob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first[id[0]] = true
+		if got, err := lists.Get(t.Context(), id); err != nil || !bytes.Equal(got, blob) {
+			t.Fatalf("%x: %x, %v", id, got, err)
+		}
+	}
+	if !first[0] || !first[1] || !first[2] {
+		t.Error("no name began with the position of a layer, or beyond")
+	}
+	if _, err := lists.Get(t.Context(), []byte{1, 2}); !errors.Is(err, chain.ErrNotFound) {
+		t.Error(err)
+	}
+	counted := &counting{err: da.ErrFailover}
+	lists, err = da.NewFailover(da.FailoverConfig{Layers: []chain.DAClient{counted, other}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lists.Get(t.Context(), []byte{0, 1}); !errors.Is(err, da.ErrFailover) || counted.gets != 1 {
+		t.Errorf("%v after %d", err, counted.gets)
+	}
+}
+
+// A counting layer fails its gets with err.
+type counting struct {
+	chain.DAClient
+	err  error
+	gets int
+}
+
+func (c *counting) Get(context.Context, chain.BlobID) ([]byte, error) {
+	c.gets++
+	return nil, c.err
+}
+
 func TestFailoverConfig(t *testing.T) {
 	for _, layers := range [][]chain.DAClient{nil, {nil}, make([]chain.DAClient, 257)} {
 		if _, err := da.NewFailover(da.FailoverConfig{Layers: layers}); err == nil {
