@@ -63,15 +63,15 @@ func (f *Failover) Active() int {
 // down.
 func (f *Failover) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
 	var (
-		layers = f.config.Layers
-		start  = f.start()
-		errs   []error
+		layers      = f.config.Layers
+		from, start = f.start()
+		errs        []error
 	)
 	for step := range layers {
 		at := (start + step) % len(layers)
 		id, err := layers[at].Put(ctx, blob)
 		if err == nil {
-			f.settle(at)
+			f.settle(from, at)
 			return append(chain.BlobID{byte(at)}, id...), nil
 		}
 		err = fmt.Errorf("layer %d: %w", at, err)
@@ -83,22 +83,24 @@ func (f *Failover) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
 	return nil, errors.Join(errs...)
 }
 
-// start is the layer to try first. When the time has come to try the first one again,
-// one Put does that; the others go on where they are.
-func (f *Failover) start() int {
+// start is the active layer, and the one to try first. When the time has come to try the
+// first one again, one Put does that; the others go on where they are.
+func (f *Failover) start() (active, first int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now := time.Now(); f.active != 0 && !now.Before(f.until) {
 		f.until = now.Add(f.config.Cooldown)
-		return 0
+		return f.active, 0
 	}
-	return f.active
+	return f.active, f.active
 }
 
-func (f *Failover) settle(at int) {
+// settle says that a Put, which began when layer from was active, has ended well at layer
+// at. If another Put has moved on meanwhile, that knows better.
+func (f *Failover) settle(from, at int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if at != f.active {
+	if at != from && f.active == from {
 		f.active, f.until = at, time.Now().Add(f.config.Cooldown)
 	}
 }

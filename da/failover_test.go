@@ -80,6 +80,49 @@ func TestFailover(t *testing.T) {
 	})
 }
 
+// A Put that began before the first layer had recovered, and ends after that, does not take
+// others away from it again.
+func TestFailoverOfSlowPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := &switchable{DAClient: inprocess.New(), err: da.ErrFailover}, &slow{DAClient: inprocess.New()}
+		f, err := da.NewFailover(da.FailoverConfig{Layers: []chain.DAClient{first, second}, Cooldown: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(want byte) {
+			t.Helper()
+			id, err := f.Put(t.Context(), []byte("blob"))
+			if err != nil || id[0] != want {
+				t.Errorf("id %x, %v, want layer %d", id, err, want)
+			}
+		}
+		put(1)
+		time.Sleep(time.Minute - time.Second)
+		second.takes = 2 * time.Second
+		ended := make(chan struct{})
+		go func() { defer close(ended); put(1) }()
+		time.Sleep(1500 * time.Millisecond)
+		first.err = nil
+		put(0)
+		<-ended
+		if f.Active() != 0 {
+			t.Error("it is the first again")
+		}
+		put(0)
+	})
+}
+
+// A slow layer takes its time to put.
+type slow struct {
+	chain.DAClient
+	takes time.Duration
+}
+
+func (s *slow) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
+	time.Sleep(s.takes)
+	return s.DAClient.Put(ctx, blob)
+}
+
 // A layer that was used alone keeps its blobs when it becomes the first of several, whatever
 // their names begin with; one that is down is not asked twice.
 func TestFailoverOfGrown(t *testing.T) {
