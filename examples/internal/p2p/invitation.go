@@ -24,7 +24,8 @@ type Invitation struct {
 	GenesisAt string         `json:"genesisAt"` // path of genesis.json, at the same door
 	Sequencer common.Address `json:"sequencer"` // whose signature counts
 	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
-	Layer     string         `json:"da"`        // as -da.layer has it
+	Layer     string         `json:"da"`        // as -da.layer has it: of several layers, a list
+	Active    string         `json:"daActive"`  // the one of them that blobs go to now
 	// Provers are those whose attestations count, if Threshold of them agree, under one of
 	// Programs, or any if there are none.
 	Provers   []common.Address `json:"provers"`
@@ -32,13 +33,18 @@ type Invitation struct {
 	Programs  []common.Hash    `json:"proverPrograms,omitempty"`
 	// LayerAt, if set, is Layer for who reaches this machine at a host.
 	LayerAt func(host string) string `json:"-"`
+	// ActiveAt, if set, is Active for him.
+	ActiveAt func(host string) string `json:"-"`
 }
 
 // ServeHTTP answers with the invitation.
 func (i *Invitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := *i
+	answer, host := *i, (&url.URL{Host: r.Host}).Hostname()
 	if i.LayerAt != nil {
-		answer.Layer = i.LayerAt((&url.URL{Host: r.Host}).Hostname())
+		answer.Layer = i.LayerAt(host)
+	}
+	if i.ActiveAt != nil {
+		answer.Active = i.ActiveAt(host)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(&answer)

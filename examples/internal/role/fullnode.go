@@ -59,7 +59,7 @@ func Fullnode(args []string) int {
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door: for transactions, and to find its network")
 		f.StringVar(&o.signer, "signer", "", "`address` of the key whose word counts; of a sequencer on this machine, it may say so itself")
-		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.StringVar(&o.layer, "da.layer", "", layersUsage+"; by default what the sequencer names")
 		f.StringVar(&o.mode, "mode", modeArchive, "`what` to keep beside the state: archive (blocks, receipts and logs) or state (headers); what a node does not keep it asks the sequencer for")
 		f.BoolVar(&o.verify, "verify", false, "execute each block again, and end if the sequencer's changes or receipts are others")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
@@ -193,7 +193,7 @@ func (o *fullnodeOptions) check() error {
 	if _, err := o.proofs.read(false); err != nil {
 		return err
 	}
-	return errors.Join(o.kept.Check(), o.p2p.Check(), p2p.CheckLayer(o.layer))
+	return errors.Join(o.kept.Check(), o.p2p.Check(), checkLayers(o.layer))
 }
 
 // printHeads prints now and then where the node stands, until stop is called.

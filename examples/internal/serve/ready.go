@@ -12,6 +12,9 @@ import (
 	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
+// AboutLayer is the Check of a Reason that is about the data-availability layer.
+const AboutLayer = "da"
+
 // SequencerReady says why a sequencer should not get traffic: something behind the head
 // is so far behind that it refuses transactions, or soon will. A block that several provers failed with is one too: nothing after it will be proven.
 // desk is nil if it gives no work.
@@ -25,7 +28,7 @@ func SequencerReady(s *sequencer.Sequencer, desk *sequencer.Desk) func() []rpc.R
 			check, what  string
 			length, most int
 		}{
-			{"da", "blocks wait for the data-availability layer", st.Unpublished, st.UnpublishedMax},
+			{AboutLayer, "blocks wait for the data-availability layer", st.Unpublished, st.UnpublishedMax},
 			{"provers", "blocks wait for provers", st.Unproven, st.UnprovenMax},
 			{"pool", "transactions wait for execution", st.Pool, st.PoolMax},
 		} {
@@ -142,7 +145,7 @@ func proverReasons(now time.Time, door, layer *Pulse) (out []rpc.Reason) {
 	for _, of := range []struct {
 		check, who string
 		pulse      *Pulse
-	}{{"sequencer", "the sequencer", door}, {"da", "the data-availability layer", layer}} {
+	}{{"sequencer", "the sequencer", door}, {AboutLayer, "the data-availability layer", layer}} {
 		if silent, why := of.pulse.silent(now); silent > proverPatience {
 			out = append(out, rpc.Reason{Check: of.check, Detail: fmt.Sprintf("%s has not answered for %s: %v", of.who, silent.Round(time.Second), why)})
 		}
