@@ -23,11 +23,15 @@ type FailoverConfig struct {
 	// Cooldown is how long blobs go to another layer before the first one is tried
 	// again. Default 5 minutes.
 	Cooldown time.Duration
+	// Patience is for how long a layer may bring nothing but ErrTransient, which may be
+	// nobody at all who answers, until it counts as down. ErrBusy is an answer. Default
+	// 1 minute.
+	Patience time.Duration
 }
 
 // A Failover implements chain.DAClient over several layers: where one says that it is
-// down, with ErrFailover, blobs go to the next, and stay there until the first has had
-// time to recover. Other errors are the caller's affair. A Get asks the one layer that
+// down, with ErrFailover, or has had no answer for long, blobs go to the next, and stay
+// there until the first has had time to recover. Other errors are the caller's affair. A Get asks the one layer that
 // has the blob. It may be used concurrently.
 //
 //	BlobID  position of the layer, 1 byte, then the layer's BlobID
@@ -35,8 +39,9 @@ type Failover struct {
 	config FailoverConfig
 
 	mu     sync.Mutex
-	active int       // where blobs go
-	until  time.Time // then the first layer is tried, if it is not active
+	active int         // where blobs go
+	until  time.Time   // then the first layer is tried, if it is not active
+	silent []time.Time // since when each layer does not answer; zero if it did
 }
 
 var _ chain.DAClient = (*Failover)(nil)
@@ -49,7 +54,10 @@ func NewFailover(config FailoverConfig) (*Failover, error) {
 	if config.Cooldown <= 0 {
 		config.Cooldown = 5 * time.Minute
 	}
-	return &Failover{config: config}, nil
+	if config.Patience <= 0 {
+		config.Patience = time.Minute
+	}
+	return &Failover{config: config, silent: make([]time.Time, len(config.Layers))}, nil
 }
 
 // Active is the position of the layer that blobs go to.
@@ -70,12 +78,13 @@ func (f *Failover) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
 	for step := range layers {
 		at := (start + step) % len(layers)
 		id, err := layers[at].Put(ctx, blob)
+		down := ctx.Err() == nil && f.isDown(at, err)
 		if err == nil {
 			f.settle(from, at)
 			return append(chain.BlobID{byte(at)}, id...), nil
 		}
 		err = fmt.Errorf("layer %d: %w", at, err)
-		if !errors.Is(err, ErrFailover) {
+		if !down {
 			return nil, err
 		}
 		errs = append(errs, err)
@@ -93,6 +102,22 @@ func (f *Failover) start() (active, first int) {
 		return f.active, 0
 	}
 	return f.active, f.active
+}
+
+// isDown notes how a Put ended at a layer, and reports whether that is down.
+func (f *Failover) isDown(at int, err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	since := &f.silent[at]
+	switch {
+	case errors.Is(err, ErrFailover):
+		return true
+	case !errors.Is(err, ErrTransient) || errors.Is(err, ErrBusy):
+		*since = time.Time{}
+	case since.IsZero():
+		*since = time.Now()
+	}
+	return !since.IsZero() && time.Since(*since) >= f.config.Patience
 }
 
 // settle says that a Put, which began when layer from was active, has ended well at layer

@@ -80,6 +80,45 @@ func TestFailover(t *testing.T) {
 	})
 }
 
+// A layer that brings no answer at all is down, too, when that has lasted; one that wants to
+// be left alone is not.
+func TestFailoverOfSilentLayer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := &switchable{DAClient: inprocess.New()}, &switchable{DAClient: inprocess.New()}
+		f, err := da.NewFailover(da.FailoverConfig{Layers: []chain.DAClient{first, second}, Cooldown: time.Hour, Patience: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(active int, wrong error) {
+			t.Helper()
+			if _, err := f.Put(t.Context(), []byte("blob")); !errors.Is(err, wrong) || f.Active() != active {
+				t.Errorf("%v, active %d, want %v, %d", err, f.Active(), wrong, active)
+			}
+		}
+		first.err = da.ErrTransient
+		put(0, da.ErrTransient)
+		time.Sleep(59 * time.Second)
+		put(0, da.ErrTransient)
+		first.err = &da.BusyError{}
+		put(0, da.ErrBusy) // it has answered
+		first.err = da.ErrTransient
+		time.Sleep(time.Minute)
+		put(0, da.ErrTransient)
+		time.Sleep(time.Minute)
+		put(1, nil)
+		time.Sleep(time.Hour)
+		put(1, nil) // the first is tried, once, and is no better
+		first.err = nil
+		time.Sleep(time.Hour)
+		put(0, nil)
+		first.err = da.ErrTransient
+		put(0, da.ErrTransient)
+		time.Sleep(time.Minute)
+		second.err = da.ErrFailover
+		put(0, da.ErrFailover)
+	})
+}
+
 // A Put that began before the first layer had recovered, and ends after that, does not take
 // others away from it again.
 func TestFailoverOfSlowPut(t *testing.T) {
