@@ -15,6 +15,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/gorilla/websocket"
+
+	"github.com/vivace-chain/vivace/internal/sched"
 )
 
 // Paths of the door.
@@ -125,6 +127,9 @@ func (s *Server) endpoint(receivers []receiver) (*endpoint, error) {
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.route) }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	if !s.hosts.allow(r.Host) {
 		s.refuse(w, http.StatusForbidden, "invalid host specified")
 		return
@@ -177,9 +182,10 @@ func (s *Server) serve(e *endpoint, w http.ResponseWriter, r *http.Request) {
 	e.ServeHTTP(w, r)
 }
 
-// Serve serves listener until ctx ends. Then it takes no more connections and
-// requests, answers what is in flight, for at most Limits.Drain, ends WebSockets with
-// a close frame (1001, going away) and returns nil. It may be called once.
+// Serve serves listener until ctx ends. Then it takes no more connections, answers what is
+// in flight and what still comes over connections that it has, for at most Limits.Drain,
+// ends WebSockets with a close frame (1001, going away) and returns nil. It may be called
+// once.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	limits := &s.cfg.Limits
 	server := &http.Server{
@@ -202,17 +208,24 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("rpc: %w", err)
 	case <-ctx.Done():
 	}
-	return s.stop(server)
+	err := listener.Close()
+	<-failed // else Shutdown would close the listener again
+	return errors.Join(err, s.stop(server))
 }
 
+// stop ends what a server has open that accepts nothing any more: nothing, before clients
+// are told to open other connections, for what they send over those that nobody accepts is
+// lost, too.
 func (s *Server) stop(server *http.Server) error {
 	s.draining.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.Drain)
 	defer cancel()
-	closed := make(chan struct{})
-	go func() { defer close(closed); s.drain(ctx) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.endSockets(ctx) }()
+	s.linger(ctx)
 	err := server.Shutdown(ctx)
-	<-closed
+	<-ended
+	s.endServers()
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Logger.Warn("requests were cut off", "after", s.cfg.Limits.Drain)
 		err = server.Close()
@@ -220,16 +233,32 @@ func (s *Server) stop(server *http.Server) error {
 	return err
 }
 
+// lingerTime is how long a door that stops waits for clients to send one more request over
+// the connections that they keep, so that it can tell them, with the answer, to send no
+// other. http.Server.Shutdown closes connections that seem idle: what a client has sent by
+// then, and the server has not read, is lost, and the client cannot know whether it was
+// executed. Those who are silent for so long risk that still, as they do at IdleTimeout.
+const lingerTime = time.Second
+
+// linger waits until no connection is open, for lingerTime at most.
+func (s *Server) linger(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lingerTime)
+	defer cancel()
+	for s.connections.len() > 0 && sched.Sleep(ctx, time.Millisecond) == nil {
+	}
+}
+
 // Close ends WebSockets and everything that goes on in them. Serve calls it.
 func (s *Server) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.drain(ctx)
+	s.draining.Store(true)
+	s.endSockets(ctx)
+	s.endServers()
 }
 
-// drain ends WebSockets: gently until ctx ends, then not.
-func (s *Server) drain(ctx context.Context) {
-	s.draining.Store(true)
+// endSockets ends WebSockets: gently until ctx ends, then not.
+func (s *Server) endSockets(ctx context.Context) {
 	s.mu.Lock()
 	sockets := s.open
 	s.open = nil
@@ -245,6 +274,11 @@ func (s *Server) drain(ctx context.Context) {
 			_ = socket.conn.Close()
 		}
 	}
+}
+
+// endServers ends the servers below, which answer nothing any more, not even with an error:
+// it comes last.
+func (s *Server) endServers() {
 	s.standard.server.Stop()
 	s.realtime.server.Stop()
 }

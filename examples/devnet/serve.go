@@ -68,7 +68,7 @@ func (r *devnetRun) serve(ctx context.Context, open *doors, spec *genesis.Spec, 
 		Ready:   serve.SequencerReady(n.sequencer, nil),
 	}
 	for name, s := range map[string]*serve.Service{"the sequencer's door": sequencer, "the full node's door": fullnode} {
-		s.Page, s.Drain, s.Log, s.LogLevel = page, drain, log, r.logLevel
+		s.Chain, s.Page, s.Drain, s.Log, s.LogLevel = spec, page, drain, log, r.logLevel
 		n.openDoor(ctx, name, s)
 	}
 	if r.genesis == "" {

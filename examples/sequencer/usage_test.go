@@ -26,6 +26,7 @@ func TestUsage(t *testing.T) {
 	require.NoError(t, os.WriteFile(loose, []byte(strings.Repeat("11", 32)), 0o600))
 	require.NoError(t, os.Chmod(loose, 0o644))
 	doors := [][]string{
+		{"-prover-programs=0x01"}, {"-prover-programs=reexecution,riscv"},
 		{"-http.port=65536"}, {"-http.api=eht"}, {"-http.api=admin"}, {"-http.addr=127.0.0.1:1"},
 		{"-p2p.addr=everywhere"}, {"-p2p.port=65536"},
 		{"-admin.enable", "-admin.jwtsecret=" + loose}, {"-state-blocks=1"}, {"-genesis=/does/not/exist"}, {"-genesis=" + loose},
@@ -33,7 +34,7 @@ func TestUsage(t *testing.T) {
 	for program, cases := range map[string][][]string{
 		"sequencer": append(doors, []string{"-mini-block-interval=0s"}, []string{"-block-interval=1ms"}, []string{"-snapshot-blocks=0"},
 			[]string{"-provers=0x1"}, []string{"-provers=0x00000000000000000000000000000000000000aa", "-prover-threshold=2"}, []string{"-da.layer=eigenda"}, []string{"-provers=dev", "-genesis=/does/not/exist"}),
-		"fullnode": append(doors, []string{"-sequencer=localhost:8545"}, []string{"-sequencer="}, []string{"-signer=0x1"}, []string{"-da.layer=carrier-pigeon=http://x"}),
+		"fullnode": append(doors, []string{"-sequencer=localhost:8545"}, []string{"-sequencer="}, []string{"-signer=0x1"}, []string{"-provers=0x00000000000000000000000000000000000000aa", "-prover-threshold=0"}, []string{"-da.layer=carrier-pigeon=http://x"}),
 		"prover":   {{"-workers=0"}, {"-key=" + loose}, {"-genesis=/does/not/exist"}, {"-sequencer="}, {"-da.layer=x"}},
 	} {
 		for _, flags := range cases {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -47,9 +48,21 @@ func door(line string) string {
 // awaitPage waits until a page contains text.
 func awaitPage(t *testing.T, url, text string) {
 	t.Helper()
-	page := ""
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(page, text); time.Sleep(50 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "%s has no %q: %s", url, text, page)
+	awaitMatch(t, url, regexp.QuoteMeta(text))
+}
+
+// awaitMetric waits until a metric is not zero.
+func awaitMetric(t *testing.T, url, name string) {
+	t.Helper()
+	awaitMatch(t, url, `\n`+name+` [1-9]`)
+}
+
+// awaitMatch waits until a page matches a regular expression.
+func awaitMatch(t *testing.T, url, pattern string) {
+	t.Helper()
+	wanted, page := regexp.MustCompile(pattern), ""
+	for deadline := time.Now().Add(30 * time.Second); !wanted.MatchString(page); time.Sleep(50 * time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "%s has no %q: %s", url, pattern, page)
 		if response, err := http.Get(url); err == nil {
 			read, _ := io.ReadAll(response.Body)
 			page = string(read)

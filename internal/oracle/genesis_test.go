@@ -35,6 +35,7 @@ func TestGenesisOfPublicNetworks(t *testing.T) {
 			require.Equal(t, test.hash, spec.Genesis.Header.Hash())
 			requireSameHeader(t, test.spec.ToBlock().Header(), spec.Genesis.Header)
 			require.Equal(t, test.spec.Config, spec.Config)
+			requireGethReads(t, spec)
 		})
 	}
 }
@@ -54,6 +55,18 @@ func TestGenesisOfDevnet(t *testing.T) {
 		Alloc:      allocOf(spec.Genesis.State),
 	}).ToBlock()
 	requireSameHeader(t, block.Header(), h)
+	requireGethReads(t, spec)
+}
+
+// requireGethReads checks that go-ethereum makes the same of what is written of a Spec.
+func requireGethReads(t *testing.T, spec *genesis.Spec) {
+	t.Helper()
+	var file bytes.Buffer
+	require.NoError(t, spec.Write(&file))
+	read := new(core.Genesis)
+	require.NoError(t, json.Unmarshal(file.Bytes(), read))
+	requireSameHeader(t, read.ToBlock().Header(), spec.Genesis.Header)
+	require.Equal(t, spec.Config, read.Config)
 }
 
 func requireSameHeader(t *testing.T, want *types.Header, got *chain.Header) {

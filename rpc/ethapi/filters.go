@@ -130,6 +130,9 @@ func (a *API) NewBlockFilter() (rpc.ID, error) {
 // NewPendingTransactionFilter is eth_newPendingTransactionFilter: transactions as
 // they are acknowledged, by hash or in full.
 func (a *API) NewPendingTransactionFilter(full *bool) (rpc.ID, error) {
+	if a.backend.History().HeadersOnly() {
+		return "", wire.HeadersOnly("transactions")
+	}
 	c := &txCursor{api: a, full: full != nil && *full, block: a.backend.History().Head().Number + 1}
 	if open := a.backend.History().Unsealed(); len(open) > 0 {
 		newest := open[len(open)-1]
@@ -139,8 +142,11 @@ func (a *API) NewPendingTransactionFilter(full *bool) (rpc.ID, error) {
 }
 
 // NewFilter is eth_newFilter: logs of blocks from now on, if they are in the filter's
-// range.
+// range. A node that keeps headers only has none, and refuses.
 func (a *API) NewFilter(logs wire.LogFilter) (rpc.ID, error) {
+	if a.backend.History().HeadersOnly() {
+		return "", wire.HeadersOnly("logs")
+	}
 	from, to, err := a.filterRange(&logs)
 	if err != nil {
 		return "", err

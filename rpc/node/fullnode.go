@@ -49,8 +49,9 @@ type FullnodeOptions struct {
 
 // OfFullnode makes the Backend of a full node whose Config.History is store. If that keeps
 // headers only, so does the door: what blocks held and did it asks the sequencer for, and
-// without one, or with subscriptions, says that it is not kept. Nobody can wait for a
-// receipt there (eth_sendRawTransactionSync): such a transaction is not passed on.
+// without one says that it is not kept, as it always does of logs, and of what subscriptions
+// and filters, except those for headers and hashes of blocks, would tell. Nobody can wait for
+// a receipt there (eth_sendRawTransactionSync): such a transaction is not passed on.
 func OfFullnode(f *fullnode.Follower, store *history.Store, config *params.ChainConfig, o FullnodeOptions) *Fullnode {
 	if o.Logger == nil {
 		o.Logger = slog.Default()

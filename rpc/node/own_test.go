@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/internal/link"
 	"github.com/vivace-chain/vivace/prover/attest"
+	"github.com/vivace-chain/vivace/rpc/ethapi"
 	"github.com/vivace-chain/vivace/rpc/internal/rpctest"
 	"github.com/vivace-chain/vivace/rpc/node"
 	"github.com/vivace-chain/vivace/rpc/realtime"
@@ -141,9 +143,39 @@ func TestStateNode(t *testing.T) {
 	g.refused(4444, "pruned history unavailable", "eth_getLogs", map[string]any{"fromBlock": "0x1", "toBlock": "0x2"})
 	require.Contains(t, g.result("eth_getHeaderByNumber", "0x1"), `"number":"0x1"`)
 	require.Contains(t, g.result("eth_getBalance", rpctest.AccountAt(0).Address, "latest"), "0x")
+	const text = "pruned history unavailable: this node keeps headers only; for %s ask the sequencer, or a full node that is an archive"
+	g.refused(4444, fmt.Sprintf(text, "logs"), "eth_newFilter", map[string]any{})
+	g.refused(4444, fmt.Sprintf(text, "logs"), "eth_newFilter", map[string]any{"fromBlock": "0x1"})
+	g.refused(4444, fmt.Sprintf(text, "transactions"), "eth_newPendingTransactionFilter")
 	_, err := full.Submit(t.Context(), []byte{1})
 	require.ErrorContains(t, err, "keeps no receipts")
 	require.Zero(t, c.f.Stats().BodyBytes, "it does not even read them")
+}
+
+// A filter of blocks needs no more than headers.
+func TestStateNodeBlockFilter(t *testing.T) {
+	c := newChained(t, true)
+	api := ethapi.New(node.OfFullnode(c.f, c.store, rpctest.DevSpec(t, nil).Config, node.FullnodeOptions{}), ethapi.Options{})
+	first := c.store.Head().Number + 1
+	id, err := api.NewBlockFilter()
+	require.NoError(t, err)
+	var hashes []common.Hash
+	require.Eventually(t, func() bool {
+		changes, err := api.GetFilterChanges(t.Context(), id)
+		require.NoError(t, err)
+		hashes = append(hashes, changes.([]common.Hash)...)
+		return len(hashes) >= 3
+	}, 10*time.Second, time.Millisecond)
+	for i, hash := range hashes {
+		number, err := c.store.Number(hash)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, number, first)
+		if i > 0 {
+			header, err := c.store.Header(number)
+			require.NoError(t, err)
+			require.Equal(t, hashes[i-1], header.ParentHash, "none is left out")
+		}
+	}
 }
 
 // What it does not keep, it asks the sequencer for, if there is one.
@@ -172,7 +204,7 @@ func TestStateNodeSubscriptions(t *testing.T) {
 	defer client.Close()
 	for _, what := range [][]any{{"logs", map[string]any{}}, {"newPendingTransactions"}, {"miniBlocks"}, {"stateChanges"}} {
 		_, err := client.EthSubscribe(t.Context(), make(chan json.RawMessage), what...)
-		require.Error(t, err)
+		require.ErrorContains(t, err, "ask the sequencer, or a full node that is an archive")
 		requireCode(t, 4444, err)
 	}
 	heads := make(chan *struct{ Number hexutil.Uint64 })

@@ -91,7 +91,7 @@ func (s *Service) start(ctx context.Context, resume *Resume, st *stream) (*rpc.S
 	st.service = s
 	if st.minis && s.backend.History().HeadersOnly() {
 		release()
-		return nil, wire.NotKept(fmt.Errorf("mini-blocks: %w", history.ErrNotKept))
+		return nil, wire.HeadersOnly("mini-blocks")
 	}
 	if err := st.open(resume); err != nil {
 		release()

@@ -3,7 +3,6 @@ package realtime
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -40,7 +39,7 @@ func (e *Eth) Logs(ctx context.Context, filter wire.LogFilter, resume *Resume) (
 		return nil, err
 	}
 	if s.backend.History().HeadersOnly() {
-		return nil, wire.NotKept(fmt.Errorf("logs: %w", history.ErrNotKept))
+		return nil, wire.HeadersOnly("logs")
 	}
 	events := func(ev history.Event, out send) error {
 		if ev.Sealed == nil || !within(ev.Sealed.Number(), from, to) {

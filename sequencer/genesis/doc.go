@@ -1,7 +1,8 @@
 // Package genesis makes the first block of a chain: from go-ethereum's
 // genesis.json (Read), or from options, for development chains and benchmarks
 // (Dev). Either gives the header of block 0 with the state root computed, and the
-// state behind that root as canonical Changes of the empty state.
+// state behind that root as canonical Changes of the empty state. Spec.Write makes the file
+// of either, for whoever has to have the same chain and only knows its hash.
 //
 // The block is the one that go-ethereum 1.17 makes of the same file, bit by bit;
 // internal/oracle compares the two on the public networks. Reading is stricter:

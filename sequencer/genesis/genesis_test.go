@@ -1,6 +1,7 @@
 package genesis
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -223,15 +224,41 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, spec.Genesis.State.Validate())
 		raw, _ := spec.Genesis.Header.AppendBinary(nil)
 		require.NoError(t, new(chain.Header).UnmarshalBinary(raw))
+		requireWritten(t, spec)
 	})
 }
+
+// requireWritten checks that what is written of a Spec is read as the same.
+func requireWritten(t *testing.T, spec *Spec) {
+	t.Helper()
+	var first, second bytes.Buffer
+	require.NoError(t, spec.Write(&first))
+	again, err := Read(bytes.NewReader(first.Bytes()))
+	require.NoError(t, err, first.String())
+	require.Equal(t, spec.Genesis.Header.Hash(), again.Genesis.Header.Hash())
+	require.Equal(t, spec.Genesis.State, again.Genesis.State)
+	require.NoError(t, again.Write(&second))
+	require.Equal(t, first.String(), second.String())
+}
+
+// A writer that fails fails Write.
+func TestWriteFails(t *testing.T) {
+	spec, err := Dev(DevOptions{})
+	require.NoError(t, err)
+	require.ErrorIs(t, spec.Write(failing{}), os.ErrClosed)
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
 // The seeds of FuzzRead that are meant to be good must stay so.
 func TestSeeds(t *testing.T) {
 	for _, name := range []string{"frontier", "prague"} {
 		src, err := os.ReadFile("testdata/" + name + ".json")
 		require.NoError(t, err)
-		_, err = Read(strings.NewReader(string(src)))
+		spec, err := Read(strings.NewReader(string(src)))
 		require.NoError(t, err, name)
+		requireWritten(t, spec)
 	}
 }

@@ -22,21 +22,30 @@ import (
 type Invitation struct {
 	ChainID   uint64         `json:"chainId"`
 	Genesis   common.Hash    `json:"genesis"`   // hash of block 0
+	GenesisAt string         `json:"genesisAt"` // path of genesis.json, at the same door
 	Sequencer common.Address `json:"sequencer"` // whose signature counts
 	Peers     []string       `json:"peers"`     // multiaddresses with peer ids
-	Layer     string         `json:"da"`        // as -da.layer has it
-	// Provers are those whose attestations count, if Threshold of them agree.
+	Layer     string         `json:"da"`        // as -da.layer has it: of several layers, a list
+	Active    string         `json:"daActive"`  // the one of them that blobs go to now
+	// Provers are those whose attestations count, if Threshold of them agree, under one of
+	// Programs, or any if there are none.
 	Provers   []common.Address `json:"provers"`
 	Threshold int              `json:"proverThreshold"`
+	Programs  []common.Hash    `json:"proverPrograms,omitempty"`
 	// LayerAt, if set, is Layer for who reaches this machine at a host.
 	LayerAt func(host string) string `json:"-"`
+	// ActiveAt, if set, is Active for him.
+	ActiveAt func(host string) string `json:"-"`
 }
 
 // ServeHTTP answers with the invitation.
 func (i *Invitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := *i
+	answer, host := *i, (&url.URL{Host: r.Host}).Hostname()
 	if i.LayerAt != nil {
-		answer.Layer = i.LayerAt((&url.URL{Host: r.Host}).Hostname())
+		answer.Layer = i.LayerAt(host)
+	}
+	if i.ActiveAt != nil {
+		answer.Active = i.ActiveAt(host)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(&answer)
@@ -153,10 +162,10 @@ func (i *Invitation) validate() error {
 	return nil
 }
 
-// Client is a client of the layer that the invitation names. The error matches
+// Client reads from the layers that the invitation names. The error matches
 // chain.ErrCorrupt.
 func (i *Invitation) Client() (chain.DAClient, error) {
-	client, err := newClient(i.Layer)
+	client, err := newClients(i.Layer)
 	if err != nil {
 		return nil, &chain.CorruptError{What: "invitation", Offset: -1, Err: fmt.Errorf("layer: %w", err)}
 	}

@@ -40,6 +40,35 @@ func Layer(spec string) (chain.DAClient, error) {
 	return client, nil
 }
 
+// Layers is what reads from the layers of a comma-separated list, as the sequencer has it.
+// Errors match cli.ErrUsage.
+func Layers(list string) (chain.DAClient, error) {
+	client, err := newClients(list)
+	if err != nil {
+		return nil, fmt.Errorf("%w: -da.layer: %w", cli.ErrUsage, err)
+	}
+	return client, nil
+}
+
+func newClients(list string) (chain.DAClient, error) {
+	var clients []chain.DAClient
+	for _, spec := range cli.List(list) {
+		client, err := newClient(spec)
+		if err != nil {
+			return nil, err
+		}
+		clients = append(clients, client)
+	}
+	if len(clients) == 1 {
+		return clients[0], nil
+	}
+	client, err := da.NewFailover(da.FailoverConfig{Layers: clients})
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
 func newClient(spec string) (chain.DAClient, error) {
 	kind, url, ok := strings.Cut(spec, "=")
 	if !ok {

@@ -38,8 +38,7 @@ type fullnodeOptions struct {
 	snapshot  bool
 	mode      string
 	verify    bool
-	provers   string
-	threshold int
+	proofs    proofs
 	kept      cli.Kept
 	every     time.Duration
 }
@@ -60,12 +59,13 @@ func Fullnode(args []string) int {
 		f.BoolVar(&o.snapshot, "from-snapshot", true, "begin at the newest snapshot on offer, if there is one, instead of genesis")
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door: for transactions, and to find its network")
 		f.StringVar(&o.signer, "signer", "", "`address` of the key whose word counts; of a sequencer on this machine, it may say so itself")
-		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.StringVar(&o.layer, "da.layer", "", layersUsage+"; by default what the sequencer names")
 		f.StringVar(&o.mode, "mode", modeArchive, "`what` to keep beside the state: archive (blocks, receipts and logs) or state (headers); what a node does not keep it asks the sequencer for")
 		f.BoolVar(&o.verify, "verify", false, "execute each block again, and end if the sequencer's changes or receipts are others")
-		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers who are believed; of a sequencer on this machine, those that it names")
-		f.IntVar(&o.threshold, "prover-threshold", 1, "how `many` of -provers must agree on a block")
 		f.DurationVar(&o.every, "print-interval", time.Second, "how often to print the heads; 0 is never")
+	})
+	c.Group("Proofs", func(f *flag.FlagSet) {
+		o.proofs.Flags(f, "comma-separated `addresses` of provers who are believed; of a sequencer on this machine, those that it names")
 	})
 	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9546) })
 	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
@@ -97,12 +97,12 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return fmt.Errorf("%w: -signer: %w", cli.ErrUsage, err)
 	}
-	believed, err := proverAddresses(o.provers, false)
+	believed, err := o.proofs.read(false)
 	if err != nil {
 		return err
 	}
-	if len(believed) == 0 && p2p.OnThisMachine(o.sequencer) {
-		believed, o.threshold = invitation.Provers, invitation.Threshold
+	if p2p.OnThisMachine(o.sequencer) {
+		believed = believed.completed(invitation)
 	}
 	peers, err := o.p2p.Open(gossip.Config{
 		ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(),
@@ -116,7 +116,7 @@ func (o *fullnodeOptions) run(ctx context.Context, c *cli.Command) error {
 }
 
 // follow runs the node when there are peers.
-func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *genesis.Spec, door *serve.Door, peers *gossip.Node, layer chain.DAClient, believed []common.Address) error {
+func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *genesis.Spec, door *serve.Door, peers *gossip.Node, layer chain.DAClient, believed allowed) error {
 	if err := peers.Await(ctx); err != nil {
 		return nil // asked to end
 	}
@@ -132,7 +132,8 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 		return err
 	}
 	cfg := o.config(spec.Genesis, engine)
-	cfg.Subscriber, cfg.DA, cfg.History, cfg.Provers, cfg.Logger = peers, p2p.Behind(layer, peers), store, believed, c.Log
+	cfg.Subscriber, cfg.DA, cfg.History, cfg.Logger = peers, p2p.Behind(layer, peers), store, c.Log
+	cfg.Provers, cfg.Programs, cfg.ProverThreshold = believed.provers, believed.programs, believed.threshold
 	f, err := join(ctx, cfg)
 	if f == nil {
 		return err
@@ -148,7 +149,7 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 	service := &serve.Service{
 		Door: door, Name: "full node", Backend: node.OfFullnode(f, store, spec.Config, node.FullnodeOptions{Sequencer: upstream, Logger: c.Log}), Engine: engine,
 		Metrics: []prometheus.Collector{serve.OfFullnode(f), serve.OfHistory(store), serve.OfPeers(peers)},
-		Ready:   serve.Both(serve.FullnodeReady(f, store), serve.PeersReady(peers)), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Ready:   serve.Both(serve.FullnodeReady(f, store), serve.PeersReady(peers)), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel, Chain: spec,
 	}
 	fmt.Printf("full node of chain %d at http://%s begins at block %s\n", spec.Genesis.ChainID, door.Addr(), f.Heads().RootChecked)
 	fmt.Printf("meets peers at %s\n", strings.Join(peers.Addrs(), " "))
@@ -165,7 +166,7 @@ func (o *fullnodeOptions) follow(ctx context.Context, c *cli.Command, spec *gene
 // state needs none, so these take the blocks first, and a snapshot if there are none.
 func (o *fullnodeOptions) config(genesis *chain.Genesis, engine chain.Executor) fullnode.Config {
 	cfg := fullnode.Config{
-		Genesis: genesis, FromSnapshot: o.snapshot, FromDA: true, ProverThreshold: o.threshold, Recoverer: p2p.Recover,
+		Genesis: genesis, FromSnapshot: o.snapshot, FromDA: true, Recoverer: p2p.Recover,
 		Open: func() (chain.StateStore, chain.Committer, error) { return o.kept.Open() },
 	}
 	if o.verify {
@@ -189,10 +190,10 @@ func (o *fullnodeOptions) check() error {
 	case o.mode == modeState && o.verify:
 		return fmt.Errorf("%w: -verify needs the blocks of -mode archive", cli.ErrUsage)
 	}
-	if named, err := proverAddresses(o.provers, false); err != nil || len(named) > 0 && (o.threshold < 1 || o.threshold > len(named)) {
-		return errors.Join(err, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, len(named)))
+	if _, err := o.proofs.read(false); err != nil {
+		return err
 	}
-	return errors.Join(o.kept.Check(), o.p2p.Check(), p2p.CheckLayer(o.layer))
+	return errors.Join(o.kept.Check(), o.p2p.Check(), checkLayers(o.layer))
 }
 
 // printHeads prints now and then where the node stands, until stop is called.

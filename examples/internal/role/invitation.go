@@ -10,7 +10,7 @@ import (
 )
 
 // accept asks the sequencer at door for its invitation, for as long as it takes, and opens
-// the layer of the flag -da.layer, or by default the one that the sequencer names. Without
+// the layers of the flag -da.layer, or by default those that the sequencer names. Without
 // an invitation there is an error, or ctx has ended.
 func accept(ctx context.Context, door, layer string, genesis *chain.Genesis, log *slog.Logger) (*p2p.Invitation, chain.DAClient, error) {
 	invitation, err := p2p.Ask(ctx, door, genesis, log)
@@ -21,7 +21,7 @@ func accept(ctx context.Context, door, layer string, genesis *chain.Genesis, log
 		return nil, nil, fmt.Errorf("-sequencer: %w", err)
 	}
 	if layer != "" {
-		client, err := p2p.Layer(layer)
+		client, err := p2p.Layers(layer)
 		return invitation, client, err
 	}
 	client, err := invitation.Client()

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
-	"github.com/vivace-chain/vivace/examples/internal/p2p"
 	"github.com/vivace-chain/vivace/examples/internal/serve"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/prover/attest"
@@ -36,7 +36,7 @@ func Prover(args []string) int {
 	c.Group("Chain", o.chain.Flags)
 	c.Group("Prover", func(f *flag.FlagSet) {
 		f.StringVar(&o.sequencer, "sequencer", "http://127.0.0.1:8545", "`address` of the sequencer's door, which has the work")
-		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default what the sequencer names")
+		f.StringVar(&o.layer, "da.layer", "", layersUsage+"; by default what the sequencer names")
 		f.BoolVar(&o.objects, "objects", false, "ask the sequencer for blocks and witnesses, before the layer")
 		f.StringVar(&o.key, "key", "", "`file` with the signing key, made if missing; by default the development chain's prover, whom everybody knows")
 		f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how `many` blocks to verify at once")
@@ -61,7 +61,7 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := p2p.CheckLayer(o.layer); err != nil {
+	if err := checkLayers(o.layer); err != nil {
 		return err
 	}
 	var doorPulse, layerPulse serve.Pulse
@@ -81,6 +81,9 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 	if invitation == nil {
 		return err
 	}
+	if programs := invitation.Programs; len(programs) > 0 && !slices.Contains(programs, prover.ReexecutionProgram) {
+		c.Log.Warn("the sequencer will refuse the attestations of this program", "program", prover.ReexecutionProgram, "allowed", programs)
+	}
 	p, err := prover.New(prover.Config{
 		ChainID: spec.Genesis.ChainID, ChainConfig: spec.Config, DA: layerPulse.Layer(layer), Signer: signer, Source: source,
 		Workers: o.workers, Logger: c.Log,
@@ -93,6 +96,7 @@ func (o *proverOptions) run(ctx context.Context, c *cli.Command) error {
 		Ready: serve.ProverReady(&doorPulse, &layerPulse),
 	}
 	fmt.Printf("prover of chain %d attests as %s, watched at http://%s\n", spec.Genesis.ChainID, signer.Address(), listener.Addr())
+	fmt.Printf("under program %s\n", prover.ReexecutionProgram)
 	return serve.Under(p.Run, watch.Run)(ctx)
 }
 

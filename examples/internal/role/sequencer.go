@@ -17,7 +17,6 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/examples/internal/dashboard"
 	"github.com/vivace-chain/vivace/examples/internal/p2p"
@@ -32,23 +31,16 @@ import (
 )
 
 type sequencerOptions struct {
-	chain     cli.Chain
-	serve     serve.Options
-	p2p       p2p.Options
-	layer     string
-	daAddress string
-	daPort    int
-	dir       string
-	provers   string
-	threshold int
-	kept      cli.Kept
-	daBytes   int64
-	cfg       sequencer.Config
-	baseFee   uint64
+	chain   cli.Chain
+	serve   serve.Options
+	p2p     p2p.Options
+	layer   layerOptions
+	dir     string
+	proofs  proofs
+	kept    cli.Kept
+	cfg     sequencer.Config
+	baseFee uint64
 }
-
-// devProver, as one of -provers, is the development chain's.
-const devProver = "dev"
 
 // Sequencer is the program sequencer: it returns the exit code.
 func Sequencer(args []string) int {
@@ -66,17 +58,11 @@ func Sequencer(args []string) int {
 		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "`blocks` from one snapshot to the next")
 	})
 	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9545) })
-	c.Group("Data availability", func(f *flag.FlagSet) {
-		f.StringVar(&o.layer, "da.layer", "", p2p.LayerUsage+"; by default a directory of our own, served as the last")
-		f.StringVar(&o.daAddress, "da.addr", "127.0.0.1", "`address` to serve the layer of our own at")
-		f.IntVar(&o.daPort, "da.port", 8548, "its `port`; 0 is any free one")
-		f.Int64Var(&o.daBytes, "da-bytes", 0, "`bytes` of it that are kept, beside those of the last ten minutes; 0 keeps all")
-	})
+	c.Group("Data availability", o.layer.Flags)
 	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8545) })
 	c.Group("Proofs", func(f *flag.FlagSet) {
-		f.StringVar(&o.provers, "provers", "", "comma-separated `addresses` of provers whose attestations count; dev is the development chain's, and the default there")
-		f.IntVar(&o.threshold, "prover-threshold", 1, "how `many` provers must agree on a block")
+		o.proofs.Flags(f, "comma-separated `addresses` of provers whose attestations count; dev is the development chain's, and the default there")
 	})
 	return c.Run(args, func(ctx context.Context) error { return o.run(ctx, c) })
 }
@@ -86,7 +72,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(o.p2p.Check(), p2p.CheckLayer(o.layer)); err != nil {
+	if err := errors.Join(o.p2p.Check(), o.layer.check()); err != nil {
 		return err
 	}
 	spec, err := o.chain.Spec()
@@ -101,7 +87,7 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	if err := cli.DataDir(o.dir); err != nil {
 		return err
 	}
-	layer, err := o.openLayer(ctx, c)
+	layer, err := o.layer.open(ctx, o.ownLayerDir(), c.Log)
 	if err != nil {
 		return err
 	}
@@ -155,15 +141,15 @@ func (o *sequencerOptions) run(ctx context.Context, c *cli.Command) error {
 	}
 	service := &serve.Service{
 		Door: door, Extra: extra, Backend: node.OfSequencer(s, store), Engine: engine,
-		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfDesk(desk), serve.OfHistory(store), serve.OfPeers(peers)},
-		Ready:   serve.SequencerReady(s, desk), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel,
+		Metrics: []prometheus.Collector{serve.OfSequencer(s), serve.OfDesk(desk), serve.OfHistory(store), serve.OfPeers(peers), serve.OfLayers(layer.names(), layer.active)},
+		Ready:   layer.named(serve.SequencerReady(s, desk)), Drain: drain, Log: c.Log, LogLevel: &c.LogLevel, Chain: spec,
 		Invitation: &p2p.Invitation{
-			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), Sequencer: signer.Address(),
-			Peers: peers.Addrs(), Layer: layer.spec, LayerAt: layer.specAt, Provers: cfg.Provers, Threshold: cfg.ProverThreshold,
+			ChainID: spec.Genesis.ChainID, Genesis: spec.Genesis.Header.Hash(), GenesisAt: serve.GenesisPath, Sequencer: signer.Address(),
+			Peers: peers.Addrs(), LayerAt: layer.listAt, ActiveAt: layer.activeAt, Provers: cfg.Provers, Threshold: cfg.ProverThreshold, Programs: cfg.Programs,
 		},
 	}
 	if layer.own != nil {
-		go cli.PruneDA(ctx, o.ownLayerDir(), o.daBytes, c.Log)
+		go cli.PruneDA(ctx, o.ownLayerDir(), o.layer.bytes, c.Log)
 	}
 	page := watch(s, cfg, service, door.Addr())
 	defer page.Close()
@@ -203,51 +189,7 @@ func runAndDrain(ctx context.Context, s *sequencer.Sequencer, log *slog.Logger) 
 	return <-ended
 }
 
-// An openLayer is the data-availability layer at work.
-type openLayer struct {
-	client chain.DAClient
-	spec   string                   // of somebody else's
-	specAt func(host string) string // of our own
-	own    *p2p.OwnLayer            // nil if it is somebody else's
-	close  func()
-}
-
 func (o *sequencerOptions) ownLayerDir() string { return filepath.Join(o.dir, "da") }
-
-// openLayer opens the layer. One of our own is served from now on until it is closed, for
-// all others to read.
-func (o *sequencerOptions) openLayer(ctx context.Context, c *cli.Command) (*openLayer, error) {
-	l := &openLayer{spec: o.layer, close: func() {}}
-	if o.layer == "" {
-		var err error
-		if l.own, err = p2p.OpenLayer(o.ownLayerDir(), o.daAddress, o.daPort); err != nil {
-			return nil, err
-		}
-		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			if err := l.own.Run(serving); err != nil {
-				c.Log.Error("the data-availability layer is not served any more", "err", err)
-			}
-		}()
-		l.client, l.specAt = l.own.Client(), l.own.Spec
-		l.close = func() {
-			stop()
-			<-ended
-			if err := l.own.Close(); err != nil {
-				c.Log.Error("the data-availability layer cannot be closed", "err", err)
-			}
-		}
-	}
-	if l.client == nil {
-		var err error
-		if l.client, err = p2p.Layer(l.spec); err != nil {
-			return nil, err
-		}
-	}
-	return l, nil
-}
 
 // provers is the namespace in which provers get work.
 func provers(desk work.Desk, chainID uint64) (map[string]any, error) {
@@ -269,7 +211,7 @@ func watch(s *sequencer.Sequencer, cfg *sequencer.Config, service *serve.Service
 
 func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	cfg := o.cfg
-	cfg.Dir, cfg.Logger, cfg.ProverThreshold = o.dir, c.Log, o.threshold
+	cfg.Dir, cfg.Logger = o.dir, c.Log
 	if err := cli.CheckIntervals("mini-block-interval", cfg.MiniBlockInterval, "block-interval", cfg.BlockInterval); err != nil {
 		return nil, err
 	}
@@ -279,46 +221,16 @@ func (o *sequencerOptions) config(c *cli.Command) (*sequencer.Config, error) {
 	if o.cfg.Term == 0 {
 		return nil, fmt.Errorf("%w: -term must be at least 1", cli.ErrUsage)
 	}
-	if o.daBytes < 0 {
-		return nil, fmt.Errorf("%w: -da-bytes must not be negative", cli.ErrUsage)
-	}
 	if cfg.SnapshotBlocks < 1 {
 		return nil, fmt.Errorf("%w: -snapshot-blocks must be at least 1", cli.ErrUsage)
 	}
 	if o.baseFee > 0 {
 		cfg.BaseFee = uint256.NewInt(o.baseFee)
 	}
-	var err error
-	if cfg.Provers, err = proverAddresses(o.provers, o.chain.Genesis == ""); err != nil {
+	count, err := o.proofs.read(o.chain.Genesis == "")
+	if err != nil {
 		return nil, err
 	}
-	if n := len(cfg.Provers); n > 0 && (o.threshold < 1 || o.threshold > n) {
-		return nil, fmt.Errorf("%w: -prover-threshold must be from 1 to the %d of -provers", cli.ErrUsage, n)
-	}
+	cfg.Provers, cfg.Programs, cfg.ProverThreshold = count.provers, count.programs, count.threshold
 	return &cfg, nil
-}
-
-// proverAddresses are those that -provers names; on the development chain, if it names
-// none, the one whose key everybody knows.
-func proverAddresses(flag string, dev bool) (out []common.Address, err error) {
-	if flag == "" && dev {
-		flag = devProver
-	}
-	for _, a := range cli.List(flag) {
-		switch {
-		case a == devProver && !dev:
-			return nil, fmt.Errorf("%w: -provers: everybody knows the key of dev, and -genesis is not of the development chain", cli.ErrUsage)
-		case a == devProver:
-			key, err := cli.DevProver()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, crypto.PubkeyToAddress(key.PublicKey))
-		case !common.IsHexAddress(a):
-			return nil, fmt.Errorf("%w: -provers: %q is not an address", cli.ErrUsage, a)
-		default:
-			out = append(out, common.HexToAddress(a))
-		}
-	}
-	return out, nil
 }

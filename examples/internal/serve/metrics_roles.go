@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/vivace-chain/vivace/fullnode"
@@ -125,6 +127,22 @@ func OfPeers(n *gossip.Node) prometheus.Collector {
 		r.counters("messages_total", "messages that a signer answers for, by what became of them", "verdict", messages)
 		r.gauge("newest_block", "number of the newest block that a signer spoke of: ours should not be far behind", float64(st.Newest.Number))
 		r.moment("heartbeat", "when the sequencer's last heartbeat came", st.HeardAt)
+	}}
+}
+
+// OfLayers are the metrics of data-availability layers, by their names, of which active is
+// the position of the one that blobs go to.
+func OfLayers(names []string, active func() int) prometheus.Collector {
+	return &reading{subsystem: "da", read: func(r *reading) {
+		now := active()
+		desc := prometheus.NewDesc(prometheus.BuildFQName(namespace, r.subsystem, "active"), "1 for the layer that blobs go to", []string{"position", "layer"}, nil)
+		for i, name := range names {
+			value := 0.
+			if i == now {
+				value = 1
+			}
+			r.samples = append(r.samples, sample{desc, prometheus.GaugeValue, value, []string{strconv.Itoa(i), name}})
+		}
 	}}
 }
 

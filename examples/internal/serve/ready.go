@@ -12,6 +12,9 @@ import (
 	"github.com/vivace-chain/vivace/statediff/gossip"
 )
 
+// AboutLayer is the Check of a Reason that is about the data-availability layer.
+const AboutLayer = "da"
+
 // SequencerReady says why a sequencer should not get traffic: something behind the head
 // is so far behind that it refuses transactions, or soon will; the layer does not give back
 // what it took; a block that several provers failed with, or the block after the proven head
@@ -32,13 +35,13 @@ func SequencerReady(s *sequencer.Sequencer, desk *sequencer.Desk) func() []rpc.R
 func sequencerReasons(st *sequencer.Stats, next uint64, failing []sequencer.Failing) []rpc.Reason {
 	out := append(deskReasons(failing), standstill(st, next, failing)...)
 	if st.Missing != "" {
-		out = append(out, rpc.Reason{Check: "da", Detail: "the data-availability layer took and does not give back the " + st.Missing})
+		out = append(out, rpc.Reason{Check: AboutLayer, Detail: "the data-availability layer took and does not give back the " + st.Missing})
 	}
 	for _, q := range []struct {
 		check, what  string
 		length, most int
 	}{
-		{"da", "blocks wait for the data-availability layer", st.Unpublished, st.UnpublishedMax},
+		{AboutLayer, "blocks wait for the data-availability layer", st.Unpublished, st.UnpublishedMax},
 		{"provers", "blocks wait for provers", st.Unproven, st.UnprovenMax},
 		{"pool", "transactions wait for execution", st.Pool, st.PoolMax},
 	} {
@@ -169,7 +172,7 @@ func proverReasons(now time.Time, door, layer *Pulse) (out []rpc.Reason) {
 	for _, of := range []struct {
 		check, who string
 		pulse      *Pulse
-	}{{"sequencer", "the sequencer", door}, {"da", "the data-availability layer", layer}} {
+	}{{"sequencer", "the sequencer", door}, {AboutLayer, "the data-availability layer", layer}} {
 		if silent, why := of.pulse.silent(now); silent > proverPatience {
 			out = append(out, rpc.Reason{Check: of.check, Detail: fmt.Sprintf("%s has not answered for %s: %v", of.who, silent.Round(time.Second), why)})
 		}

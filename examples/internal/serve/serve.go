@@ -17,6 +17,7 @@ import (
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/rpc/backend"
+	"github.com/vivace-chain/vivace/sequencer/genesis"
 )
 
 // A Service is a role as others see it. Fields that are nil are left out.
@@ -37,6 +38,8 @@ type Service struct {
 	Extra map[string]any
 	// Invitation is served at /network: what others need to know to follow the chain.
 	Invitation http.Handler
+	// Chain is served at /genesis.json, as go-ethereum has it.
+	Chain *genesis.Spec
 	// Drain ends the program, as a signal would.
 	Drain    func()
 	Log      *slog.Logger
@@ -75,6 +78,9 @@ func (s *Service) open() (*rpc.Server, error) {
 	if s.Invitation != nil {
 		pages.Handle("GET /network", s.Invitation)
 	}
+	if s.Chain != nil {
+		pages.HandleFunc("GET "+GenesisPath, s.serveGenesis)
+	}
 	if s.Page == nil {
 		s.Page = s.index()
 	}
@@ -95,6 +101,16 @@ func (s *Service) open() (*rpc.Server, error) {
 	return door, nil
 }
 
+// GenesisPath is where a door has the genesis.json of its chain.
+const GenesisPath = "/genesis.json"
+
+func (s *Service) serveGenesis(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	if err := s.Chain.Write(w); err != nil { // its reader has gone
+		s.Log.Debug("genesis.json is not written to its end", "err", err)
+	}
+}
+
 // index is a page of text that says what there is.
 func (s *Service) index() http.Handler {
 	o := &s.Door.options
@@ -104,6 +120,9 @@ func (s *Service) index() http.Handler {
 	}
 	if o.Admin {
 		rows = append(rows, [2]string{"/admin", "JSON-RPC of namespace admin, for holders of a token"})
+	}
+	if s.Chain != nil {
+		rows = append(rows, [2]string{GenesisPath, "the chain's beginning, for whoever follows it, or go-ethereum"})
 	}
 	rows = append(rows, [2]string{"/healthz/live", "whether the process serves"},
 		[2]string{"/healthz/ready", "whether it should get traffic, and why not"},

@@ -101,6 +101,13 @@ func NotKept(err error) error {
 	return err
 }
 
+// HeadersOnly is NotKept's error for who wants to be told of what blocks will hold by a node
+// that keeps their headers only: that will never be, and it says who can.
+func HeadersOnly(what string) error {
+	const text = "pruned history unavailable: this node keeps headers only; for %s ask the sequencer, or a full node that is an archive"
+	return &Error{Code: CodePruned, Message: fmt.Sprintf(text, what), Err: fmt.Errorf("%s: %w", what, history.ErrNotKept)}
+}
+
 // A LimitError says that an argument asks for more than one may. It matches
 // chain.ErrTooLarge.
 type LimitError struct {
