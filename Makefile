@@ -72,8 +72,9 @@ guest:
 links:
 	VIVACE_LINKS=full go test -count=1 -v ./internal/netlab/links -timeout 0
 
-# What 5 and 20 full nodes make of a mini-block every 10 ms: medians of so many ROUNDS,
-# of some minutes each. PROFILE=directory writes CPU profiles of full nodes there.
+# What 5 and 20 full nodes make of a mini-block every 10 ms, over veth and a bridge of the
+# kernel, and over the switch of internal/netlab without and with delay and loss: medians
+# of so many ROUNDS, of some minutes each. PROFILE=directory writes CPU profiles of full nodes there.
 measure-links:
 	VIVACE_MEASURE=$(ROUNDS) VIVACE_PROFILE=$(PROFILE) go test -count=1 -v ./internal/netlab/links -run TestMeasureLinks -timeout 0
 

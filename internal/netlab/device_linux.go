@@ -2,6 +2,7 @@ package netlab
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,12 +32,12 @@ func supported(f Fabric) error {
 	}
 	if f == Bridge {
 		if _, err := exec.LookPath("ip"); err != nil {
-			return fmt.Errorf("%w: %w", ErrUnsupported, err)
+			return err
 		}
 		return nil
 	}
 	if _, err := os.Stat(tunPath); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+		return err
 	}
 	return nil
 }
@@ -44,7 +45,7 @@ func supported(f Fabric) error {
 // refused marks what a container without the rights answers.
 func refused(err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOSYS) {
-		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+		return err
 	}
 	return err
 }
@@ -133,7 +134,7 @@ func (l *Lab) bridge() (err error) {
 	if l.hub, err = newSpace(); err != nil {
 		return err
 	}
-	if err := l.hub.ip("link", "add", "bridge", "type", "bridge"); err != nil {
+	if err := l.hub.add("bridge", "type", "bridge"); err != nil {
 		return err
 	}
 	for _, n := range l.nodes {
@@ -147,8 +148,10 @@ func (l *Lab) bridge() (err error) {
 
 // wire leads a veth pair from the bridge to a node.
 func (l *Lab) wire(n *Node, port string) error {
+	if err := l.hub.add(port, "type", "veth", "peer", "name", deviceName); err != nil {
+		return err
+	}
 	for _, args := range [][]string{
-		{"link", "add", port, "type", "veth", "peer", "name", deviceName},
 		{"link", "set", deviceName, "netns", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.space.file.Fd())},
 		{"link", "set", port, "master", "bridge", "up"},
 	} {
@@ -159,11 +162,20 @@ func (l *Lab) wire(n *Node, port string) error {
 	return n.space.do(func() error { return device(deviceName).configure(n.Addr()) })
 }
 
+// add makes a device. That there is none is for the kernel to say, which may be built
+// without its type; ip passes the answer on in words only.
+func (s *space) add(args ...string) error {
+	if err := s.ip(append([]string{"link", "add"}, args...)...); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	return nil
+}
+
 // ip is a call of the command in the namespace.
 func (s *space) ip(args ...string) error {
 	return s.do(func() error {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			return refused(fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out))))
+			return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
 		}
 		return nil
 	})

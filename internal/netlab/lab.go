@@ -10,7 +10,8 @@ import (
 )
 
 // ErrUnsupported: this machine cannot make a lab. The error that wraps it says
-// why: no Linux, no root, no TUN device, no ip command. Tests skip on it.
+// why: no Linux, no root, no TUN device, no ip command, no bridges or veth in the kernel.
+// Tests skip on it.
 var ErrUnsupported = errors.New("a network of processes is not supported here")
 
 // A Fabric is what joins the nodes of a lab.

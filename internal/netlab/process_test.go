@@ -2,9 +2,11 @@ package netlab
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,6 +123,22 @@ func TestBridgeHasNoConditions(t *testing.T) {
 	l := newLab(t, Options{Nodes: 2, Fabric: Bridge})
 	require.ErrorIs(t, l.Link(0, 1).Set(Conditions{}), errNoLink)
 	require.ErrorIs(t, l.Partition([]int{0}), errNoConditions)
+}
+
+// A kernel without bridges, or without veth, is a reason to go without, and nothing stays.
+func TestKernelWithoutBridges(t *testing.T) {
+	newLab(t, Options{Nodes: 2, Fabric: Bridge}) // skips
+	ip, err := exec.LookPath("ip")
+	require.NoError(t, err)
+	for _, kind := range []string{"bridge", "veth"} {
+		dir := t.TempDir()
+		script := fmt.Sprintf("#!/bin/sh\ncase \"$*\" in *' type %s'*) echo 'Error: Unknown device type.' >&2; exit 2;; esac\nexec %s \"$@\"\n", kind, ip)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "ip"), []byte(script), 0o755))
+		t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		_, err := New(Options{Nodes: 2, Fabric: Bridge})
+		require.ErrorIs(t, err, ErrUnsupported)
+		require.ErrorContains(t, err, "Unknown device type")
+	}
 }
 
 // A process may close the lab from within one of its nodes.

@@ -58,6 +58,7 @@ type options struct {
 	full       int // full nodes that run from the beginning
 	late       int // and those that join later
 	others     int // nodes of the lab for whatever else there is
+	fabric     netlab.Fabric
 	layerApart bool
 	sequencer  []string // further flags
 	prover     []string
@@ -72,7 +73,7 @@ func newWorld(t testing.TB, o options) *world {
 	t.Helper()
 	program(t, "sequencer") // built before the clock runs
 	w := &world{TB: t, dir: t.TempDir(), flags: o.node, others: firstFull + o.full + o.late}
-	w.lab = newLab(t, netlab.Options{Nodes: w.others + o.others, Seed: 1})
+	w.lab = newLab(t, netlab.Options{Nodes: w.others + o.others, Fabric: o.fabric, Seed: 1})
 	flags := append([]string{"-block-interval", "500ms", "-mini-block-interval", o.mini.String()}, o.sequencer...)
 	if o.layerApart {
 		w.startLayer()
