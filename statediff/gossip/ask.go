@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -20,8 +21,9 @@ const (
 	// askedMax is how many requests one peer has of us at once: fewer than it answers, for
 	// it may still be at one that we gave up.
 	askedMax = servingPerPeer - 1
-	// askedPeers is how many peers are asked one thing.
-	askedPeers = 3
+	// askedPeers is how many peers are asked one thing, and askedMost how often somebody is
+	// while one of them does not answer.
+	askedPeers, askedMost = 3, 9
 	// hedge, and twice what a peer needs there and back, is how long it may think until
 	// another is asked too; hedgeMax at most.
 	hedge, hedgeMax = 50 * time.Millisecond, time.Second
@@ -173,9 +175,11 @@ func (a *answer) lacks(r request) bool {
 var errNobody = fmt.Errorf("%w: no peer to ask", chain.ErrNotFound)
 
 // askAround asks peers for what they may have, one after the other, each as soon as
-// the one before has taken too long, until use can use what one says. Without one, the
-// error matches errNotKept if somebody does not keep it any more: what the others say
-// who bring nothing does not count. They are asked last the next time.
+// the one before has taken too long, until use can use what one says. While the last
+// takes too long it looks again, for one may have come, or have it by now: a peer behind
+// a link that is cut would hold everything up for as long as requests may take. Without
+// one, the error matches errNotKept if somebody does not keep it any more: what the
+// others say who bring nothing does not count. They are asked last the next time.
 func (n *Node) askAround(ctx context.Context, r request, may func(*status) bool, use func(answer) bool) error {
 	ids := n.peers.best(r.question, may)
 	ids = ids[:min(len(ids), askedPeers)]
@@ -184,27 +188,37 @@ func (n *Node) askAround(ctx context.Context, r request, may func(*status) bool,
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answers := make(chan answer, len(ids))
+	answers := make(chan answer, askedMost)
 	var (
-		started, over int
-		result        = errNobody
+		flying []peer.ID // who was asked, and has not answered
+		result = errNobody
 	)
-	for {
+	for started := 0; ; {
 		var patience <-chan time.Time
-		if started < len(ids) && started == over {
+		switch {
+		case len(flying) == 0:
 			patience = closedTimer
-		} else if started < len(ids) {
+		case started < len(ids):
 			patience = time.After(min(hedge+2*n.peers.rttOf(ids[started-1]), hedgeMax))
+		case started < askedMost:
+			patience = time.After(hedgeMax)
 		}
 		select {
 		case <-patience:
+			if started == len(ids) {
+				ids = append(ids, n.another(r, may, flying)...)
+			}
+			if started == len(ids) {
+				continue
+			}
 			id := ids[started]
-			started++
+			started, flying = started+1, append(flying, id)
 			if !n.spawn(func() { answers <- n.askSigned(ctx, id, r) }) {
 				return errClosed
 			}
 		case a := <-answers:
-			over++
+			i := slices.Index(flying, a.from)
+			flying = slices.Delete(flying, i, i+1)
 			good := use(a)
 			n.peers.brought(a.from, r.question, good)
 			if good {
@@ -213,13 +227,19 @@ func (n *Node) askAround(ctx context.Context, r request, may func(*status) bool,
 			if errors.Is(a.err, errNotKept) {
 				result = errNotKept
 			}
-			if over == len(ids) {
+			if len(flying) == 0 && started == len(ids) {
 				return result
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// another is the best peer to ask that is not being asked: one, or none.
+func (n *Node) another(r request, may func(*status) bool, flying []peer.ID) []peer.ID {
+	ids := slices.DeleteFunc(n.peers.best(r.question, may), func(id peer.ID) bool { return slices.Contains(flying, id) })
+	return ids[:min(len(ids), 1)]
 }
 
 // closedTimer fires at once.

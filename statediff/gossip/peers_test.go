@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -310,4 +311,65 @@ func TestNotKept(t *testing.T) {
 	for range 10 {
 		require.Equal(t, useful, n.peers.best(askFeed, anyone)[0])
 	}
+}
+
+// One peer that does not answer holds up nobody who can: neither a peer that comes while it
+// is waited for, nor one that had nothing when it was asked.
+func TestAskedAgain(t *testing.T) {
+	x := newWorld(t)
+	n := x.idle(x.config())
+	anyone := func(*status) bool { return true }
+	met := func(peers int) {
+		require.Eventually(t, func() bool { return len(n.peers.statuses()) == peers }, 10*time.Second, time.Millisecond)
+	}
+	answering := func(out func() []byte) {
+		x.rogue(func(r request) []byte {
+			switch r.question {
+			case askStatus:
+				return answerOf(new(status).append(nil))
+			case askBodies:
+				return out()
+			}
+			return answerOf()
+		}).meetIdle(n)
+	}
+	end, hung, busy := make(chan struct{}), make(chan struct{}, askedMost), make(chan struct{}, askedMost)
+	answering(func() []byte {
+		hung <- struct{}{}
+		<-end
+		return nil
+	})
+	t.Cleanup(func() { close(end) }) // before the rogue waits for its handlers
+	met(1)
+	ask := func() (took chan time.Duration) {
+		took = make(chan time.Duration, 1)
+		began := time.Now()
+		go func() {
+			err := n.askAround(t.Context(), request{question: askBodies}, anyone, func(a answer) bool { return a.err == nil })
+			if err != nil {
+				t.Error(err)
+			}
+			took <- time.Since(began)
+		}()
+		<-hung
+		return took
+	}
+	var has atomic.Bool
+	has.Store(true)
+	took := ask()
+	answering(func() []byte {
+		if has.Load() {
+			return answerOf()
+		}
+		busy <- struct{}{}
+		return []byte{byte(answerBusy)}
+	})
+	require.Less(t, <-took, requestTimeout/2, "one came")
+
+	met(2)
+	has.Store(false)
+	took = ask()
+	<-busy
+	has.Store(true)
+	require.Less(t, <-took, requestTimeout/2, "one has it by now")
 }
