@@ -43,7 +43,8 @@ type Backend interface {
 	// elsewhere, as an rpc.Error.
 	Send(ctx context.Context, raw []byte) (common.Hash, error)
 	// Submit takes a raw transaction and waits until it is acknowledged and in
-	// History. The errors are Send's, and that of ctx.
+	// History. The errors are Send's, and that of ctx; one matches history.ErrNotKept
+	// if it is acknowledged, and in a block that is not kept here.
 	Submit(ctx context.Context, raw []byte) (common.Hash, error)
 	// PendingNonce is the nonce of the account's next transaction, those counted that
 	// wait in the pool with no gap before them.

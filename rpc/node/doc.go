@@ -21,7 +21,8 @@
 // where a chain fixes it. (The fee that EIP-1559 makes of the newest header was
 // rejected: a transaction at that price is refused on such a chain.) Who submits a
 // transaction through a full node gets the answer when that node has it too, so that
-// what is read there next is not older than the receipt.
+// what is read there next is not older than the receipt; if its block has passed and is
+// in a gap, the answer is the sequencer's receipt.
 //
 // What it does not keep, because its history has a gap or was pruned, it asks the
 // sequencer for, each time anew, and gives back what that says, on its word; so are

@@ -106,7 +106,8 @@ var errNoReceipts = &wire.Error{Code: wire.CodeServer, Message: "this node keeps
 // takes a nonce that is too high, where eth_sendRawTransactionSync does not.
 func (f *Fullnode) Submit(ctx context.Context, raw []byte) (common.Hash, error) {
 	var receipt struct {
-		TransactionHash common.Hash `json:"transactionHash"`
+		TransactionHash common.Hash    `json:"transactionHash"`
+		BlockNumber     hexutil.Uint64 `json:"blockNumber"`
 	}
 	if f.store.HeadersOnly() {
 		return common.Hash{}, errNoReceipts
@@ -125,8 +126,20 @@ func (f *Fullnode) Submit(ctx context.Context, raw []byte) (common.Hash, error) 
 			return common.Hash{}, err
 		}
 	}
-	_, _, err := f.store.WaitTx(ctx, receipt.TransactionHash)
-	return receipt.TransactionHash, err
+	return receipt.TransactionHash, f.awaitTx(ctx, receipt.TransactionHash, uint64(receipt.BlockNumber))
+}
+
+// awaitTx waits until history has a transaction of the block with that number. If the
+// block is past and history has it not, it will never have: the error matches
+// history.ErrNotKept. Should the block get into a gap while somebody waits, who sends
+// again is told so.
+func (f *Fullnode) awaitTx(ctx context.Context, hash common.Hash, number uint64) error {
+	past := f.store.Head().Number >= number // asked first: the transaction is there before its block is sealed
+	if _, _, err := f.store.Tx(hash); past && errors.Is(err, chain.ErrNotFound) {
+		return fmt.Errorf("transaction %s of block %d: %w", hash, number, history.ErrNotKept)
+	}
+	_, _, err := f.store.WaitTx(ctx, hash)
+	return err
 }
 
 // remaining is the time that ctx has, in milliseconds and 1 at least; nil for any.

@@ -297,3 +297,40 @@ func TestSentThroughFullNode(t *testing.T) {
 	g.node.Mini() // executed there, not here
 	require.Equal(t, `"0xb"`, nonce("pending"))
 }
+
+// Who sends a transaction again that executed in a block that the full node does not keep
+// gets the sequencer's receipt, and does not wait for one that will not come.
+func TestSentAgain(t *testing.T) {
+	g := newGappy(t)
+	for number, kept := range map[uint64]bool{2: false, 4: true, 5: true} {
+		tx := g.block(number).Txs[1]
+		want, err := ask(t, g.sequencer, "eth_getTransactionReceipt", tx.Hash())
+		require.NoError(t, err)
+		for _, method := range []string{realtimeSend, syncSend} {
+			asked := g.asked.Load()
+			require.JSONEq(t, want, g.result(method, hexutil.Bytes(tx.Raw()), 60_000), "%s, block %d", method, number)
+			if kept {
+				require.Equal(t, asked+1, g.asked.Load(), "its own receipt is not asked for")
+			}
+		}
+	}
+	tx := g.block(2).Txs[1]
+	var first atomic.Bool
+	g.fail(func(w http.ResponseWriter, r *http.Request) {
+		if first.Swap(true) { // the sequencer answers once more
+			away(w, r)
+			return
+		}
+		receipt := fmt.Sprintf(`{"transactionHash":"%s","blockNumber":"0x2"}`, tx.Hash())
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, idOf(r), receipt)
+	})
+	g.refused(4444, "pruned history unavailable", realtimeSend, hexutil.Bytes(tx.Raw()), 60_000)
+}
+
+// idOf is a JSON-RPC request's.
+func idOf(r *http.Request) json.RawMessage {
+	var request struct{ ID json.RawMessage }
+	_ = json.NewDecoder(r.Body).Decode(&request) // an answer without an id is none
+	return request.ID
+}

@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/execution"
+	"github.com/vivace-chain/vivace/fullnode/history"
 	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/rpc/backend"
 	"github.com/vivace-chain/vivace/rpc/internal/wire"
@@ -33,8 +35,8 @@ const Expired = "realtime transaction expired"
 // for those before it. Blob transactions may come with their blobs: see
 // wire.Envelope. timeout is as eth_sendRawTransactionSync has it, but for its default,
 // Config.RealtimeTimeout. When it ends first, the error is Expired, with the
-// transaction's hash as data.
-func (r *Realtime) SendRawTransaction(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (*wire.Receipt, error) {
+// transaction's hash as data. A receipt that is not kept here is the sequencer's answer.
+func (r *Realtime) SendRawTransaction(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (json.Marshaler, error) {
 	s := r.service
 	envelope, err := wire.Envelope(raw)
 	if err != nil {
@@ -56,7 +58,7 @@ func (r *Realtime) SendRawTransaction(ctx context.Context, raw hexutil.Bytes, ti
 // null blockHash unless the block was sealed meanwhile. Blob transactions may come
 // with their blobs: see wire.Envelope. A timeout above the configured most is cut at
 // it, 0 is the default.
-func (e *Eth) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (*wire.Receipt, error) {
+func (e *Eth) SendRawTransactionSync(ctx context.Context, raw hexutil.Bytes, timeout *Quantity) (json.Marshaler, error) {
 	s := e.service
 	envelope, err := wire.Envelope(raw)
 	if err != nil {
@@ -138,14 +140,16 @@ var errTimeout = errors.New("timeout")
 
 // submit sends a transaction and waits for its receipt. Errors are errTimeout, those
 // of Backend.Submit, and that of ctx.
-func (s *Service) submit(ctx context.Context, raw []byte, timeout time.Duration) (*wire.Receipt, error) {
+func (s *Service) submit(ctx context.Context, raw []byte, timeout time.Duration) (json.Marshaler, error) {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	hash, err := s.backend.Submit(limited, raw)
-	if err == nil {
+	switch {
+	case err == nil:
 		return s.receipt(hash)
-	}
-	if errors.Is(err, chain.ErrInvalidTx) {
+	case errors.Is(err, history.ErrNotKept):
+		return s.elsewhere(limited, hash, err)
+	case errors.Is(err, chain.ErrInvalidTx):
 		var receipt *wire.Receipt
 		if receipt, err = s.again(limited, chain.Keccak256(raw), err); err == nil {
 			return receipt, nil
@@ -172,6 +176,19 @@ func (s *Service) again(ctx context.Context, hash common.Hash, refusal error) (*
 		}
 	}
 	return wire.NewReceipt(s.backend.ChainConfig(), block, i)
+}
+
+// elsewhere is the sequencer's receipt of a transaction whose block is not kept here, as
+// kept says.
+func (s *Service) elsewhere(ctx context.Context, hash common.Hash, kept error) (json.Marshaler, error) {
+	answer, err := backend.Elsewhere(ctx, s.backend, kept, "eth_getTransactionReceipt", hash)
+	if err == nil && string(answer) == "null" {
+		err = kept // it has gone there, too
+	}
+	if err != nil {
+		return nil, wire.NotKept(err)
+	}
+	return answer, nil
 }
 
 func (s *Service) receipt(hash common.Hash) (*wire.Receipt, error) {

@@ -326,7 +326,7 @@ func BenchmarkSend(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				var (
-					receipt *wire.Receipt
+					receipt json.Marshaler
 					err     error
 				)
 				if method == syncSend {
