@@ -4,6 +4,7 @@ FUZZTIME ?= 10s
 BENCH    ?= .
 COUNT    ?= 1
 ROUNDS   ?= 3
+HARMS    ?= 15
 
 .PHONY: check test race fuzz fixtures fixtures-slow bench lint devnet clients kill floods door guest links measure-links simulate-links
 
@@ -67,10 +68,11 @@ guest:
 	GOOS=linux GOARCH=riscv64 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/guest.elf ./prover/zkvm/guest
 	VIVACE_GUEST=1 go test -count=1 -v -run 'TestGuest$$|Instructions' ./prover/zkvm
 
-# The programs in network namespaces: killed, cut off, slowed down, without their
-# data-availability layer, lied to by it, by provers and by peers. Needs Linux and root.
+# The programs in network namespaces: full nodes, prover and sequencer killed, cut off and
+# slowed down, so many HARMS of each kind for each role; without their data-availability
+# layer, lied to by it, by provers and by peers. Needs Linux and root.
 links:
-	VIVACE_LINKS=full go test -count=1 -v ./internal/netlab/links -timeout 0
+	VIVACE_LINKS=$(HARMS) go test -count=1 -v ./internal/netlab/links -timeout 0
 
 # What 5 and 20 full nodes make of a mini-block every 10 ms, over veth and a bridge of the
 # kernel, and over the switch of internal/netlab without and with delay and loss: medians

@@ -19,8 +19,9 @@
 // perjurer is a prover with a key that counts, which says of blocks what is wrong. The
 // layer that lies is the test's own server, on a node of its own.
 //
-// The tests need Linux and root, and skip where there is no lab, but not in CI. They are reduced in
-// size; VIVACE_LINKS=full runs what an operator would want to have seen, for half an
-// hour. VIVACE_MEASURE=3 runs TestMeasureLinks, which measures so many times, prints a
-// table and decides nothing.
+// The tests need Linux and root, and skip where there is no lab, but not in CI. They are
+// reduced in size; VIVACE_LINKS=15 runs what an operator would want to have seen, with so
+// many rounds of killing, cutting off and slowing down, for half an hour.
+// VIVACE_MEASURE=3 runs TestMeasureLinks, which measures so many times, prints a table and
+// decides nothing.
 package links

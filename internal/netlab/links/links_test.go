@@ -6,78 +6,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/vivace-chain/vivace/internal/netlab"
 )
-
-// Full node, prover and sequencer are killed under load, again and again, in turns.
-func TestKill(t *testing.T) {
-	w := newWorld(t, ordinary)
-	for round := range sized(2, 30) {
-		for _, m := range []*machine{w.nodes[round%len(w.nodes)], w.prover, w.sequencer} {
-			w.rest(300 * time.Millisecond)
-			m.kill()
-			w.rest(200 * time.Millisecond)
-			before := w.load.count()
-			m.restart()
-			w.progress(before)
-		}
-	}
-	w.settle()
-}
 
 // progress waits until there are receipts that were not there before.
 func (w *world) progress(before int64) {
 	w.Helper()
 	require.Eventually(w, func() bool { return w.load.count() > before }, patience, 10*time.Millisecond, "no progress")
-}
-
-// A full node is alone for a while, then the sequencer is.
-func TestPartition(t *testing.T) {
-	w := newWorld(t, ordinary)
-	for _, d := range sized([]time.Duration{time.Second, 4 * time.Second}, []time.Duration{time.Second, 3 * time.Second, 10 * time.Second, 30 * time.Second}) {
-		for _, m := range []*machine{w.nodes[0], w.sequencer} {
-			w.alone(m.index, d)
-			w.progress(w.load.count())
-			for _, n := range w.nodes {
-				n.reaches("latest", w.sequencer.head("latest"))
-			}
-		}
-	}
-	traffic, err := w.nodes[0].node.Traffic()
-	require.NoError(t, err)
-	require.Positive(t, traffic.Cut, "nothing was cut")
-	w.settle()
-}
-
-// One full node has a link of 1 Mbit/s for a while. The others do not notice, and it
-// catches up.
-func TestSlowLink(t *testing.T) {
-	o := ordinary
-	o.lanes, o.pause = 16, time.Millisecond
-	w := newWorld(t, o)
-	slow, other := w.nodes[0], w.nodes[1]
-	w.conditions(slow.index, netlab.Conditions{Rate: netlab.Mbit})
-	before, began, received := other.head("latest"), time.Now(), []uint64{slow.received(), other.received()}
-	w.rest(sized(4*time.Second, 30*time.Second))
-	mbits := func(bytes uint64) float64 { return 8 * float64(bytes) / time.Since(began).Seconds() / netlab.Mbit }
-	slowGot, otherGot := mbits(slow.received()-received[0]), mbits(other.received()-received[1])
-	head := other.head("latest")
-	require.Greater(t, head, before, "the other full node waits for the slow one")
-	// Each of the other nodes has a link of its own to the slow one.
-	require.Less(t, slowGot, float64(w.lab.Size()-1), "the link is not slow")
-	t.Logf("the slow node gets %.2f Mbit/s from all, the other %.2f; it is %d blocks behind",
-		slowGot, otherGot, int64(head)-int64(slow.head("latest")))
-	w.conditions(slow.index, netlab.Conditions{})
-	w.settle()
-}
-
-// received is how many bytes have come to a node.
-func (m *machine) received() uint64 {
-	m.Helper()
-	traffic, err := m.node.Traffic()
-	require.NoError(m, err)
-	return traffic.BytesIn
 }
 
 // The data-availability layer cannot be reached for a while. The chain goes on until as

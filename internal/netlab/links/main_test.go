@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -61,8 +62,15 @@ func role(t testing.TB, name string, given any, args ...string) netlab.Command {
 	return netlab.Command{Args: append([]string{self, string(text)}, args...), Env: []string{"LINKS_ROLE=" + name}}
 }
 
+// rounds is how often each harm is done to each role: VIVACE_LINKS times, once in the
+// reduced size.
+func rounds() int {
+	n, _ := strconv.Atoi(os.Getenv("VIVACE_LINKS"))
+	return max(1, n)
+}
+
 // full reports whether the tests run in their full size.
-func full() bool { return os.Getenv("VIVACE_LINKS") == "full" }
+func full() bool { return os.Getenv("VIVACE_LINKS") != "" }
 
 // sized is reduced, or whole if the tests run in full.
 func sized[T any](reduced, whole T) T {

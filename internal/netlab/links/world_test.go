@@ -183,14 +183,6 @@ func (w *world) proveWith(name string, index int, flags ...string) *machine {
 	return w.machine(name, index, netlab.Command{Args: args})
 }
 
-// alone cuts a node off from all others for a time.
-func (w *world) alone(node int, d time.Duration) {
-	w.Helper()
-	require.NoError(w, w.lab.Partition([]int{node}))
-	w.rest(d)
-	w.lab.Heal()
-}
-
 // conditions sets those of all links of a node.
 func (w *world) conditions(node int, c netlab.Conditions) {
 	w.Helper()
