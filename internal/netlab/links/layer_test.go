@@ -131,8 +131,8 @@ func TestLyingLayer(t *testing.T) {
 	w := newWorld(t, o)
 	w.sequencer.reaches("finalized", 12) // the observer does not keep the feed from the first block any more
 	w.layer.lie.Store(lies[0])
-	w.rest(time.Second) // what was fetched before is still proven
-	proven := w.sequencer.head("finalized")
+	// What was fetched before is still proven.
+	proven := w.steady("proven without a layer", func() uint64 { return w.sequencer.head("finalized") })
 	joiner := w.join(w.byLayer("-mode", "state")...)
 	for _, lie := range lies {
 		w.layer.lie.Store(lie)

@@ -22,27 +22,27 @@ func TestOutage(t *testing.T) {
 	w := newWorld(t, o)
 	w.observer.heard(2)
 	require.NoError(t, w.lab.Partition([]int{atLayer}))
-	published := w.lastHeard()
+	published := w.steady("published without a layer", func() uint64 { return uint64(len(w.observer.heard(1))) })
 	sealed, count := w.sequencer.head("latest"), w.load.count()
-	w.rest(sized(5*time.Second, time.Minute))
-	require.Len(t, w.observer.heard(1), published, "publications without a layer")
-	require.Greater(t, w.sequencer.head("latest"), sealed+2, "the chain waits for the layer")
+	w.rest(sized(3*time.Second, time.Minute))
+	w.sequencer.reaches("latest", sealed+3) // it does not wait for the layer
+	require.Len(t, w.observer.heard(1), int(published), "publications without a layer")
 	w.progress(count)
 	w.lab.Heal()
 	w.settle()
 }
 
-// lastHeard is how many publications have been heard when nothing of what was on its way
-// comes any more.
-func (w *world) lastHeard() int {
+// steady is a figure when it has been the same for a second: nothing of what was on its
+// way comes any more.
+func (w *world) steady(what string, figure func() uint64) uint64 {
 	w.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		n := len(w.observer.heard(1))
+		n := figure()
 		w.rest(time.Second)
-		if len(w.observer.heard(1)) == n {
+		if figure() == n {
 			return n
 		}
-		require.True(w, time.Now().Before(deadline), "publications without a layer")
+		require.True(w, time.Now().Before(deadline), what)
 	}
 }
 
