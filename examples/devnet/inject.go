@@ -92,7 +92,8 @@ func (s *saboteur) alterRoot(header []byte) []byte {
 // first is true once.
 func (s *saboteur) first() bool { return s.done.CompareAndSwap(false, true) }
 
-// wrap returns client with the injection on what goes in.
+// wrap returns a prover's client with the injection on what comes out: the sequencer reads
+// back what it puts, and would mend it.
 func (s *saboteur) wrap(client chain.DAClient) chain.DAClient {
 	if s.injection != injectWitnessDrop {
 		return client
@@ -105,9 +106,13 @@ type lossyDA struct {
 	*saboteur
 }
 
-// Put implements chain.DAClient.
-func (l *lossyDA) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
-	return l.DAClient.Put(ctx, l.dropNode(blob))
+// Get implements chain.DAClient.
+func (l *lossyDA) Get(ctx context.Context, id chain.BlobID) ([]byte, error) {
+	blob, err := l.DAClient.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return l.dropNode(blob), nil
 }
 
 // dropNode takes the middle node out of the witness that blob holds, if it is one.

@@ -246,7 +246,7 @@ func (n *network) addSequencer(ctx context.Context, o *options, spec *genesis.Sp
 		Genesis: own, ChainConfig: spec.Config, Executor: n.engine, History: n.history,
 		Store: states, Committer: roots,
 		Dir: filepath.Join(n.dir, "sequencer"), Durability: o.durability,
-		DA: n.saboteur.wrap(store), Publisher: n.links, Subscriber: n.links,
+		DA: store, Publisher: n.links, Subscriber: n.links,
 		Coinbase:          common.BytesToAddress(coinbase[12:]),
 		MiniBlockInterval: o.miniBlock, BlockInterval: o.block,
 		Provers: signers, ProverThreshold: len(signers),
@@ -350,7 +350,7 @@ func (n *network) addProver(spec *genesis.Spec, key *ecdsa.PrivateKey, from uint
 	}
 	n.closes = append(n.closes, store.Close)
 	p, err := prover.New(prover.Config{
-		ChainConfig: spec.Config, DA: store, Key: key,
+		ChainConfig: spec.Config, DA: n.saboteur.wrap(store), Key: key,
 		Subscriber: n.links, Publisher: n.links, From: from, Logger: log,
 	})
 	if err != nil {
