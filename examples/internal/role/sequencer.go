@@ -58,7 +58,10 @@ func Sequencer(args []string) int {
 		f.IntVar(&o.cfg.SnapshotBlocks, "snapshot-blocks", 32, "`blocks` from one snapshot to the next")
 	})
 	c.Group("Network", func(f *flag.FlagSet) { o.p2p.Flags(f, 9545) })
-	c.Group("Data availability", o.layer.Flags)
+	c.Group("Data availability", func(f *flag.FlagSet) {
+		o.layer.Flags(f)
+		f.DurationVar(&o.cfg.ReadBackTime, "da.read-back", 20*time.Second, "how long the layer may take to give back what it took, until that is put again; negative reads nothing back")
+	})
 	c.Group("Kept", func(f *flag.FlagSet) { o.kept.Flags(f, 0) })
 	c.Group("Door", func(f *flag.FlagSet) { o.serve.Flags(f, 8545) })
 	c.Group("Proofs", func(f *flag.FlagSet) {
