@@ -122,7 +122,7 @@ func (f *Fullnode) Submit(ctx context.Context, raw []byte) (common.Hash, error) 
 		if !errors.Is(err, errExpired) {
 			return common.Hash{}, err
 		}
-		if err := ctx.Err(); err != nil {
+		if err := over(ctx); err != nil {
 			return common.Hash{}, err
 		}
 	}
@@ -140,6 +140,14 @@ func (f *Fullnode) awaitTx(ctx context.Context, hash common.Hash, number uint64)
 	}
 	_, _, err := f.store.WaitTx(ctx, hash)
 	return err
+}
+
+// over is why ctx has ended, also if its timer is late to say so.
+func over(ctx context.Context) error {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // remaining is the time that ctx has, in milliseconds and 1 at least; nil for any.
