@@ -142,10 +142,10 @@ func (f *Fullnode) awaitTx(ctx context.Context, hash common.Hash, number uint64)
 	return err
 }
 
-// over is why ctx has ended, also if its timer is late to say so.
+// over is why ctx has ended. If its time is over, it waits for ctx to say so.
 func over(ctx context.Context) error {
 	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
-		return context.DeadlineExceeded
+		<-ctx.Done()
 	}
 	return ctx.Err()
 }
