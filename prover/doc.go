@@ -23,8 +23,8 @@
 // # Failure
 //
 // What the data-availability layer does not give is asked for again, with
-// growing pauses, and then of the Source, if that is an ObjectSource. A block that does not hold, or whose objects are lost or wrong,
-// is Evidence: kept, logged, never attested; the other blocks go on. So is a backend
-// that fails: to the chain, a block that this prover cannot prove is the same either
-// way, and another prover is given it.
+// growing pauses, and then of the Source, if that is an ObjectSource. A block that does
+// not hold, or whose objects are lost or wrong, is Evidence: kept, logged, never attested;
+// the other blocks go on. So is a backend that fails: to the chain, a block that this
+// prover cannot prove is the same either way, and another prover is given it.
 package prover

@@ -66,6 +66,9 @@ func never(error) bool { return false }
 
 // knownBlob is where an object of the block is, as the log has it: the newest of its names.
 func (b *block) knownBlob(o *da.Object) (storedBlob, bool) {
+	if len(b.blobs) == 0 { // as always, but after a restart
+		return storedBlob{}, false
+	}
 	commitment := o.Commitment()
 	for i := len(b.blobs) - 1; i >= 0; i-- {
 		if known := b.blobs[i]; known.kind == o.Kind && known.commitment == commitment {

@@ -21,7 +21,7 @@
 //
 // The tests need Linux and root, and skip where there is no lab, but not in CI. They are
 // reduced in size; VIVACE_LINKS=15 runs what an operator would want to have seen, with so
-// many rounds of killing, cutting off and slowing down, for half an hour.
+// many rounds of killing, cutting off and slowing down.
 // VIVACE_MEASURE=3 runs TestMeasureLinks, which measures so many times, prints a table and
 // decides nothing.
 package links
