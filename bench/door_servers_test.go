@@ -27,6 +27,7 @@ import (
 	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/execution"
 	"github.com/vivace-chain/vivace/fullnode/history"
+	"github.com/vivace-chain/vivace/internal/freeport"
 	"github.com/vivace-chain/vivace/internal/oracle/gethdev"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/rpc/node"
@@ -116,12 +117,10 @@ func startAnvil(ctx context.Context) (*doorServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
 	// A block a second, first come first served, is how it is fastest: by default it
 	// goes through all that waits for every block, and 10,000 transactions take minutes.
 	cmd := exec.CommandContext(ctx, path, "--port", port, "--chain-id", fmt.Sprint(genesis.DevChainID),

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -23,9 +22,8 @@ import (
 // no door, the process ends well, and the next one has everything, in sealed blocks, and
 // nothing else.
 func TestDrain(t *testing.T) {
-	bin, address := build(t), freeAddress(t)
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
+	bin, port := build(t), freePort(t)
+	url := "http://127.0.0.1:" + port
 	args := append(places(t), "-http.port", port, "-base-fee", "1000000000")
 	load, err := cli.DevLoad()
 	require.NoError(t, err)
@@ -39,7 +37,7 @@ func TestDrain(t *testing.T) {
 		answers []string
 	)
 	for _, lane := range load.Lanes(8) {
-		c := &client{url: "http://" + address, lane: lane, nonces: make(map[common.Address]uint64)}
+		c := &client{url: url, lane: lane, nonces: make(map[common.Address]uint64)}
 		clients = append(clients, c)
 		wg.Go(func() {
 			err := c.untilRefused(t.Context())
@@ -66,8 +64,8 @@ func TestDrain(t *testing.T) {
 			require.LessOrEqual(t, uint64(c.receipts[n-1].BlockNumber), sealed, "the last block was left open")
 		}
 	}
-	checkNothingLost(t, "http://"+address, clients, make([]int, len(clients)))
-	door, err := rpc.Dial("http://" + address + "/realtime")
+	checkNothingLost(t, url, clients, make([]int, len(clients)))
+	door, err := rpc.Dial(url + "/realtime")
 	require.NoError(t, err)
 	defer door.Close()
 	for _, c := range clients {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/vivace-chain/vivace/examples/internal/cli"
 	"github.com/vivace-chain/vivace/internal/datagen"
+	"github.com/vivace-chain/vivace/internal/freeport"
 )
 
 // build compiles the programs, once for all tests.
@@ -56,12 +56,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// freeAddress is an address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freePort is a port that a program can be started at again.
+func freePort(t *testing.T) string {
+	t.Helper()
+	port, err := freeport.Find()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return port
 }
 
 // A process is one of the programs, running.
@@ -200,13 +200,11 @@ func kills(t *testing.T) int {
 func TestKill(t *testing.T) {
 	var (
 		bin     = build(t)
-		address = freeAddress(t)
-		url     = "http://" + address
+		port    = freePort(t)
+		url     = "http://127.0.0.1:" + port
 		keyFile = filepath.Join(t.TempDir(), "key")
 	)
 	key, err := cli.Key(keyFile)
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
 	args := append(places(t), "-http.port", port,
 		"-block-interval", "200ms", "-snapshot-blocks", "8", "-base-fee", "1000000000",
@@ -265,9 +263,7 @@ func places(t *testing.T) []string {
 	t.Helper()
 	flags := []string{"-datadir", t.TempDir()}
 	for _, name := range []string{"-p2p.port", "-da.port"} {
-		_, port, err := net.SplitHostPort(freeAddress(t))
-		require.NoError(t, err)
-		flags = append(flags, name, port)
+		flags = append(flags, name, freePort(t))
 	}
 	return flags
 }

@@ -132,11 +132,7 @@ func TestOPServer(t *testing.T) {
 // startDAServer runs OP's server until the test ends.
 func startDAServer(t *testing.T, program string, mode altda.Mode) (url string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
+	port := freePort(t)
 	args := []string{"--addr", "127.0.0.1", "--port", port, "--file.path", t.TempDir()}
 	if mode == altda.Generic {
 		args = append(args, "--generic-commitment")

@@ -3,7 +3,6 @@ package interop
 import (
 	"bufio"
 	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/stretchr/testify/require"
 
+	"github.com/vivace-chain/vivace/internal/freeport"
 	"github.com/vivace-chain/vivace/internal/oracle/gethdev"
 	"github.com/vivace-chain/vivace/rpc"
 	"github.com/vivace-chain/vivace/sequencer/genesis"
@@ -142,10 +142,7 @@ func start(t *testing.T, cmd *exec.Cmd, ready string) []string {
 }
 
 func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	port, err := freeport.Find()
 	require.NoError(t, err)
 	return port
 }
