@@ -225,10 +225,9 @@ type Config struct {
 	// also in snapshots. Default 4,096; at most 32,768.
 	UnprovenBlocks int
 	// UnprovenBytes bounds the payloads of blocks that are put and not proven, which are kept
-	// in memory for Desk.Objects if there are Provers: a block that the layer loses can still
-	// be proven. What does not fit, of the newest blocks, is not kept. A restart reads from the
-	// layer what it still has of them.
-	// Default 256 MiB; negative keeps none.
+	// in Dir for Desk.Objects if there are Provers: a block that the layer loses can still be
+	// proven, also after a restart. What does not fit, of the newest blocks, is not kept.
+	// Default 1 GiB; negative keeps none.
 	UnprovenBytes int
 	// Provers are the addresses whose attestations count, and ProverThreshold how
 	// many of them must agree on a block. Default threshold 1. Without Provers
@@ -361,7 +360,7 @@ func (c Config) withDefaults() (*Config, error) {
 	orDefault(&c.DAConcurrency, 32)
 	orDefault(&c.ReadBackTime, 20*time.Second)
 	orDefault(&c.UnprovenBlocks, 4096)
-	orDefault(&c.UnprovenBytes, 256<<20)
+	orDefault(&c.UnprovenBytes, 1<<30)
 	orDefault(&c.EvidenceBlocks, 256)
 	orDefault(&c.ProverThreshold, 1)
 	orDefault(&c.SnapshotBlocks, 256)

@@ -112,9 +112,9 @@
 // head would not pass it. No prover, whatever it promises, gives back and takes again,
 // keeps a block from all others for longer than DeskConfig.Patience.
 //
-// What provers need of a block is in memory until it is proven, up to Config.UnprovenBytes, and
-// Desk.Objects gives it: a layer that loses a block, which nobody can put again under the names
-// that were told, does not stop the proven head.
+// What provers need of a block is on disk until it is proven, up to Config.UnprovenBytes, before
+// the block is told, and Desk.Objects gives it: a layer that loses a block, which nobody can put
+// again under the names that were told, does not stop the proven head, nor does a restart.
 //
 // Full nodes believe provers, not the sequencer, so the words that count are told, and
 // stay in the log for EvidenceBlocks after their block is proven: who missed one finds it

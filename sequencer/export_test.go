@@ -1,7 +1,4 @@
 package sequencer
 
-// Keeps reports whether the objects of a block are kept in memory.
-func (s *Sequencer) Keeps(number uint64) bool {
-	_, ok := s.keptObjects(number)
-	return ok
-}
+// Keeps reports whether the objects of a block are kept.
+func (s *Sequencer) Keeps(number uint64) bool { return s.kept.has(number) }

@@ -1,97 +1,220 @@
 package sequencer
 
 import (
-	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
-	"math"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/da"
+	"github.com/vivace-chain/vivace/internal/vfs"
 )
 
-// kept are the payloads of blocks that are not proven, in memory, for provers that do not
-// find them in the data-availability layer: what that loses after it was read back, nobody
-// else could give them.
+// kept are the payloads of blocks that are not proven, in a file for each block, for provers
+// that do not find them in the data-availability layer: what that loses after it was read
+// back, nobody else could give them. A file is durable before its block is published, so what
+// provers must have outlives this process.
 //
-// They take up to max bytes. Of those that do not fit, the newest are given up: the proven
-// head waits for the oldest, and can pass none. After a restart they are read from the layer,
-// as far as that still has them.
+// The files take up to max bytes. Of those that do not fit, the newest are given up: the
+// proven head waits for the oldest, and can pass none.
 //
-// Rejected: to give up the oldest, as caches do. With provers that are away for longer than
-// the bytes last, the head would stand at a block of which nothing is kept, while what is
-// kept is of no use before that.
+// Nothing in a file says that it is right: who reads it compares it with the claim.
+//
+// Rejected: memory, which after a restart has nothing but what the layer still gives;
+// the log, which a snapshot cuts at a block that is published, whether it is proven or not;
+// to give up the oldest, as caches do: the head would stand at a block of which nothing is
+// kept, while what is kept is of no use before that.
 type kept struct {
-	max int
+	fs  vfs.FS
+	dir string
+	max int // bytes; 0 keeps nothing
+
+	files sync.Mutex // taken before mu: one file is written, or removed, at a time
 
 	mu     sync.Mutex
 	bytes  int
-	proven uint64 // nothing up to here is kept
-	blocks map[uint64]payloads
+	proven uint64         // nothing up to here is kept
+	sizes  map[uint64]int // of the files, by block
+	gone   []uint64       // given up, but for their files
 }
 
 // payloads are those of a block's objects.
 type payloads struct{ body, witness, diff []byte }
 
-func (p *payloads) size() int { return cap(p.body) + cap(p.witness) + cap(p.diff) }
+func (p *payloads) size() int { return len(p.body) + len(p.witness) + len(p.diff) }
 
-// keep keeps the payloads of a block, which nobody may alter from then on, if they fit.
-func (k *kept) keep(number uint64, p payloads) {
+const (
+	keptSuffix = ".objects"
+	// keptHead is what a file begins with: the sizes of block, witness and diff, in 8 bytes
+	// each, big-endian. They follow.
+	keptHead = 3 * 8
+)
+
+// open finds what an earlier process kept of the blocks after proven.
+func (k *kept) open(proven uint64) error {
+	k.sizes, k.proven = make(map[uint64]int), proven
+	if err := vfs.MkdirAllSync(k.fs, k.dir); err != nil {
+		return err
+	}
+	names, err := k.fs.List(k.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, keptSuffix+vfs.TempSuffix) {
+			if err := k.fs.Remove(filepath.Join(k.dir, name)); err != nil {
+				return err
+			}
+		}
+		digits, isKept := strings.CutSuffix(name, keptSuffix)
+		number, err := strconv.ParseUint(digits, 10, 64)
+		if !isKept || err != nil {
+			continue
+		}
+		size, err := k.fs.Size(filepath.Join(k.dir, name))
+		if err != nil {
+			return err
+		}
+		k.enter(number, int(size))
+	}
+	return k.sweep()
+}
+
+// keep makes the payloads of a block durable, if they fit.
+func (k *kept) keep(number uint64, p *payloads) error {
+	k.files.Lock()
+	defer k.files.Unlock()
+	if k.enter(number, keptHead+p.size()) {
+		if err := vfs.WriteFile(k.fs, k.name(number), p.write); err != nil {
+			return fmt.Errorf("objects of block %d: %w", number, err)
+		}
+	}
+	return k.sweep()
+}
+
+func (k *kept) name(number uint64) string {
+	return filepath.Join(k.dir, strconv.FormatUint(number, 10)+keptSuffix)
+}
+
+func (p *payloads) write(w io.Writer) error {
+	var head []byte
+	for _, payload := range [][]byte{p.body, p.witness, p.diff} {
+		head = binary.BigEndian.AppendUint64(head, uint64(len(payload)))
+	}
+	for _, b := range [][]byte{head, p.body, p.witness, p.diff} {
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get reads the payloads of a block; chain.ErrNotFound if it is not kept.
+func (k *kept) get(number uint64) (p payloads, err error) {
+	if !k.has(number) {
+		return p, fmt.Errorf("objects of block %d: %w", number, chain.ErrNotFound)
+	}
+	raw, err := vfs.ReadFile(k.fs, k.name(number))
+	if errors.Is(err, fs.ErrNotExist) { // it was proven meanwhile
+		err = chain.ErrNotFound
+	}
+	if err == nil {
+		err = p.read(raw)
+	}
+	if err != nil {
+		return payloads{}, fmt.Errorf("objects of block %d: %w", number, err)
+	}
+	return p, nil
+}
+
+// read makes the payloads views of a file.
+func (p *payloads) read(raw []byte) error {
+	if len(raw) < keptHead {
+		return &chain.CorruptError{What: "file of objects", Offset: int64(len(raw)), Err: io.ErrUnexpectedEOF}
+	}
+	rest := raw[keptHead:]
+	for i, payload := range []*[]byte{&p.body, &p.witness, &p.diff} {
+		size := binary.BigEndian.Uint64(raw[8*i:])
+		if size > uint64(len(rest)) {
+			return &chain.CorruptError{What: "file of objects", Offset: int64(len(raw)), Err: io.ErrUnexpectedEOF}
+		}
+		*payload, rest = rest[:size:size], rest[size:]
+	}
+	return nil
+}
+
+// has reports whether a block is kept.
+func (k *kept) has(number uint64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if number <= k.proven || k.max <= 0 {
-		return
+	_, known := k.sizes[number]
+	return known
+}
+
+// enter counts a file, and reports whether it is to be there.
+func (k *kept) enter(number uint64, size int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if number <= k.proven {
+		k.gone = append(k.gone, number)
+		return false
 	}
-	if k.blocks == nil {
-		k.blocks = make(map[uint64]payloads)
-	}
-	k.blocks[number] = p
-	k.bytes += p.size()
+	k.bytes += size - k.sizes[number]
+	k.sizes[number] = size
 	for k.bytes > k.max {
 		k.drop(k.newest())
 	}
+	_, fits := k.sizes[number]
+	return fits
 }
 
 func (k *kept) newest() (number uint64) {
-	for n := range k.blocks {
+	for n := range k.sizes {
 		number = max(number, n)
 	}
 	return number
 }
 
 func (k *kept) drop(number uint64) {
-	p := k.blocks[number]
-	k.bytes -= p.size()
-	delete(k.blocks, number)
+	k.bytes -= k.sizes[number]
+	delete(k.sizes, number)
+	k.gone = append(k.gone, number)
 }
 
-// prove gives up the blocks up to number, which are proven.
+// prove gives up the blocks up to number, which are proven. Their files stay until another
+// is written: who proves must not wait for that.
 func (k *kept) prove(number uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.proven = max(k.proven, number)
-	for n := range k.blocks {
+	for n := range k.sizes {
 		if n <= k.proven {
 			k.drop(n)
 		}
 	}
 }
 
-// room is how many bytes a block may have to be kept; 0 if it is, or is proven.
-func (k *kept) room(number uint64) int {
+// sweep removes the files of what was given up. One that comes back after a crash is removed
+// by open.
+func (k *kept) sweep() error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if _, known := k.blocks[number]; known || number <= k.proven {
-		return 0
+	gone := k.gone
+	k.gone = nil
+	k.mu.Unlock()
+	for _, number := range gone {
+		if k.has(number) { // it was given up, and then did fit
+			continue
+		}
+		if err := k.fs.Remove(k.name(number)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("objects of block %d: %w", number, err)
+		}
 	}
-	return max(0, k.max-k.bytes)
-}
-
-func (k *kept) get(number uint64) (payloads, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	p, ok := k.blocks[number]
-	return p, ok
+	return nil
 }
 
 // report is what Stats says of them.
@@ -99,55 +222,4 @@ func (k *kept) report(s *Stats) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.UnprovenBytes, s.UnprovenBytesMax = k.bytes, k.max
-}
-
-// refill reads what an earlier run has published and nobody has proven, oldest first, so that
-// it is kept again. What the layer does not give is left out: provers say whether they miss it.
-func (s *Sequencer) refill(ctx context.Context) error {
-	if s.cfg.ReadBackTime < 0 {
-		return nil
-	}
-	for _, u := range s.Unproven(math.MaxInt) {
-		number := u.Publication.Block.Number
-		if s.kept.room(number) == 0 {
-			continue
-		}
-		p, err := s.reread(ctx, &u.Publication)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			s.cfg.Logger.Error("objects of a block that is not proven cannot be read", "block", number, "error", err)
-			continue
-		}
-		if s.kept.keep(number, p); s.kept.room(number) > 0 {
-			return nil // it does not fit, nor will what is newer
-		}
-	}
-	return nil
-}
-
-// reread reads the payloads of a published block, and compares them with its claim.
-func (s *Sequencer) reread(ctx context.Context, at *chain.Publication) (payloads, error) {
-	p, err := gather(at, func(id chain.BlobID, want da.Want) (*da.Object, error) {
-		return s.read(ctx, id, want, s.cfg.ReadBackTime)
-	})
-	if err != nil {
-		return p, err
-	}
-	return p, s.collector.checkPayloads(at.Block.Number, &p)
-}
-
-// checkPayloads compares payloads with the claim of their block.
-func (c *collector) checkPayloads(number uint64, p *payloads) error {
-	c.mu.Lock()
-	cl := c.claims[number]
-	c.mu.Unlock()
-	switch {
-	case cl == nil:
-		return fmt.Errorf("claim of block %d: %w", number, chain.ErrNotFound)
-	case chain.Keccak256(p.body) != cl.want.BlockDigest || chain.Keccak256(p.witness) != cl.want.WitnessDigest || chain.Keccak256(p.diff) != cl.want.DiffDigest:
-		return &chain.MismatchError{Block: number, Field: "digests of objects", Got: "another's", Want: "the claim's"}
-	}
-	return nil
 }

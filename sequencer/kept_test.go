@@ -1,11 +1,15 @@
 package sequencer
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
+	"github.com/vivace-chain/vivace/internal/vfs"
 )
 
 // payloadsOf are size bytes.
@@ -13,63 +17,73 @@ func payloadsOf(size int) payloads {
 	return payloads{make([]byte, 1), make([]byte, 2), make([]byte, size-3)}
 }
 
-// What is kept never takes more than it may; the oldest stay, in whatever order they come.
+// What is kept never takes more than it may, in memory's books and on disk; the oldest stay,
+// in whatever order they come, and whoever opens it next finds the same.
 func TestKeptStayWithinBytes(t *testing.T) {
-	k := &kept{max: 100}
-	bytes := func() int {
+	dir := filepath.Join(t.TempDir(), "objects")
+	open := func(max int, proven uint64) *kept {
+		k := &kept{fs: vfs.OS, dir: dir, max: max}
+		require.NoError(t, k.open(proven))
+		return k
+	}
+	k := open(100, 0)
+	keep := func(number uint64, size int) {
+		p := payloadsOf(size - keptHead)
+		require.NoError(t, k.keep(number, &p))
+	}
+	has := func(bytes int, want ...uint64) {
+		t.Helper()
 		var s Stats
 		k.report(&s)
-		require.Equal(t, 100, s.UnprovenBytesMax)
-		return s.UnprovenBytes
-	}
-	has := func(want ...uint64) {
-		t.Helper()
-		require.Len(t, k.blocks, len(want))
+		require.Equal(t, []int{bytes, k.max}, []int{s.UnprovenBytes, s.UnprovenBytesMax})
+		require.Len(t, k.sizes, len(want))
+		var names []string
 		for _, n := range want {
-			_, ok := k.get(n)
-			require.True(t, ok, n)
+			p, err := k.get(n)
+			require.NoError(t, err)
+			require.Equal(t, k.sizes[n], keptHead+p.size())
+			require.Len(t, p.witness, 2)
+			names = append(names, filepath.Base(k.name(n)))
 		}
+		require.NoError(t, k.sweep())
+		there, err := vfs.OS.List(dir)
+		require.NoError(t, err)
+		slices.Sort(names)
+		require.ElementsMatch(t, names, there)
 	}
 	for _, n := range []uint64{5, 3, 4} {
-		k.keep(n, payloadsOf(30))
+		keep(n, 30)
 	}
-	has(3, 4, 5)
-	k.keep(7, payloadsOf(30))
-	has(3, 4, 5)
-	k.keep(2, payloadsOf(20))
-	has(2, 3, 4)
-	require.Equal(t, 80, bytes())
-	k.keep(6, payloadsOf(101))
-	has(2, 3, 4)
+	has(90, 3, 4, 5)
+	keep(7, 30)
+	has(90, 3, 4, 5)
+	keep(2, 28)
+	has(88, 2, 3, 4)
+	keep(6, 101)
+	has(88, 2, 3, 4)
+	keep(3, 40)
+	has(98, 2, 3, 4)
 	k.prove(3)
-	has(4)
-	k.keep(3, payloadsOf(30))
-	has(4)
-	k.keep(9, payloadsOf(70))
-	has(4, 9)
-	require.Equal(t, 100, bytes())
+	has(30, 4)
+	keep(3, 30)
+	has(30, 4)
+	keep(9, 70)
+	has(100, 4, 9)
+
+	require.NoError(t, os.WriteFile(k.name(8)+vfs.TempSuffix, []byte{1}, 0o600))
+	k = open(100, 3)
+	has(100, 4, 9)
+	k = open(50, 3)
+	has(30, 4)
 	k.prove(2) // it does not move back
-	k.prove(9)
-	has()
-	require.Zero(t, bytes())
-
-	none := &kept{max: -1}
-	none.keep(1, payloads{})
-	require.Empty(t, none.blocks)
-}
-
-// What is kept is given from there, and only what provers may work on.
-func TestKeptObjects(t *testing.T) {
-	w := newDeskWorld(t, 1, 1, 2, func(c *DeskConfig) { c.ObjectsBytes = 10 })
-	w.kept.max = 1000
-	w.kept.keep(1, payloads{[]byte("a"), []byte("bb"), []byte("ccc")})
-	w.kept.keep(2, payloadsOf(11))
-	w.kept.keep(3, payloadsOf(5))
-	block, witness, diff, err := w.Objects(t.Context(), 1)
-	require.NoError(t, err)
-	require.Equal(t, "a/bb/ccc", string(block)+"/"+string(witness)+"/"+string(diff))
-	_, _, _, err = w.Objects(t.Context(), 2)
-	require.ErrorIs(t, err, chain.ErrTooLarge)
-	_, _, _, err = w.Objects(t.Context(), 3)
-	require.ErrorIs(t, err, chain.ErrNotFound, "it is not published")
+	has(30, 4)
+	k = open(50, 4)
+	has(0)
+	keep(9, 30)
+	k = open(0, 4)
+	has(0)
+	keep(9, 30)
+	has(0)
+	_, err := k.get(9)
+	require.ErrorIs(t, err, chain.ErrNotFound)
 }

@@ -63,8 +63,8 @@ type board interface {
 	Unproven(limit int) []Unproven
 	Attest(ctx context.Context, a *chain.Attestation) error
 	Evidence() []Evidence
-	// keptObjects are those of an unproven block, if they are in memory.
-	keptObjects(number uint64) (payloads, bool)
+	// objects are those of an unproven block.
+	objects(ctx context.Context, number uint64) (payloads, error)
 }
 
 // A Desk shares the unproven blocks out among the provers, so that each block is
@@ -81,7 +81,6 @@ type board interface {
 type Desk struct {
 	cfg       DeskConfig
 	board     board
-	da        chain.DAClient
 	allowed   map[common.Address]bool
 	threshold int
 	recover   attest.Recoverer
@@ -128,14 +127,14 @@ type DeskCounts struct {
 
 // NewDesk makes the Desk of a sequencer that has Config.Provers.
 func NewDesk(s *Sequencer, c DeskConfig) *Desk {
-	d := newDesk(s, s.cfg.DA, s.cfg.Provers, s.cfg.ProverThreshold, c)
+	d := newDesk(s, s.cfg.Provers, s.cfg.ProverThreshold, c)
 	d.recover = s.cfg.Recoverer
 	return d
 }
 
-func newDesk(b board, client chain.DAClient, provers []common.Address, threshold int, c DeskConfig) *Desk {
+func newDesk(b board, provers []common.Address, threshold int, c DeskConfig) *Desk {
 	d := &Desk{
-		cfg: c.withDefaults(), board: b, da: client, allowed: make(map[common.Address]bool), threshold: threshold,
+		cfg: c.withDefaults(), board: b, allowed: make(map[common.Address]bool), threshold: threshold,
 		blocks: make(map[uint64]*leasing), leases: make(map[uint64]*lease), held: make(map[common.Address]int),
 	}
 	for _, p := range provers {

@@ -10,8 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vivace-chain/vivace/chain"
-	"github.com/vivace-chain/vivace/da"
-	"github.com/vivace-chain/vivace/da/inprocess"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/prover/attest"
 )
@@ -24,13 +22,12 @@ type deskWorld struct {
 	verdict error // of the next Attest
 	now     time.Time
 	keys    []*attest.Key
-	da      chain.DAClient
-	kept    kept
+	kept    map[uint64]payloads
 	asked   func() // called by Unproven, once it knows its answer
 }
 
 func newDeskWorld(t testing.TB, provers, threshold int, blocks uint64, change ...func(*DeskConfig)) *deskWorld {
-	w := &deskWorld{t: t, now: time.Unix(1e9, 0), da: inprocess.New()}
+	w := &deskWorld{t: t, now: time.Unix(1e9, 0)}
 	var addresses []common.Address
 	for i := range provers {
 		key, err := attest.NewKey(append(make([]byte, 31), byte(i+1)))
@@ -44,7 +41,7 @@ func newDeskWorld(t testing.TB, provers, threshold int, blocks uint64, change ..
 	for _, f := range change {
 		f(&cfg)
 	}
-	w.Desk = newDesk(w, w.da, addresses, threshold, cfg)
+	w.Desk = newDesk(w, addresses, threshold, cfg)
 	t.Cleanup(w.check)
 	return w
 }
@@ -61,7 +58,13 @@ func (w *deskWorld) Attest(context.Context, *chain.Attestation) error { return w
 
 func (w *deskWorld) Evidence() []Evidence { return nil }
 
-func (w *deskWorld) keptObjects(number uint64) (payloads, bool) { return w.kept.get(number) }
+func (w *deskWorld) objects(_ context.Context, number uint64) (payloads, error) {
+	p, ok := w.kept[number]
+	if !ok {
+		return p, chain.ErrNotFound
+	}
+	return p, nil
+}
 
 func (w *deskWorld) who(i int) common.Address { return w.keys[i].Address() }
 
@@ -354,27 +357,13 @@ func TestProvenBlocksAreForgotten(t *testing.T) {
 }
 
 func TestObjects(t *testing.T) {
-	w := newDeskWorld(t, 1, 1, 3, func(c *DeskConfig) { c.ObjectsBytes = 24 })
-	put := func(kind da.Kind, id chain.BlockID, payload string) chain.BlobID {
-		blob, _, err := da.Put(t.Context(), w.da, &da.Object{Kind: kind, Block: id, Payload: []byte(payload)})
-		require.NoError(t, err)
-		return blob
-	}
-	for i := range w.todo[:2] {
-		p := &w.todo[i].Publication
-		long := "a block"
-		if i == 1 {
-			long = "a block that is too long"
-		}
-		p.Body, p.Witness, p.Diff = put(da.Block, p.Block, long), put(da.Witness, p.Block, "a witness"), put(da.Diff, p.Block, "a diff")
-	}
+	w := newDeskWorld(t, 1, 1, 3, func(c *DeskConfig) { c.ObjectsBytes = 10 })
+	w.kept = map[uint64]payloads{1: {[]byte("a"), []byte("bb"), []byte("ccc")}, 2: payloadsOf(11)}
 	block, witness, diff, err := w.Objects(t.Context(), 1)
 	require.NoError(t, err)
-	require.Equal(t, []string{"a block", "a witness", "a diff"}, []string{string(block), string(witness), string(diff)})
+	require.Equal(t, "a/bb/ccc", string(block)+"/"+string(witness)+"/"+string(diff))
 	_, _, _, err = w.Objects(t.Context(), 2)
 	require.ErrorIs(t, err, chain.ErrTooLarge)
-	for _, number := range []uint64{0, 3, 4} {
-		_, _, _, err = w.Objects(t.Context(), number)
-		require.ErrorIs(t, err, chain.ErrNotFound)
-	}
+	_, _, _, err = w.Objects(t.Context(), 3)
+	require.ErrorIs(t, err, chain.ErrNotFound)
 }

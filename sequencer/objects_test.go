@@ -5,8 +5,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -138,9 +139,47 @@ func TestProvenHeadPassesWhatIsLost(t *testing.T) {
 	require.GreaterOrEqual(t, fromSource, uint64(30))
 }
 
-// What a layer says after a restart is compared with what was published: a forged object is
-// not kept, and one that is too much is not either.
-func TestRefillIsCompared(t *testing.T) {
+// The layer loses everything while the sequencer is away, of blocks that nobody has proven.
+// They are proven all the same.
+func TestWhatIsLostBeforeARestartIsProven(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, 2)
+	layer := layerOf(t, memory.Settings{})
+	w.da = layer
+	config := func(c *sequencer.Config) {
+		c.BlockInterval, c.SnapshotBlocks, c.ReadBackTime = 10*time.Millisecond, 4, 20*time.Millisecond
+	}
+	s := w.open(config)
+	stop := running(s.Run)
+	w.submit(s, w.load.Lanes(1)[0].Batch(20))
+	w.eventually("blocks are published", func() bool { return len(s.Unproven(10)) == 10 })
+	require.NoError(t, stop())
+	lost := s.Unproven(1000)
+	require.NoError(t, s.Close())
+	for _, u := range lost {
+		p := u.Publication
+		for _, id := range []chain.BlobID{p.Body, p.Witness, p.Diff} {
+			require.NoError(t, layer.Lose(id, &da.DroppedError{Code: da.DropStale}))
+		}
+	}
+
+	s = w.open(config)
+	desk := sequencer.NewDesk(s, sequencer.DeskConfig{HoldMin: time.Millisecond, HoldMax: 5 * time.Millisecond})
+	stop = running(s.Run)
+	p := w.proverOf(&deskSource{desk, crypto.PubkeyToAddress(w.key.PublicKey)})
+	leave := running(p.Run)
+	w.eventually("what is lost is proven", func() bool {
+		return s.Heads().Proven.Number >= lost[len(lost)-1].Publication.Block.Number
+	})
+	require.NoError(t, leave())
+	require.GreaterOrEqual(t, p.Stats().FromSource, uint64(len(lost)))
+	require.NoError(t, stop())
+	require.NoError(t, s.Close())
+}
+
+// What is kept after a restart is compared with what was published, and so is what the layer
+// gives in its place: what is neither is not given, and what is too much is not kept.
+func TestObjectsAreCompared(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	w := newWorld(t, 2)
 	slow := newSlowDA(t)
@@ -152,25 +191,42 @@ func TestRefillIsCompared(t *testing.T) {
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())
 
-	run := func(change func(*sequencer.Config)) {
+	file := filepath.Join(w.dir, "objects", "1.objects")
+	right, err := os.ReadFile(file)
+	require.NoError(t, err)
+	ask := func(change ...func(*sequencer.Config)) (kept bool, said string, _ error) {
 		var out lockedBuffer
-		s := w.open(config, change, func(c *sequencer.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
-		stop := running(s.Run)
-		if slow.forge {
-			w.eventually("the first is refused", func() bool { return strings.Contains(out.String(), "cannot be read\" block=1 ") })
-			require.Contains(t, out.String(), "digests of objects")
-		} else {
-			w.eventually("it goes on", func() bool { return len(s.Unproven(1000)) > 30 })
-		}
-		require.False(t, s.Keeps(1))
+		change = append(change, config, func(c *sequencer.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+		s := w.open(change...)
+		_, witness, _, err := sequencer.NewDesk(s, sequencer.DeskConfig{}).Objects(t.Context(), 1)
+		require.Equal(t, err == nil, bytes.Contains(right, witness) && witness != nil)
+		kept = s.Keeps(1)
 		require.LessOrEqual(t, s.Stats().UnprovenBytes, s.Stats().UnprovenBytesMax)
-		require.NoError(t, stop())
 		require.NoError(t, s.Close())
+		return kept, out.String(), err
 	}
-	slow.forge = true
-	run(func(*sequencer.Config) {})
-	slow.forge = false
-	run(func(c *sequencer.Config) { c.UnprovenBytes = 100 })
+	for name, wrong := range map[string][]byte{
+		"forged": append(right[:len(right)-1:len(right)-1], right[len(right)-1]^1), "torn": right[:len(right)-1], "empty": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(file, wrong, 0o600))
+			slow.forge = true
+			_, said, err := ask()
+			require.ErrorIs(t, err, chain.ErrMismatch)
+			require.Contains(t, said, "not as they were kept")
+			slow.forge = false
+			_, _, err = ask()
+			require.NoError(t, err, "the layer has it")
+			again, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, right, again, "it is kept again")
+		})
+	}
+	kept, said, err := ask(func(c *sequencer.Config) { c.UnprovenBytes = 100 })
+	require.NoError(t, err)
+	require.False(t, kept)
+	require.Empty(t, said)
+	require.NoFileExists(t, file)
 }
 
 // A lockedBuffer is a log that is read while it is written.

@@ -59,7 +59,7 @@ func (s *Sequencer) launch(ctx context.Context, g *errgroup.Group, flight chan<-
 	}
 }
 
-// putBlock puts the three objects of a block, and waits for history beside.
+// putBlock puts the three objects of a block; beside, they are kept, and history is waited for.
 func (s *Sequencer) putBlock(ctx context.Context, b *block) error {
 	s.window.fly(1)
 	defer s.window.fly(-1)
@@ -82,10 +82,10 @@ func (s *Sequencer) putBlock(ctx context.Context, b *block) error {
 		}
 		return nil
 	})
+	g.Go(func() error { return s.kept.keep(p.Block.Number, &payloads{b.body, b.witness, b.diff}) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	s.kept.keep(p.Block.Number, payloads{b.body, b.witness, b.diff})
 	b.body, b.witness, b.diff = nil, nil, nil // it may wait long for those before it
 	close(b.stored)
 	return nil

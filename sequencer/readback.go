@@ -84,24 +84,20 @@ func (s *Sequencer) readBack(ctx context.Context, stored *storedBlob, o *da.Obje
 	if patience < 0 {
 		return nil
 	}
-	_, err := s.read(ctx, stored.id, da.Want{Kind: o.Kind, Block: o.Block, Commitment: stored.commitment}, patience)
-	return err
-}
-
-func (s *Sequencer) read(ctx context.Context, id chain.BlobID, want da.Want, patience time.Duration) (*da.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	want := da.Want{Kind: o.Kind, Block: o.Block, Commitment: stored.commitment}
 	var last error
 	for pause := readWaitMin; ; pause = min(2*pause, readWaitMax) {
-		o, err := da.Get(ctx, s.cfg.DA, id, want)
+		_, err := da.Get(ctx, s.cfg.DA, stored.id, want)
 		if err == nil || da.Final(err) {
-			return o, err
+			return err
 		}
 		if last == nil || !isEnd(err) { // that the time is over says less
 			last = err
 		}
 		if sched.Sleep(ctx, max(pause, min(da.RetryAfter(err), retryAfterMax))) != nil {
-			return nil, fmt.Errorf("for %s: %w", patience, last)
+			return fmt.Errorf("for %s: %w", patience, last)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,15 +133,19 @@ func New(ctx context.Context, cfg Config) (*Sequencer, error) {
 		s.history = noHistory{}
 	}
 	s.collector = newCollector(c)
+	s.kept = kept{fs: c.FS, dir: filepath.Join(c.Dir, "objects")}
 	if len(c.Provers) > 0 {
-		s.kept.max = c.UnprovenBytes
+		s.kept.max = max(0, c.UnprovenBytes)
 	}
 	s.refusals = refusals{log: c.Logger, now: c.Now, kinds: make(map[refusal]*refused)}
 	if err := s.recover(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("sequencer: recovery: %w", err)
 	}
-	s.kept.prove(s.heads.Proven.Number)
+	if err := s.kept.open(s.heads.Proven.Number); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("sequencer: recovery: %w", err)
+	}
 	return s, nil
 }
 
@@ -160,7 +165,6 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		{"publisher", s.publish},
 		{"snapshots", s.keepSnapshots},
 		{"collector", s.collect},
-		{"objects", s.refill},
 	} {
 		g.Go(func() error {
 			err := part.run(ctx)
@@ -321,7 +325,7 @@ type Stats struct {
 	Unrooted, UnrootedMax           int
 	Unpublished, UnpublishedMax     int
 	Unproven, UnprovenMax           int
-	UnprovenBytes, UnprovenBytesMax int           // payloads of blocks that are not proven, kept in memory
+	UnprovenBytes, UnprovenBytesMax int           // payloads of blocks that are not proven, kept on disk
 	OldestUnproven                  time.Duration // since the block after the proven head could be proven, with no other before it; 0 if none can
 	Evidence                        int           // attestations that contradict our blocks, kept or not
 	Publishing                      int           // blocks of Unpublished of which something is being put

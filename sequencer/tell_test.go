@@ -313,7 +313,7 @@ func TestSnapshotsAreTakenBeside(t *testing.T) {
 	names, err := w.fs.List(w.dir)
 	require.NoError(t, err)
 	require.Contains(t, names, "log")
-	require.Len(t, names, 2, "the log and one snapshot: %v", names)
+	require.Len(t, names, 3, "the log, objects and one snapshot: %v", names)
 	s = w.open()
 	require.GreaterOrEqual(t, s.Heads().Published.Number, from)
 	require.NoError(t, s.Close())

@@ -35,7 +35,7 @@ func OfSequencer(s *sequencer.Sequencer) prometheus.Collector {
 		r.queue("unrooted", "closed blocks that wait for their root", st.Unrooted, st.UnrootedMax)
 		r.queue("unpublished", "sealed blocks that wait for the data-availability layer", st.Unpublished, st.UnpublishedMax)
 		r.queue("unproven", "blocks that wait for provers", st.Unproven, st.UnprovenMax)
-		r.queue("unproven_bytes", "payloads of blocks that wait for provers, kept in memory", st.UnprovenBytes, st.UnprovenBytesMax)
+		r.queue("unproven_bytes", "payloads of blocks that wait for provers, kept on disk", st.UnprovenBytes, st.UnprovenBytesMax)
 		r.gauge("publishing", "blocks that are being put into the data-availability layer", float64(st.Publishing))
 		r.gauge("oldest_unpublished_seconds", "how long the oldest block has waited for the layer", st.OldestUnpublished.Seconds())
 		r.gauge("oldest_unproven_seconds", "how long the block after the proven head has waited for provers", st.OldestUnproven.Seconds())
