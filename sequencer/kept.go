@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -47,6 +48,20 @@ type kept struct {
 type payloads struct{ body, witness, diff []byte }
 
 func (p *payloads) size() int { return len(p.body) + len(p.witness) + len(p.diff) }
+
+func (p *payloads) parts() [3][]byte { return [3][]byte{p.body, p.witness, p.diff} }
+
+// page is what a file of the payloads has there.
+func (p *payloads) page(from uint64, most int) *Page {
+	out := new(Page)
+	for i, part := range p.parts() {
+		out.Sizes[i] = uint64(len(part))
+		skip := min(from, uint64(len(part)))
+		from, part = from-skip, part[skip:]
+		out.Bytes = append(out.Bytes, part[:min(len(part), most-len(out.Bytes))]...)
+	}
+	return out
+}
 
 const (
 	keptSuffix = ".objects"
@@ -103,49 +118,83 @@ func (k *kept) name(number uint64) string {
 
 func (p *payloads) write(w io.Writer) error {
 	var head []byte
-	for _, payload := range [][]byte{p.body, p.witness, p.diff} {
-		head = binary.BigEndian.AppendUint64(head, uint64(len(payload)))
+	for _, part := range p.parts() {
+		head = binary.BigEndian.AppendUint64(head, uint64(len(part)))
 	}
-	for _, b := range [][]byte{head, p.body, p.witness, p.diff} {
-		if _, err := w.Write(b); err != nil {
-			return err
+	_, err := w.Write(head)
+	for _, part := range p.parts() {
+		if err == nil {
+			_, err = w.Write(part)
 		}
 	}
-	return nil
+	return err
 }
 
 // get reads the payloads of a block; chain.ErrNotFound if it is not kept.
-func (k *kept) get(number uint64) (p payloads, err error) {
-	if !k.has(number) {
-		return p, fmt.Errorf("objects of block %d: %w", number, chain.ErrNotFound)
-	}
-	raw, err := vfs.ReadFile(k.fs, k.name(number))
-	if errors.Is(err, fs.ErrNotExist) { // it was proven meanwhile
-		err = chain.ErrNotFound
-	}
-	if err == nil {
-		err = p.read(raw)
-	}
+func (k *kept) get(number uint64) (payloads, error) {
+	page, err := k.page(number, 0, math.MaxInt)
 	if err != nil {
-		return payloads{}, fmt.Errorf("objects of block %d: %w", number, err)
+		return payloads{}, err
 	}
-	return p, nil
+	body, rest := cut(page.Bytes, page.Sizes[0])
+	witness, diff := cut(rest, page.Sizes[1])
+	return payloads{body, witness, diff}, nil
 }
 
-// read makes the payloads views of a file.
-func (p *payloads) read(raw []byte) error {
-	if len(raw) < keptHead {
-		return &chain.CorruptError{What: "file of objects", Offset: int64(len(raw)), Err: io.ErrUnexpectedEOF}
+func cut(b []byte, at uint64) (before, after []byte) { return b[:at:at], b[at:] }
+
+// page reads up to most bytes of the payloads of a block; chain.ErrNotFound if it is not kept.
+func (k *kept) page(number, from uint64, most int) (*Page, error) {
+	fail := func(err error) (*Page, error) {
+		return nil, fmt.Errorf("objects of block %d: %w", number, err)
 	}
-	rest := raw[keptHead:]
-	for i, payload := range []*[]byte{&p.body, &p.witness, &p.diff} {
-		size := binary.BigEndian.Uint64(raw[8*i:])
-		if size > uint64(len(rest)) {
-			return &chain.CorruptError{What: "file of objects", Offset: int64(len(raw)), Err: io.ErrUnexpectedEOF}
+	if !k.has(number) {
+		return fail(chain.ErrNotFound)
+	}
+	f, err := k.fs.Open(k.name(number))
+	if errors.Is(err, fs.ErrNotExist) { // it was proven meanwhile
+		return fail(chain.ErrNotFound)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	defer f.Close()
+	page := new(Page)
+	left, err := page.readHead(f)
+	if err != nil {
+		return fail(err)
+	}
+	from = min(from, left)
+	page.Bytes = make([]byte, min(left-from, uint64(most)))
+	if _, err := f.ReadAt(page.Bytes, keptHead+int64(from)); err != nil && !errors.Is(err, io.EOF) {
+		return fail(err)
+	}
+	return page, nil
+}
+
+// readHead reads the sizes, and returns what follows the head, which is as long as they say.
+func (p *Page) readHead(f vfs.File) (left uint64, err error) {
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	left = uint64(max(0, size-keptHead))
+	var head [keptHead]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	rest := left
+	for i := range p.Sizes {
+		p.Sizes[i] = binary.BigEndian.Uint64(head[8*i:])
+		if p.Sizes[i] > rest {
+			return 0, &chain.CorruptError{What: "file of objects", Offset: size, Err: io.ErrUnexpectedEOF}
 		}
-		*payload, rest = rest[:size:size], rest[size:]
+		rest -= p.Sizes[i]
 	}
-	return nil
+	if size < keptHead || rest > 0 {
+		return 0, &chain.CorruptError{What: "file of objects", Offset: size, Err: errors.New("is not as long as its head says")}
+	}
+	return left, nil
 }
 
 // has reports whether a block is kept.

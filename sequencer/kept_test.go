@@ -1,6 +1,8 @@
 package sequencer
 
 import (
+	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +17,42 @@ import (
 // payloadsOf are size bytes.
 func payloadsOf(size int) payloads {
 	return payloads{make([]byte, 1), make([]byte, 2), make([]byte, size-3)}
+}
+
+// A page is the same whether it is read from a file or made of what was read.
+func TestPages(t *testing.T) {
+	k := &kept{fs: vfs.OS, dir: filepath.Join(t.TempDir(), "objects"), max: 1000}
+	require.NoError(t, k.open(0))
+	p := payloads{[]byte("a"), []byte("bbbb"), []byte("cc")}
+	require.NoError(t, k.keep(1, &p))
+	for _, c := range []struct {
+		from uint64
+		most int
+		want string
+	}{
+		{0, 100, "abbbbcc"}, {0, 7, "abbbbcc"}, {0, 3, "abb"}, {1, 4, "bbbb"}, {2, 4, "bbbc"}, {6, 1, "c"},
+		{3, 0, ""}, {7, 5, ""}, {8, 5, ""}, {1 << 63, 5, ""}, {math.MaxUint64, math.MaxInt, ""},
+	} {
+		read, err := k.page(1, c.from, c.most)
+		require.NoError(t, err)
+		made := p.page(c.from, c.most)
+		require.Equal(t, []string{c.want, c.want}, []string{string(read.Bytes), string(made.Bytes)}, c)
+		require.Equal(t, [3]uint64{1, 4, 2}, read.Sizes)
+		require.Equal(t, read.Sizes, made.Sizes)
+	}
+	right, err := vfs.ReadFile(vfs.OS, k.name(1))
+	require.NoError(t, err)
+	for _, wrong := range [][]byte{
+		{}, right[:8], right[:keptHead], right[:len(right)-1], append(right[:len(right):len(right)], 1),
+		append(bytes.Repeat([]byte{0xff}, keptHead), 1),
+	} {
+		require.NoError(t, os.WriteFile(k.name(1), wrong, 0o600))
+		_, err := k.page(1, 0, 100)
+		require.ErrorIs(t, err, chain.ErrCorrupt, "%x", wrong)
+	}
+	require.NoError(t, os.Remove(k.name(1)))
+	_, err = k.get(1)
+	require.ErrorIs(t, err, chain.ErrNotFound)
 }
 
 // What is kept never takes more than it may, in memory's books and on disk; the oldest stay,

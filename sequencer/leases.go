@@ -36,9 +36,6 @@ type DeskConfig struct {
 	LeasesPerProver, Leases int
 	// Blocks is how many unproven blocks, from the oldest, are given out. Default 1,024.
 	Blocks int
-	// ObjectsBytes bounds what Objects gives: block, witness and diff together. Default
-	// 11 MiB, which in hex is below the 25 MB that a door allows a batch.
-	ObjectsBytes int
 	// Now is a monotonic clock. Default time.Now.
 	Now func() time.Time
 }
@@ -51,7 +48,6 @@ func (c DeskConfig) withDefaults() DeskConfig {
 	orDefault(&c.LeasesPerProver, 64)
 	orDefault(&c.Leases, 4096)
 	orDefault(&c.Blocks, 1024)
-	orDefault(&c.ObjectsBytes, 11<<20)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -64,7 +60,7 @@ type board interface {
 	Attest(ctx context.Context, a *chain.Attestation) error
 	Evidence() []Evidence
 	// objects are those of an unproven block.
-	objects(ctx context.Context, number uint64) (payloads, error)
+	objects(ctx context.Context, number, from uint64, most int) (*Page, error)
 }
 
 // A Desk shares the unproven blocks out among the provers, so that each block is

@@ -22,7 +22,6 @@ type deskWorld struct {
 	verdict error // of the next Attest
 	now     time.Time
 	keys    []*attest.Key
-	kept    map[uint64]payloads
 	asked   func() // called by Unproven, once it knows its answer
 }
 
@@ -58,13 +57,7 @@ func (w *deskWorld) Attest(context.Context, *chain.Attestation) error { return w
 
 func (w *deskWorld) Evidence() []Evidence { return nil }
 
-func (w *deskWorld) objects(_ context.Context, number uint64) (payloads, error) {
-	p, ok := w.kept[number]
-	if !ok {
-		return p, chain.ErrNotFound
-	}
-	return p, nil
-}
+func (w *deskWorld) objects(context.Context, uint64, uint64, int) (*Page, error) { return nil, nil }
 
 func (w *deskWorld) who(i int) common.Address { return w.keys[i].Address() }
 
@@ -354,16 +347,4 @@ func TestProvenBlocksAreForgotten(t *testing.T) {
 	w.todo = nil
 	require.Zero(t, w.Stats().Leases)
 	require.Empty(t, w.blocks)
-}
-
-func TestObjects(t *testing.T) {
-	w := newDeskWorld(t, 1, 1, 3, func(c *DeskConfig) { c.ObjectsBytes = 10 })
-	w.kept = map[uint64]payloads{1: {[]byte("a"), []byte("bb"), []byte("ccc")}, 2: payloadsOf(11)}
-	block, witness, diff, err := w.Objects(t.Context(), 1)
-	require.NoError(t, err)
-	require.Equal(t, "a/bb/ccc", string(block)+"/"+string(witness)+"/"+string(diff))
-	_, _, _, err = w.Objects(t.Context(), 2)
-	require.ErrorIs(t, err, chain.ErrTooLarge)
-	_, _, _, err = w.Objects(t.Context(), 3)
-	require.ErrorIs(t, err, chain.ErrNotFound)
 }

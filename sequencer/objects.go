@@ -9,27 +9,46 @@ import (
 	"github.com/vivace-chain/vivace/da"
 )
 
-// Objects gives the payloads of an unproven block's objects, for provers that cannot reach
-// the data-availability layer, or do not find the block there: what the sequencer keeps, and
-// else what it reads from the layer. They are not to be altered. The error matches
-// chain.ErrNotFound, chain.ErrTooLarge, or is the layer's.
-func (d *Desk) Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error) {
-	p, err := d.board.objects(ctx, number)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if p.size() > d.cfg.ObjectsBytes {
-		return nil, nil, nil, fmt.Errorf("%w: objects of block %d have more than %d bytes", chain.ErrTooLarge, number, d.cfg.ObjectsBytes)
-	}
-	return p.body, p.witness, p.diff, nil
+// A Page is a part of the payloads of a block's objects, which may be larger than an answer
+// can be.
+type Page struct {
+	// Sizes of block, witness and diff, in bytes.
+	Sizes [3]uint64
+	// Bytes of the three, which follow each other, from where was asked.
+	Bytes []byte
 }
 
-// objects implements board. What was not kept and is given by the layer is kept from then on.
-func (s *Sequencer) objects(ctx context.Context, number uint64) (payloads, error) {
+// Objects gives up to most bytes, from the one of number from, of the payloads of an unproven
+// block's objects, for provers that cannot reach the data-availability layer, or do not find
+// the block there: what the sequencer keeps, and else what it reads from the layer. The page is
+// the caller's. The error matches chain.ErrNotFound, or is the layer's.
+func (d *Desk) Objects(ctx context.Context, number, from uint64, most int) (*Page, error) {
+	return d.board.objects(ctx, number, from, most)
+}
+
+// objects implements board. Who asks for the first page is about to ask for the others, so
+// with that, and no other, all that is kept of the block is compared with its claim.
+func (s *Sequencer) objects(ctx context.Context, number, from uint64, most int) (*Page, error) {
 	at, claim, err := s.collector.awaited(number)
 	if err != nil {
-		return payloads{}, err
+		return nil, err
 	}
+	if from > 0 {
+		if page, err := s.kept.page(number, from, most); err == nil {
+			return page, nil
+		}
+	}
+	p, err := s.allObjects(ctx, at, claim)
+	if err != nil {
+		return nil, err
+	}
+	return p.page(from, most), nil
+}
+
+// allObjects are the payloads of a published block that its claim is about. What was not kept,
+// and is given by the layer, is kept from then on.
+func (s *Sequencer) allObjects(ctx context.Context, at *chain.Publication, claim *chain.Attestation) (payloads, error) {
+	number := at.Block.Number
 	p, err := s.kept.get(number)
 	if err == nil {
 		err = checkPayloads(claim, &p)

@@ -48,9 +48,9 @@ func TestObjectsOutliveTheLayer(t *testing.T) {
 			want[i] = string(object.Payload)
 			require.NoError(t, layer.Lose(o.id, &da.DroppedError{Code: da.DropStale}))
 		}
-		block, witness, diff, err := desk.Objects(t.Context(), p.Block.Number)
-		require.NoError(t, err)
-		require.Equal(t, want, [3]string{string(block), string(witness), string(diff)})
+		for _, most := range []int{1 << 20, 100} {
+			require.Equal(t, want, objectsOf(t, desk, p.Block.Number, most))
+		}
 	}
 	require.NotZero(t, s.Stats().UnprovenBytes)
 	leave := running(w.prover().Run)
@@ -62,6 +62,24 @@ func TestObjectsOutliveTheLayer(t *testing.T) {
 	require.Zero(t, s.Heads().Proven.Number, "that prover has no other source")
 	require.NoError(t, stop())
 	require.NoError(t, s.Close())
+}
+
+// objectsOf asks for the objects of a block, page by page.
+func objectsOf(t *testing.T, desk *sequencer.Desk, number uint64, most int) (out [3]string) {
+	var whole []byte
+	for {
+		page, err := desk.Objects(t.Context(), number, uint64(len(whole)), most)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page.Bytes), most)
+		if len(page.Bytes) == 0 {
+			for i, size := range page.Sizes {
+				out[i], whole = string(whole[:size]), whole[size:]
+			}
+			require.Empty(t, whole)
+			return out
+		}
+		whole = append(whole, page.Bytes...)
+	}
 }
 
 // A deskSource gives a prover the work of a desk in the same process.
@@ -80,6 +98,15 @@ func (d *deskSource) Lease(ctx context.Context, n int) ([]prover.Job, error) {
 			return nil, err
 		}
 	}
+}
+
+func (d *deskSource) Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error) {
+	page, err := d.Desk.Objects(ctx, number, 0, 1<<30)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	b, w := page.Sizes[0], page.Sizes[0]+page.Sizes[1]
+	return page.Bytes[:b], page.Bytes[b:w], page.Bytes[w:], nil
 }
 
 func (d *deskSource) Renew(_ context.Context, lease uint64) (time.Time, error) {
@@ -198,8 +225,10 @@ func TestObjectsAreCompared(t *testing.T) {
 		var out lockedBuffer
 		change = append(change, config, func(c *sequencer.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
 		s := w.open(change...)
-		_, witness, _, err := sequencer.NewDesk(s, sequencer.DeskConfig{}).Objects(t.Context(), 1)
-		require.Equal(t, err == nil, bytes.Contains(right, witness) && witness != nil)
+		page, err := sequencer.NewDesk(s, sequencer.DeskConfig{}).Objects(t.Context(), 1, 0, 1<<20)
+		if err == nil {
+			require.Equal(t, right[24:], page.Bytes)
+		}
 		kept = s.Keeps(1)
 		require.LessOrEqual(t, s.Stats().UnprovenBytes, s.Stats().UnprovenBytesMax)
 		require.NoError(t, s.Close())

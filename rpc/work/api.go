@@ -26,8 +26,9 @@ type Desk interface {
 	Release(who common.Address, lease uint64, why string) error
 	// Submit enters an attestation, whoever brings it.
 	Submit(ctx context.Context, a *chain.Attestation) error
-	// Objects gives the payloads of an unproven block's objects.
-	Objects(ctx context.Context, number uint64) (block, witness, diff []byte, err error)
+	// Objects gives up to most bytes, from the one of number from, of the payloads of an
+	// unproven block's objects.
+	Objects(ctx context.Context, number, from uint64, most int) (*sequencer.Page, error)
 	// Stats and Evidence are for whoever wants to know.
 	Stats() sequencer.DeskStats
 	Evidence() []sequencer.Evidence
@@ -49,6 +50,7 @@ type API struct {
 	desk    Desk
 	gate    gate
 	reading sync.Map // provers for whom objects are being read
+	page    int      // bytes of an answer of Objects
 }
 
 // New makes the namespace of a sequencer; register it at the door as "prover".
@@ -63,7 +65,7 @@ func New(c Config) (*API, error) {
 		c.Now = time.Now
 	}
 	return &API{
-		desk: c.Desk,
+		desk: c.Desk, page: pageMax,
 		gate: gate{
 			chainID: c.ChainID, allows: c.Desk.Allows, recover: c.Recover, now: c.Now, since: c.Now(),
 			seen: make(map[common.Address]*nonces),
@@ -127,8 +129,8 @@ func (a *API) Submit(ctx context.Context, attestation hexutil.Bytes) (bool, erro
 
 // Objects is prover_objects. Its answers are large, so each prover gets one at a time: he
 // must not take all the room that others need.
-func (a *API) Objects(ctx context.Context, number hexutil.Uint64, stamp Stamp) (*Objects, error) {
-	who, err := a.gate.admit(&ask{method: "objects", number: uint64(number)}, &stamp)
+func (a *API) Objects(ctx context.Context, number, from hexutil.Uint64, stamp Stamp) (*ObjectsPage, error) {
+	who, err := a.gate.admit(askObjects(uint64(number), uint64(from)), &stamp)
 	if err != nil {
 		return nil, coded(err)
 	}
@@ -136,11 +138,15 @@ func (a *API) Objects(ctx context.Context, number hexutil.Uint64, stamp Stamp) (
 		return nil, coded(fmt.Errorf("%w: objects are being read for %s", chain.ErrBusy, who))
 	}
 	defer a.reading.Delete(who)
-	block, witness, diff, err := a.desk.Objects(ctx, uint64(number))
+	page, err := a.desk.Objects(ctx, uint64(number), uint64(from), a.page)
 	if err != nil {
 		return nil, coded(fmt.Errorf("objects: %w", err))
 	}
-	return &Objects{block, witness, diff}, nil
+	out := &ObjectsPage{Bytes: page.Bytes}
+	for i, size := range page.Sizes {
+		out.Sizes[i] = hexutil.Uint64(size)
+	}
+	return out, nil
 }
 
 // Status is prover_status.

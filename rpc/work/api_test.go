@@ -68,7 +68,7 @@ func TestStampIsForOneRequest(t *testing.T) {
 	refused(CodeNotAllowed, err)
 	_, err = api.Lease(t.Context(), 5, fresh)
 	refused(CodeNotAllowed, err)
-	_, err = api.Objects(t.Context(), 5, fresh)
+	_, err = api.Objects(t.Context(), 5, 0, fresh)
 	refused(CodeNotAllowed, err)
 	other := five
 	foreign, err := other.stamp(chainID+1, key(t, 1), c.Now())

@@ -33,10 +33,10 @@ type ClientConfig struct {
 	// PollMin is the pause before there is asked for work again when there is none; it
 	// doubles from one to the next, up to PollMax. Defaults 100 ms and 1 s.
 	PollMin, PollMax time.Duration
-	// Timeout is how long a request may take, ObjectsTimeout how long one for objects.
+	// Timeout is how long a request may take, ObjectsTimeout how long one for a page of objects.
 	// Defaults 10 s and 1 min.
 	Timeout, ObjectsTimeout time.Duration
-	// ObjectsBytes bounds the objects of a job together. Default 11 MiB, as a Desk's.
+	// ObjectsBytes bounds the objects of a job together, which come in pages. Default 1 GiB.
 	ObjectsBytes int
 	// HTTP makes the requests. Default: a client of its own, which follows no redirects.
 	HTTP *http.Client
@@ -64,7 +64,7 @@ func (c ClientConfig) withDefaults() (*ClientConfig, error) {
 		}
 	}
 	if c.ObjectsBytes <= 0 {
-		c.ObjectsBytes = 11 << 20
+		c.ObjectsBytes = 1 << 30
 	}
 	if c.HTTP == nil {
 		c.HTTP = &http.Client{
@@ -153,9 +153,10 @@ func (c *Client) lease(ctx context.Context, n int) ([]prover.Job, error) {
 const objectsTries = 3
 
 // objects adds the objects to a job. Without them, they are fetched from the
-// data-availability layer, whatever it was that failed here.
+// data-availability layer, whatever it was that failed here. Nobody renews the lease meanwhile,
+// so that is given half of its time.
 func (c *Client) objects(ctx context.Context, job *prover.Job) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.ObjectsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Until(job.Deadline)/2)
 	defer cancel()
 	for range objectsTries {
 		block, witness, diff, err := c.Objects(ctx, job.Publication.Block.Number)
@@ -180,9 +181,25 @@ func (c *Client) Objects(ctx context.Context, number uint64) (block, witness, di
 	case <-ctx.Done():
 		return nil, nil, nil, ctx.Err()
 	}
-	var o Objects
-	err = c.callStamped(ctx, &o, answerSmall+2*c.cfg.ObjectsBytes, ask{method: "objects", number: number}, hexutil.Uint64(number))
-	return o.Block, o.Witness, o.Diff, err
+	var o objects
+	for done := false; !done; {
+		var (
+			page ObjectsPage
+			from = uint64(len(o.whole))
+		)
+		if err := c.callStamped(ctx, &page, answerSmall+2*pageMax, *askObjects(number, from), hexutil.Uint64(number), hexutil.Uint64(from)); err != nil {
+			return nil, nil, nil, err
+		}
+		done, err = o.add(&page, c.cfg.ObjectsBytes)
+		switch {
+		case errors.Is(err, chain.ErrTooLarge):
+			return nil, nil, nil, err
+		case err != nil:
+			return nil, nil, nil, broken(ctx, err)
+		}
+	}
+	block, witness, diff = o.payloads()
+	return block, witness, diff, nil
 }
 
 // Renew implements prover.Source.

@@ -6,8 +6,10 @@
 //	prover_renew(lease, stamp)          ttl in ms
 //	prover_release(lease, why, stamp)   true; an empty why is no blame
 //	prover_submit(attestation)          true once it is entered
-//	prover_objects(number, stamp)       block, witness and diff of an unproven block, also
-//	                                    when the data-availability layer has lost it
+//	prover_objects(number, from, stamp) sizes of block, witness and diff of an unproven block,
+//	                                    and up to 11 MiB of them, one after the other, from
+//	                                    byte from; also when the data-availability layer has
+//	                                    lost them
 //	prover_status()                     what is leased, failing, and how often what happened
 //	prover_evidence(from)               up to 256 words of provers that contradict blocks
 //
@@ -23,8 +25,8 @@
 //	keccak256("\x19vivace work v1\n" ‖ chain id, 8 bytes ‖ length of method, 1 byte ‖
 //	          method ‖ time, 8 bytes ‖ nonce, 8 bytes ‖ arguments)
 //
-// Integers are big-endian. The arguments are n, lease or number in 8 bytes, and for
-// prover_release the bytes of why. The time may differ from the sequencer's by a minute,
+// Integers are big-endian. The arguments are n, lease or number in 8 bytes, and after
+// it for prover_release the bytes of why, for prover_objects from in 8 bytes. The time may differ from the sequencer's by a minute,
 // and lies after its start; in that time a nonce serves a key once. So a request that
 // somebody overheard is good for nothing, and nothing has to be remembered over a
 // restart. Attestations bear their own signature, and need no stamp: they may come from

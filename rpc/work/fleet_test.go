@@ -50,6 +50,7 @@ func newFleetWorld(t testing.TB, provers, threshold int, change ...func(*sequenc
 	})
 	api, err := New(Config{Desk: w.desk, ChainID: w.Spec.Genesis.ChainID})
 	require.NoError(t, err)
+	api.page = 1000 // less than any block's objects have
 	door, err := rpc.New(rpc.Config{
 		Backend: node.OfSequencer(w.Sequencer.Sequencer, w.Store), Engine: w.Engine,
 		Extra: map[string]any{"prover": api}, Logger: slog.New(slog.DiscardHandler),

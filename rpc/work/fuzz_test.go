@@ -98,19 +98,33 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(fmt.Appendf(nil, `{"result":[{"lease":"0x5","ttl":"0x3e8","publication":"0x%x"}]}`, raw))
 	f.Add([]byte(`{"result":[{"lease":"0x5","ttl":"0xffffffffffffffff","publication":"0xc0"}]}`))
 	f.Add([]byte(`{"error":{"code":-39001,"message":"lease is lost"}}`))
-	f.Add([]byte(`{"result":{"block":"0x01","witness":"0x02","diff":"0x03"}}`))
+	f.Add([]byte(`{"result":{"sizes":["0x1","0x0","0x2"],"bytes":"0x010203"}}`))
 	f.Add([]byte(`{"result":"0x1"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var (
-			leases  []Lease
-			objects Objects
-			ttl     hexutil.Uint64
+			leases []Lease
+			page   ObjectsPage
+			ttl    hexutil.Uint64
 		)
-		for _, out := range []any{&leases, &objects, &ttl} {
+		for _, out := range []any{&leases, &page, &ttl} {
 			if err := parse(raw, out); errors.Is(err, chain.ErrCorrupt) {
 				t.Fatal(err)
 			} else if errors.Is(err, da.ErrTransient) && errors.Is(err, da.ErrRefused) {
 				t.Fatal("it passes, and does not")
+			}
+		}
+		var o objects
+		for range 2 {
+			done, err := o.add(&page, 100)
+			if len(o.whole) > 100 || err == nil && !done && len(page.Bytes) == 0 {
+				t.Fatalf("%d bytes, done %t", len(o.whole), done)
+			}
+			if done && err == nil {
+				block, witness, diff := o.payloads()
+				if len(block)+len(witness)+len(diff) != len(o.whole) {
+					t.Fatal("bytes are in none of the payloads")
+				}
+				break
 			}
 		}
 		for i := range leases {

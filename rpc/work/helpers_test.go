@@ -80,8 +80,18 @@ func (d *fakeDesk) Submit(_ context.Context, a *chain.Attestation) error {
 	return d.call("submit %d", a.Block.Number)
 }
 
-func (d *fakeDesk) Objects(_ context.Context, number uint64) (block, witness, diff []byte, err error) {
-	return d.objects[0], d.objects[1], d.objects[2], d.call("objects %d", number)
+func (d *fakeDesk) Objects(_ context.Context, number, from uint64, most int) (*sequencer.Page, error) {
+	page := new(sequencer.Page)
+	for i, o := range d.objects {
+		page.Sizes[i] = uint64(len(o))
+		page.Bytes = append(page.Bytes, o...)
+	}
+	page.Bytes = page.Bytes[from:]
+	page.Bytes = page.Bytes[:min(len(page.Bytes), most)]
+	if from > 0 {
+		return page, d.call("objects %d from %d", number, from)
+	}
+	return page, d.call("objects %d", number)
 }
 
 func (d *fakeDesk) Stats() sequencer.DeskStats {

@@ -20,6 +20,9 @@ const (
 	whyMax = 256
 	// attestationMax is more than any attestation has, in bytes.
 	attestationMax = 512
+	// pageMax is how many bytes of objects one answer has, in hex below the 25 MB that a
+	// door allows.
+	pageMax = 11 << 20
 	// evidenceMax is how much evidence one answer has.
 	evidenceMax = 256
 	// ttlMax is what a Client believes of a lease.
@@ -57,11 +60,43 @@ func deadline(asked time.Time, ttl hexutil.Uint64) time.Time {
 	return asked.Add(time.Duration(min(uint64(ttl), uint64(ttlMax.Milliseconds()))) * time.Millisecond)
 }
 
-// Objects is the answer of prover_objects: the payloads.
-type Objects struct {
-	Block   hexutil.Bytes `json:"block"`
-	Witness hexutil.Bytes `json:"witness"`
-	Diff    hexutil.Bytes `json:"diff"`
+// ObjectsPage is the answer of prover_objects.
+type ObjectsPage struct {
+	Sizes [3]hexutil.Uint64 `json:"sizes"` // of the payloads of block, witness and diff
+	Bytes hexutil.Bytes     `json:"bytes"` // of the three, one after the other, from where was asked
+}
+
+// objects is what a Client makes of pages.
+type objects struct {
+	sizes [3]hexutil.Uint64
+	whole []byte
+}
+
+// add adds the next page, and reports whether it is the last. What is stated takes no memory;
+// what comes does. The error matches chain.ErrTooLarge for objects of more than most bytes; any
+// other is a sequencer that does not say one thing.
+func (o *objects) add(p *ObjectsPage, most int) (done bool, err error) {
+	total := uint64(0)
+	for _, size := range p.Sizes {
+		if total += min(uint64(size), uint64(most)+1); total > uint64(most) { // the sum is far from 2^64
+			return false, fmt.Errorf("%w: objects of %v bytes, at most %d together may be", chain.ErrTooLarge, p.Sizes, most)
+		}
+	}
+	left := total - uint64(len(o.whole))
+	switch {
+	case len(o.whole) > 0 && p.Sizes != o.sizes:
+		return false, fmt.Errorf("a page of objects of %v bytes after one of %v", p.Sizes, o.sizes)
+	case uint64(len(p.Bytes)) > left || len(p.Bytes) == 0 && left > 0:
+		return false, fmt.Errorf("a page of %d bytes where %d are left", len(p.Bytes), left)
+	}
+	o.sizes, o.whole = p.Sizes, append(o.whole, p.Bytes...)
+	return uint64(len(p.Bytes)) == left, nil
+}
+
+// payloads are those of block, witness and diff, once all pages are there.
+func (o *objects) payloads() (block, witness, diff []byte) {
+	b, w := o.sizes[0], o.sizes[0]+o.sizes[1]
+	return o.whole[:b:b], o.whole[b:w:w], o.whole[w:]
 }
 
 // Status is the answer of prover_status. The counts are of this process.

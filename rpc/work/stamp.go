@@ -43,6 +43,11 @@ type ask struct {
 	text   string
 }
 
+// askObjects is the ask for a page of objects.
+func askObjects(number, from uint64) *ask {
+	return &ask{method: "objects", number: number, text: string(binary.BigEndian.AppendUint64(nil, from))}
+}
+
 func (a *ask) hash(chainID uint64, time, nonce uint64) common.Hash {
 	b := make([]byte, 0, 128)
 	b = append(b, prefix...)
