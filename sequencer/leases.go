@@ -323,11 +323,23 @@ func (d *Desk) Renew(who common.Address, id uint64) (time.Time, error) {
 	return l.expires, nil
 }
 
+// AllLeases is the number, of no lease, by which Release ends all of a prover's.
+const AllLeases = 0
+
 // Release ends a lease. why is empty if the prover leaves, or else why it cannot prove
 // the block. The error matches prover.ErrLeaseLost.
+//
+// AllLeases ends all leases of the prover, whatever why is, and never fails: one that starts
+// does not know what it had when it was killed, and must not wait for its own leases to run
+// out. Another process under the same key goes on without leases, at the price of work done
+// twice.
 func (d *Desk) Release(who common.Address, id uint64, why string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if id == AllLeases {
+		d.releaseAll(who)
+		return nil
+	}
 	now := d.cfg.Now()
 	l, err := d.find(who, id, now)
 	if err != nil {
@@ -341,6 +353,15 @@ func (d *Desk) Release(who common.Address, id uint64, why string) error {
 	d.counts.Failed++
 	d.fail(l, why, now)
 	return nil
+}
+
+func (d *Desk) releaseAll(who common.Address) {
+	for _, l := range d.leases {
+		if l.prover == who {
+			d.counts.Released++
+			d.end(l)
+		}
+	}
 }
 
 // Submit enters an attestation, whoever had a lease: see Sequencer.Attest, whose errors

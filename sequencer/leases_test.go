@@ -109,6 +109,24 @@ func (w *deskWorld) check() {
 	require.LessOrEqual(w.t, kept, w.cfg.Leases)
 }
 
+// All leases of a prover end at once, and nobody else's.
+func TestAllLeasesAreReleased(t *testing.T) {
+	w := newDeskWorld(t, 2, 1, 5)
+	mine, other := w.lease(0, 2), w.lease(1, 1)
+	require.Equal(t, []uint64{4, 5}, numbers(w.lease(0, 9)))
+	require.Empty(t, w.lease(0, 9))
+	require.NoError(t, w.Release(w.who(0), AllLeases, "whatever"))
+	w.check()
+	require.Equal(t, uint64(4), w.counts.Released)
+	_, err := w.Renew(w.who(0), mine[0].Lease)
+	require.ErrorIs(t, err, prover.ErrLeaseLost)
+	_, err = w.Renew(w.who(1), other[0].Lease)
+	require.NoError(t, err)
+	require.Equal(t, []uint64{1, 2, 4, 5}, numbers(w.lease(0, 9)))
+	require.NoError(t, w.Release(w.who(0), AllLeases, ""))
+	require.NoError(t, w.Release(w.who(0), AllLeases, ""), "there are none")
+}
+
 func TestBlocksAreSharedOut(t *testing.T) {
 	w := newDeskWorld(t, 3, 1, 5)
 	require.Equal(t, []uint64{1, 2}, numbers(w.lease(0, 2)))

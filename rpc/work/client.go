@@ -15,6 +15,7 @@ import (
 	"github.com/vivace-chain/vivace/internal/sched"
 	"github.com/vivace-chain/vivace/prover"
 	"github.com/vivace-chain/vivace/prover/attest"
+	"github.com/vivace-chain/vivace/sequencer"
 )
 
 // ClientConfig says whose work a Client takes. URL, ChainID and Signer are required.
@@ -83,6 +84,7 @@ func (c ClientConfig) withDefaults() (*ClientConfig, error) {
 // not.
 type Client struct {
 	cfg     *ClientConfig
+	begun   bool          // Lease has released what an earlier process left
 	reading chan struct{} // has one while objects are asked for
 }
 
@@ -107,11 +109,15 @@ const (
 	answerLease = 64 << 10
 )
 
-// Lease implements prover.Source.
+// Lease implements prover.Source. The first call releases what an earlier process leased under
+// the same key.
 func (c *Client) Lease(ctx context.Context, n int) ([]prover.Job, error) {
 	n = min(n, LeaseMax)
 	if c.cfg.Objects {
 		n = 1
+	}
+	if err := c.begin(ctx); err != nil {
+		return nil, err
 	}
 	for pause := c.cfg.PollMin; ; pause = min(2*pause, c.cfg.PollMax) {
 		jobs, err := c.lease(ctx, n)
@@ -200,6 +206,19 @@ func (c *Client) Objects(ctx context.Context, number uint64) (block, witness, di
 	}
 	block, witness, diff = o.payloads()
 	return block, witness, diff, nil
+}
+
+// begin releases, once, what an earlier process of the prover's has leased and, killed, not
+// released.
+func (c *Client) begin(ctx context.Context) error {
+	if c.begun {
+		return nil
+	}
+	if err := c.Release(ctx, sequencer.AllLeases, nil); err != nil && !errors.Is(err, prover.ErrLeaseLost) {
+		return err
+	}
+	c.begun = true
+	return nil
 }
 
 // Renew implements prover.Source.

@@ -47,10 +47,13 @@ func servedBy(t testing.TB, api *API, change ...func(*ClientConfig)) *Client {
 	return client(t, door.URL, change...)
 }
 
+// answering is a client that has begun, of a server that may be no desk's.
 func answering(t testing.TB, h http.HandlerFunc, change ...func(*ClientConfig)) *Client {
 	door := httptest.NewServer(h)
 	t.Cleanup(door.Close)
-	return client(t, door.URL, change...)
+	c := client(t, door.URL, change...)
+	c.begun = true
+	return c
 }
 
 // Every call arrives as it was meant.
@@ -75,7 +78,7 @@ func TestCalls(t *testing.T) {
 	require.NoError(t, c.Release(t.Context(), 7, errors.New("")))
 	require.NoError(t, c.Submit(t.Context(), &chain.Attestation{Block: chain.BlockID{Number: 8}}))
 	require.Equal(t, []string{
-		"lease 1", "objects 3", "renew 5", `release 5 ""`,
+		`release 0 ""`, "lease 1", "objects 3", "renew 5", `release 5 ""`,
 		fmt.Sprintf("release 6 %q", strings.Repeat("ä", 128)), `release 7 "for no reason"`, "submit 8",
 	}, d.calls)
 
@@ -214,8 +217,8 @@ func TestObjectsThatDoNotCome(t *testing.T) {
 		size    int
 		calls   int
 	}{
-		"not found": {chain.ErrNotFound, 1, 2}, "too large": {chain.ErrTooLarge, 1, 2}, "larger than may be": {nil, 100_000, 2},
-		"passes": {chain.ErrBusy, 1, 3},
+		"not found": {chain.ErrNotFound, 1, 3}, "too large": {chain.ErrTooLarge, 1, 3}, "larger than may be": {nil, 100_000, 3},
+		"passes": {chain.ErrBusy, 1, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := &failingObjects{fakeDesk: newFakeDesk(t), failure: c.failure}

@@ -4,7 +4,8 @@
 //
 //	prover_lease(n, stamp)              up to n blocks: lease, ttl in ms, publication
 //	prover_renew(lease, stamp)          ttl in ms
-//	prover_release(lease, why, stamp)   true; an empty why is no blame
+//	prover_release(lease, why, stamp)   true; an empty why is no blame; lease 0 stands for all
+//	                                    of the prover's, of which one that starts knows nothing
 //	prover_submit(attestation)          true once it is entered
 //	prover_objects(number, from, stamp) sizes of block, witness and diff of an unproven block,
 //	                                    and up to 11 MiB of them, one after the other, from
