@@ -13,7 +13,7 @@ import (
 // where it is, and its commitment. Errors are the client's, with the object's
 // name.
 func Put(ctx context.Context, client chain.DAClient, o *Object) (chain.BlobID, common.Hash, error) {
-	blob, commitment, err := o.append(make([]byte, 0, headerSize+len(o.Payload)))
+	blob, commitment, err := o.Encode()
 	if err != nil {
 		return nil, common.Hash{}, err
 	}

@@ -73,6 +73,12 @@ func (o *Object) AppendBinary(dst []byte) ([]byte, error) {
 	return dst, err
 }
 
+// Encode is the blob and the commitment, for who needs more of it than Put does: all of the
+// payload is copied and hashed each time.
+func (o *Object) Encode() (blob []byte, commitment common.Hash, err error) {
+	return o.append(make([]byte, 0, headerSize+len(o.Payload)))
+}
+
 func (o *Object) append(dst []byte) ([]byte, common.Hash, error) {
 	if !o.Kind.known() {
 		return dst, common.Hash{}, fmt.Errorf("da object of unknown %s", o.Kind)

@@ -215,6 +215,7 @@ type Config struct {
 	// ReadBackTime is how long the layer may take to give back what it took. A block is told
 	// when all of it was read and is what was put, so that nobody is sent to what is not
 	// there; what does not come in time is put, and paid for, again, and has twice the time.
+	// A snapshot has eight times as long.
 	// That reads all that is put, once. Meanwhile the block, and those after it, count as
 	// UnpublishedBlocks. Default 20 s; negative: nothing is read, and what a layer loses
 	// stops the proven head, unless it is among UnprovenBytes.

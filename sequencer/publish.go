@@ -159,19 +159,32 @@ const (
 // of it. No error of the layer ends the chain: meanwhile the window fills, admission
 // refuses, Stats counts, and an operator mends what no later try would. An error that
 // no try can mend is held all the same: another proxy, mode or size may take it.
-func (s *Sequencer) put(ctx context.Context, o *da.Object, giveUp func(error) bool) (storedBlob, error) {
+func (s *Sequencer) put(ctx context.Context, o *da.Object, giveUp func(error) bool) (*storedBlob, error) {
+	blob, commitment, err := o.Encode()
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.putBlob(ctx, o, blob, giveUp)
+	if err != nil {
+		return nil, err
+	}
+	return &storedBlob{o.Block.Number, o.Kind, commitment, id}, nil
+}
+
+// putBlob is put of an object that is encoded.
+func (s *Sequencer) putBlob(ctx context.Context, o *da.Object, blob []byte, giveUp func(error) bool) (chain.BlobID, error) {
 	pause := putWaitMin
 	for {
-		id, commitment, err := da.Put(ctx, s.cfg.DA, o)
+		id, err := s.cfg.DA.Put(ctx, blob)
 		switch {
 		case err == nil:
-			return storedBlob{o.Block.Number, o.Kind, commitment, id}, nil
+			return id, nil
 		case ctx.Err() != nil:
-			return storedBlob{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 		s.window.failed(err)
 		if giveUp(err) {
-			return storedBlob{}, err
+			return nil, err
 		}
 		level := slog.LevelWarn
 		if da.Final(err) {
@@ -180,7 +193,7 @@ func (s *Sequencer) put(ctx context.Context, o *da.Object, giveUp func(error) bo
 		again := max(pause, min(da.RetryAfter(err), retryAfterMax))
 		s.cfg.Logger.Log(ctx, level, "data-availability layer does not take an object", "object", o.Kind, "block", o.Block, "error", err, "again in", again)
 		if err := sched.Sleep(ctx, again); err != nil {
-			return storedBlob{}, err
+			return nil, err
 		}
 		pause = min(2*pause, putWaitMax)
 	}

@@ -28,25 +28,34 @@ const (
 	readWaitMin     = 20 * time.Millisecond // from one try to read to the next
 	readWaitMax     = 2 * time.Second
 	readBackTimeMax = 10 * time.Minute
+	// snapshotPatience is how many times ReadBackTime a snapshot has: it may be as large as
+	// the blocks of hours, and nobody waits for it.
+	snapshotPatience = 8
 )
 
 // putObject puts an object of a block, unless the log says that it is there, and returns
 // its name when it was read back.
 func (s *Sequencer) putObject(ctx context.Context, b *block, o *da.Object) (chain.BlobID, error) {
+	return s.putAndRead(ctx, o, b.knownBlob(o), s.cfg.ReadBackTime, func() (*storedBlob, error) {
+		stored, err := s.put(ctx, o, never)
+		if err != nil {
+			return nil, err
+		}
+		return stored, s.enter(ctx, entry{kind: recordBlob, number: o.Block.Number, payload: stored.append(nil)})
+	})
+}
+
+// putAndRead puts an object, unless it is stored, until it was read back, and returns its name.
+func (s *Sequencer) putAndRead(ctx context.Context, o *da.Object, stored *storedBlob, patience time.Duration, put func() (*storedBlob, error)) (chain.BlobID, error) {
 	defer s.window.found(o)
-	stored, known := b.knownBlob(o)
-	patience, pause := s.cfg.ReadBackTime, putWaitMin
-	for {
-		if !known {
+	for pause := putWaitMin; ; pause = min(2*pause, putWaitMax) {
+		if stored == nil {
 			var err error
-			if stored, err = s.put(ctx, o, never); err != nil {
-				return nil, err
-			}
-			if err := s.enter(ctx, entry{kind: recordBlob, number: o.Block.Number, payload: stored.append(nil)}); err != nil {
+			if stored, err = put(); err != nil {
 				return nil, err
 			}
 		}
-		err := s.readBack(ctx, &stored, o, patience)
+		err := s.readBack(ctx, stored, o, patience)
 		switch {
 		case err == nil:
 			return stored.id, nil
@@ -58,24 +67,25 @@ func (s *Sequencer) putObject(ctx context.Context, b *block, o *da.Object) (chai
 		if err := sched.Sleep(ctx, pause); err != nil {
 			return nil, err
 		}
-		known, patience, pause = false, min(2*patience, readBackTimeMax), min(2*pause, putWaitMax)
+		stored, patience = nil, min(2*patience, readBackTimeMax)
 	}
 }
 
 func never(error) bool { return false }
 
-// knownBlob is where an object of the block is, as the log has it: the newest of its names.
-func (b *block) knownBlob(o *da.Object) (storedBlob, bool) {
+// knownBlob is where an object of the block is, as the log has it: the newest of its names;
+// nil if it has none.
+func (b *block) knownBlob(o *da.Object) *storedBlob {
 	if len(b.blobs) == 0 { // as always, but after a restart
-		return storedBlob{}, false
+		return nil
 	}
 	commitment := o.Commitment()
 	for i := len(b.blobs) - 1; i >= 0; i-- {
-		if known := b.blobs[i]; known.kind == o.Kind && known.commitment == commitment {
-			return known, true
+		if known := &b.blobs[i]; known.kind == o.Kind && known.commitment == commitment {
+			return known
 		}
 	}
-	return storedBlob{}, false
+	return nil
 }
 
 // readBack returns nil when the layer gives an object back as it was put. It tries for as

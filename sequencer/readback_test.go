@@ -223,6 +223,46 @@ func (d *onceLostDA) Put(ctx context.Context, blob []byte) (chain.BlobID, error)
 	return id, err
 }
 
+// A snapshotLosingDA drops the first few snapshots as soon as they are put.
+type snapshotLosingDA struct {
+	*memory.Layer
+	mu         sync.Mutex
+	lose, puts int
+}
+
+func (d *snapshotLosingDA) Put(ctx context.Context, blob []byte) (chain.BlobID, error) {
+	id, err := d.Layer.Put(ctx, blob)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil || da.KindOf(blob) != da.Snapshot {
+		return id, err
+	}
+	if d.puts++; d.puts <= d.lose {
+		err = d.Lose(id, &da.DroppedError{Code: da.DropInvalid})
+	}
+	return id, err
+}
+
+// A snapshot that the layer took and does not give back is put again, and not offered before it
+// is there: who joins has nothing else of what the log was cut of.
+func TestSnapshotIsReadBack(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	w := newWorld(t, 2)
+	losing := &snapshotLosingDA{Layer: layerOf(t, memory.Settings{}), lose: 3}
+	w.da = losing
+	s := w.open(func(c *sequencer.Config) { c.BlockInterval, c.SnapshotBlocks = 5*time.Millisecond, 16 })
+	stop := running(s.Run)
+	w.eventually("a snapshot is offered", func() bool { return w.offered() > 0 })
+	require.NoError(t, stop())
+	require.GreaterOrEqual(t, s.Stats().Lost, uint64(3))
+	require.Empty(t, s.Stats().Missing, "none is missing any more")
+	require.NoError(t, s.Close())
+	require.Greater(t, losing.puts, 3)
+	late := w.follower(true)
+	require.GreaterOrEqual(t, late.Heads().RootChecked.Number, uint64(16))
+	require.NoError(t, late.Close())
+}
+
 // Of the names of an object that was lost and put again, the newest counts after a restart:
 // it is not put a third time.
 func TestNewestNameCounts(t *testing.T) {

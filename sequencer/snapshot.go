@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/vivace-chain/vivace/chain"
 	"github.com/vivace-chain/vivace/da"
 	"github.com/vivace-chain/vivace/internal/checkpoint"
@@ -170,20 +172,20 @@ func (s *Sequencer) pruneLog(number uint64) error {
 	return s.log.Prune(lsn)
 }
 
-// offerSnapshot puts the snapshot into the data-availability layer and tells where it
-// is. It gives up when the layer does not take it, or a newer one is due: we restart
-// from our own copy, and who joins can come another way.
+// offerSnapshot puts the snapshot into the data-availability layer, reads it back and tells
+// where it is. It gives up when the layer does not take it or give it back, and a newer one
+// is due: we restart from our own copy, and who joins can come another way.
 func (s *Sequencer) offerSnapshot(ctx context.Context, id chain.BlockID, feed *snapshotPoint, data []byte) error {
 	if !feed.told {
 		return nil // nobody could say where the feed goes on from it
 	}
 	o := &da.Object{Kind: da.Snapshot, Block: id, Payload: data}
-	blob, err := o.AppendBinary(nil)
+	blob, commitment, err := o.Encode() // it may be large: once for all that follows
 	if err != nil {
 		return err
 	}
 	chunks := chain.ChunksOf(blob).Digest()
-	stored, err := s.put(ctx, o, func(err error) bool { return da.Final(err) || len(s.snapshotDue) > 0 })
+	name, err := s.putSnapshot(ctx, o, blob, commitment)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -191,7 +193,7 @@ func (s *Sequencer) offerSnapshot(ctx context.Context, id chain.BlockID, feed *s
 		s.cfg.Logger.Error("snapshot is not offered", "block", id, "error", err)
 		return nil
 	}
-	offer, err := (&chain.SnapshotOffer{Block: id, Feed: feed.feed, Blob: stored.id, Chunks: chunks}).AppendBinary(nil)
+	offer, err := (&chain.SnapshotOffer{Block: id, Feed: feed.feed, Blob: name, Chunks: chunks}).AppendBinary(nil)
 	if err != nil {
 		return err
 	}
@@ -199,6 +201,23 @@ func (s *Sequencer) offerSnapshot(ctx context.Context, id chain.BlockID, feed *s
 		return err
 	}
 	return s.tellWhatever(ctx, link.TopicSnapshots, offer)
+}
+
+// putSnapshot puts a snapshot until it was read back, or until a newer one is due and it was
+// tried once.
+func (s *Sequencer) putSnapshot(ctx context.Context, o *da.Object, blob []byte, commitment common.Hash) (chain.BlobID, error) {
+	tried := false
+	return s.putAndRead(ctx, o, nil, snapshotPatience*s.cfg.ReadBackTime, func() (*storedBlob, error) {
+		if tried && len(s.snapshotDue) > 0 {
+			return nil, errors.New("the layer does not give it back, and a newer one is due")
+		}
+		tried = true
+		id, err := s.putBlob(ctx, o, blob, func(err error) bool { return da.Final(err) || len(s.snapshotDue) > 0 })
+		if err != nil {
+			return nil, err
+		}
+		return &storedBlob{o.Block.Number, o.Kind, commitment, id}, nil
+	})
 }
 
 // ancestorHashes is how far BLOCKHASH reaches back.

@@ -308,7 +308,9 @@ func TestKilledProverGoesOn(t *testing.T) {
 		return servedBy(t, api, func(c *ClientConfig) { c.ChainID = w.Spec.Genesis.ChainID })
 	}
 	lease := func(c *Client) (numbers []uint64) {
-		jobs, err := c.Lease(t.Context(), 2)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		jobs, err := c.Lease(ctx, 2)
 		require.NoError(t, err)
 		for _, j := range jobs {
 			numbers = append(numbers, j.Publication.Block.Number)
