@@ -66,14 +66,18 @@ func (w *window) failed(err error) {
 	w.errors.count(err)
 }
 
-// lost counts an object that the layer took and does not give back.
+// lost counts an object that the layer took and does not give back. The chain waits for those
+// of blocks: a snapshot is not missed.
 func (w *window) lost(o *da.Object, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.losses++
+	if o.Kind == da.Snapshot {
+		return
+	}
 	if w.absent == nil {
 		w.absent = make(map[object]string)
 	}
-	w.losses++
 	w.absent[object{o.Block.Number, o.Kind}] = da.Excerpt([]byte(err.Error()))
 }
 
