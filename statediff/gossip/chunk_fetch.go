@@ -153,9 +153,13 @@ func (d *download) judge(id peer.ID, got int, err error) bool {
 	d.peers.brought(id, askChunks, got > 0)
 	if got > 0 {
 		d.tally.answered.Add(1)
+		d.tally.chunksTaken.Add(uint64(got))
 		d.peers.reward(id, scoreServed)
 	}
 	lied := isCorrupt(err)
+	if lied {
+		d.tally.chunksRefused.Add(1)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {

@@ -316,6 +316,10 @@ func TestSnapshotAmongLiars(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(blob, got))
 			require.NotZero(t, asked.Load())
+			st := n.Stats()
+			require.GreaterOrEqual(t, st.ChunksTaken, uint64(len(chunks.Digests)))
+			require.Equal(t, c.guilty, st.ChunksRefused > 0)
+			require.Positive(t, seq.Stats().ChunksGiven)
 			for _, p := range n.Peers() {
 				require.Equal(t, p.ID != seq.ID() && c.guilty, p.Requests < -1, "%+v", p)
 			}
