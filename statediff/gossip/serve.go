@@ -238,7 +238,7 @@ func (n *Node) writeAnswer(ctx context.Context, s network.Stream, r request, ite
 		if err := u.write(head, item); err != nil {
 			return err
 		}
-		if r.question == askChunks {
+		if r.question == askChunks && r.from.Index != chunksIndex {
 			n.tally.chunksGiven.Add(1)
 		}
 	}

@@ -52,8 +52,8 @@ type Stats struct {
 	Served, Turned  uint64 // requests of peers, and those of them that were turned away
 	ServedBytes     uint64
 
-	// Chunks of snapshots, and lists of them: given to peers, and taken from peers. Refused
-	// are answers of peers that had something else, for which they answer.
+	// Chunks of snapshots: given to peers, and taken from peers. Refused are answers of peers
+	// that had something else, for which they answer.
 	ChunksGiven, ChunksTaken, ChunksRefused uint64
 
 	Held, Kept  int         // bytes of the feed that wait, and that are kept for others
