@@ -48,7 +48,7 @@ type keeper struct {
 	after  uint64    // number of the next message, to subscribe from
 	ahead  *delivery // of a mini-block after the one that was wanted
 	newest MiniID    // of all bodies that came
-	moved  time.Time // when that last changed, or somebody began to wait
+	moved  time.Time // since when that does not change, while it is listened for; zero: it did
 	gap    error     // why history does not have the block before
 
 	wanted *owed         // whose body is waited for
@@ -210,7 +210,7 @@ func (k *keeper) skipOver(why error, b *owed) {
 // from before this node joined.
 func (k *keeper) find(ctx context.Context, t *task) error {
 	want := MiniID{t.mini.frame.Number, t.mini.frame.Index}
-	k.moved = time.Now()
+	k.moved = time.Time{}
 	if k.wanted != t.block {
 		k.wanted, k.waited = t.block, 0
 	}

@@ -58,7 +58,7 @@ func (k *keeper) read(ctx context.Context) (*delivery, error) {
 			continue
 		}
 		if id := (MiniID{body.Number, body.Index}); k.newest.before(id) {
-			k.newest, k.moved = id, time.Now()
+			k.newest, k.moved = id, time.Time{}
 		}
 		return body, nil
 	}
@@ -66,9 +66,15 @@ func (k *keeper) read(ctx context.Context) (*delivery, error) {
 
 // left is how long a body may be waited for. One who left bodies out, or let them trickle,
 // so that no block is executed again while the state before it is there, would be at ease if
-// only a full backlog, or silence, were reason to have a block from the layer.
+// only a full backlog, or silence, were reason to have a block from the layer. What the
+// keeper does before it listens is not the stream's silence.
 func (k *keeper) left() time.Duration {
-	left := time.Until(k.moved.Add(k.patience))
+	left := k.patience
+	if k.moved.IsZero() {
+		k.moved = time.Now()
+	} else {
+		left = time.Until(k.moved.Add(k.patience))
+	}
 	if k.node.cfg.Reexecute != nil {
 		left = min(left, k.patience-k.waited)
 	}
@@ -93,11 +99,12 @@ func (k *keeper) message(ctx context.Context) (uint64, []byte, error) {
 	for {
 		left := k.left()
 		if left <= 0 {
-			k.moved, k.waited, left = time.Now(), 0, k.patience
+			k.moved, k.waited = time.Time{}, 0
 			if k.full() || k.node.cfg.Reexecute != nil {
 				k.giveUp(fmt.Errorf("%w: no body for %s", chain.ErrNotFound, k.patience), k.unable()...)
 				return 0, nil, nil
 			}
+			continue
 		}
 		seq, msg, late, err := k.listen(ctx, left)
 		switch {

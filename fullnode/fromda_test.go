@@ -74,14 +74,18 @@ func TestFeedEndsAndBeginsAgain(t *testing.T) {
 	}
 }
 
-// A node that is ended between layer and feed, again and again, goes on where it was.
+// A node that is ended between layer and feed, again and again, goes on where it was. To be
+// ended is no error, however early.
 func TestFromDAEndsAndGoesOn(t *testing.T) {
 	r := recordBlocks(t, 12)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
 	o := newOutlet(r)
 	o.oldest, o.until = r.ends[10], uint64(len(r.feed))
 	k := o.node(t, func(c *fullnode.Config) { c.DAFetches = 2 })
 	for number := uint64(1); number <= r.last(); number++ {
 		require.NoError(t, k.runTo(k.stands(r, number)))
+		require.NoError(t, k.Run(over))
 	}
 	require.NoError(t, k.Refused())
 	require.LessOrEqual(t, k.Stats().BlocksFromDA, uint64(11))

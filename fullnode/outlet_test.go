@@ -77,7 +77,7 @@ func tryRecord(t *testing.T, blocks uint64) *recording {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	lane, began := load.Lanes(1)[0], time.Now()
-	for s.Heads().Published.Number < blocks || r.offered(t) < min(blocks/4, 2) {
+	for r.messages(t, link.TopicPublications) < blocks || r.messages(t, link.TopicSnapshots) < min(blocks/4, 2) {
 		require.Less(t, time.Since(began), 30*time.Second)
 		tx := lane.Batch(1)[0]
 		_, err := s.Submit(ctx, tx.Raw)
@@ -93,9 +93,10 @@ func tryRecord(t *testing.T, blocks uint64) *recording {
 	return r
 }
 
-// offered is how many snapshots are on offer.
-func (r *recording) offered(t *testing.T) uint64 {
-	last, _, err := r.bus.Latest(t.Context(), link.TopicSnapshots)
+// messages is how many of a topic there are: what the sequencer says of itself may be of
+// one more, which it does not say any more when it ends.
+func (r *recording) messages(t *testing.T, topic string) uint64 {
+	last, _, err := r.bus.Latest(t.Context(), topic)
 	if errors.Is(err, chain.ErrNotFound) {
 		return 0
 	}

@@ -27,8 +27,11 @@ func (f *Follower) Run(ctx context.Context) error {
 		if !f.adrift {
 			err = f.run(ctx, f.follow)
 		}
-		if gone := (*goneError)(nil); !errors.As(err, &gone) || ctx.Err() != nil {
+		if gone := (*goneError)(nil); !errors.As(err, &gone) {
 			return err
+		}
+		if ctx.Err() != nil {
+			return nil // whatever was to be done about it
 		}
 		if f.head != head {
 			attempts = 0

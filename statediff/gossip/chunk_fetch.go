@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ const (
 	sourcesMax = 4
 	// chunksPatience is how long a peer may take to say what the chunks are.
 	chunksPatience = 3 * time.Second
+	// slowPart: who takes more than this part of the time for an answer makes room for
+	// others, if there are any.
+	slowPart = 4
 	// strikeBusy and strikeEmpty are what it counts that a peer had no time, or gave
 	// nothing; with strikesMax it is not asked again for the same contents.
 	strikeBusy, strikeEmpty, strikesMax = 1, 10, 20
@@ -26,9 +30,9 @@ const (
 	// second, after a minute for those who are silent: the layer may be there again by then,
 	// or others who give it.
 	chunksRate, chunksGrace = 128 << 10, time.Minute
-	// nobodyMax is how often peers are looked for, one mendAgain after the other, when
-	// all have enough requests of ours.
-	nobodyMax = 50
+	// nobodyFor is how long a peer is looked for that may be asked, and goneFor how long for
+	// those who gave something and went: they come back, or others come.
+	nobodyFor, goneFor = 5 * time.Second, time.Minute
 )
 
 // A download is contents on their way here. Each chunk is checked as it comes, so that a
@@ -37,16 +41,29 @@ type download struct {
 	*Node
 	digest common.Hash // of chunks
 	stop   context.CancelCauseFunc
+	whole  chan struct{} // closed when all came
 
 	mu      sync.Mutex
-	chunks  *chain.Chunks   // nil until a peer said
-	blob    []byte          // the chunks that came, in their places
-	todo    []int           // those that nobody is asked for, ascending
-	left    int             // those that have not come
-	moved   chan struct{}   // closed and replaced when todo or left did
-	strikes map[peer.ID]int // in a row
-	late    *time.Timer     // of begin
+	chunks  *chain.Chunks // nil until a peer said
+	blob    []byte        // the chunks that came, in their places
+	todo    []int         // those that nobody is asked for, ascending
+	left    int           // those that have not come
+	moved   chan struct{} // closed and replaced when todo or left did
+	sources map[peer.ID]*source
+	slow    int         // how often a source was
+	late    *time.Timer // of begin
 }
+
+// A source is a peer that is asked for contents.
+type source struct {
+	asked   bool // it has a lane
+	gave    bool // something
+	lied    bool
+	strikes int // in a row, and since it came
+	slow    int // the download's, when this one was: who was so last is asked last
+}
+
+func (s *source) useless() bool { return s.lied || s.strikes >= strikesMax }
 
 // errSlow: peers give what they have, and nobody could wait for the end of it.
 var errSlow = errors.New("peers give it too slowly")
@@ -56,35 +73,41 @@ func timeFor(size uint64) time.Duration {
 	return chunksGrace + time.Duration(size)*time.Second/chunksRate
 }
 
+func (n *Node) newDownload(digest common.Hash, stop context.CancelCauseFunc) *download {
+	return &download{
+		Node: n, digest: digest, stop: stop, whole: make(chan struct{}),
+		moved: make(chan struct{}), sources: make(map[peer.ID]*source),
+	}
+}
+
 // download gets a blob from peers, by the digest of its chain.Chunks. Without one that has
 // it the error matches chain.ErrNotFound; it is chain.ErrTooLarge for more than
-// Config.SnapshotMax. It ends with ctx.
+// Config.SnapshotMax. It ends with ctx, and with the node.
 func (n *Node) download(ctx context.Context, digest common.Hash) ([]byte, *chain.Chunks, error) {
 	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	d := &download{Node: n, digest: digest, stop: stop, moved: make(chan struct{}), strikes: make(map[peer.ID]int)}
+	d := n.newDownload(digest, stop)
+	var lanes sync.WaitGroup
 	defer d.end()
-	for nobody := 0; nobody < nobodyMax; nobody++ {
-		ids, some := d.sources()
-		if !some {
-			break
+	defer lanes.Wait()
+	defer stop(nil)
+	for idle := time.Duration(0); ; idle += mendAgain {
+		busy, hope := d.lend(ctx, &lanes)
+		switch {
+		case busy:
+			idle = 0
+		case idle >= hope:
+			return nil, nil, fmt.Errorf("contents of a snapshot: %w", errNobody)
 		}
-		if len(ids) > 0 {
-			nobody = 0
-		}
-		left := d.left
-		d.drainAll(ctx, ids)
-		if ctx.Err() != nil {
-			return nil, nil, context.Cause(ctx)
-		}
-		if d.chunks != nil && d.left == 0 {
+		select {
+		case <-d.whole:
 			return d.blob, d.chunks, nil
-		}
-		if d.left == left {
-			pause(ctx, mendAgain)
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-n.ctx.Done():
+			return nil, nil, errClosed
+		case <-time.After(mendAgain):
 		}
 	}
-	return nil, nil, fmt.Errorf("contents of a snapshot: %w", errNobody)
 }
 
 func (d *download) end() {
@@ -93,40 +116,78 @@ func (d *download) end() {
 	}
 }
 
-// sources are the peers that may be asked now; some: there may be others later.
-func (d *download) sources() (ids []peer.ID, some bool) {
+// of is what is known of a peer. The caller holds mu.
+func (d *download) of(id peer.ID) *source {
+	if d.sources[id] == nil {
+		d.sources[id] = new(source)
+	}
+	return d.sources[id]
+}
+
+// lend gives lanes, of which there are a few, to peers that may be asked: the best first,
+// and who was slow after all others. It reports whether anybody has one, and else how long
+// somebody may be worth waiting for.
+func (d *download) lend(ctx context.Context, lanes *sync.WaitGroup) (busy bool, hope time.Duration) {
+	ids := d.peers.best(askChunks, func(*status) bool { return true })
+	there := d.host.Network().Peers()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	useless := func(id peer.ID) bool { return d.strikes[id] >= strikesMax }
-	ids = slices.DeleteFunc(d.peers.best(askChunks, func(*status) bool { return true }), useless)
-	return ids, slices.ContainsFunc(d.host.Network().Peers(), func(id peer.ID) bool { return !useless(id) })
-}
-
-// drainAll takes chunks from peers, a few of them at once, until all came or each peer
-// failed. Who can give more stays for what others were asked for in vain.
-func (d *download) drainAll(ctx context.Context, ids []peer.ID) {
-	var lanes sync.WaitGroup
-	defer lanes.Wait()
-	slots := make(chan struct{}, sourcesMax)
-	for _, id := range ids {
-		slots <- struct{}{}
-		lanes.Go(func() {
-			defer func() { <-slots }()
-			for ctx.Err() == nil && d.askOnce(ctx, id) {
-			}
-		})
+	slices.SortStableFunc(ids, func(a, b peer.ID) int { return cmp.Compare(d.of(a).slow, d.of(b).slow) })
+	free := sourcesMax
+	for id, s := range d.sources {
+		if s.asked {
+			free--
+		}
+		if !slices.Contains(there, id) {
+			s.strikes = 0 // it may come back as one that can
+		}
 	}
+	for _, id := range ids {
+		if s := d.of(id); free > 0 && !s.asked && !s.useless() {
+			s.asked = true
+			free--
+			lanes.Go(func() { d.drain(ctx, id, s) })
+		}
+	}
+	return free < sourcesMax, d.hope(there)
 }
 
-// askOnce asks a peer once, and reports whether to ask it again.
-func (d *download) askOnce(ctx context.Context, id peer.ID) bool {
+// hope is how long it may be worth to wait for somebody who may be asked. The caller holds
+// mu.
+func (d *download) hope(there []peer.ID) (most time.Duration) {
+	for _, id := range there {
+		if !d.of(id).useless() {
+			most = nobodyFor
+		}
+	}
+	for _, s := range d.sources {
+		if s.gave && !s.useless() {
+			most = goneFor
+		}
+	}
+	return most
+}
+
+// drain takes chunks from a peer, until all came, or it fails, or is slow and makes room for
+// others. One that can give more stays for what others were asked for in vain.
+func (d *download) drain(ctx context.Context, id peer.ID, s *source) {
+	for ctx.Err() == nil && d.askOnce(ctx, id, s) {
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.asked = false
+}
+
+// askOnce asks a peer once, and reports whether to ask it again at once.
+func (d *download) askOnce(ctx context.Context, id peer.ID, s *source) bool {
 	d.mu.Lock()
 	known, left, moved := d.chunks != nil, d.left, d.moved
 	first, count := d.take()
 	d.mu.Unlock()
 	var (
-		got int
-		err error
+		got   int
+		err   error
+		began = time.Now()
 	)
 	switch {
 	case !known:
@@ -142,33 +203,38 @@ func (d *download) askOnce(ctx context.Context, id peer.ID) bool {
 	default:
 		got, err = d.get(ctx, id, first, count)
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && got == 0 {
 		return false
 	}
-	return d.judge(id, got, err)
+	return d.judge(id, s, got, err, time.Since(began))
 }
 
-// judge is what an answer says of its peer: whether to ask it again now.
-func (d *download) judge(id peer.ID, got int, err error) bool {
+// judge is what an answer says of its peer: whether to ask it again at once.
+func (d *download) judge(id peer.ID, s *source, got int, err error, took time.Duration) bool {
 	d.peers.brought(id, askChunks, got > 0)
 	if got > 0 {
 		d.tally.answered.Add(1)
 		d.peers.reward(id, scoreServed)
 	}
-	lied := isCorrupt(err)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
-	case lied:
-		d.strikes[id] = strikesMax
+	case isCorrupt(err):
+		d.tally.chunksRefused.Add(1)
+		s.lied = true
 	case got > 0:
-		d.strikes[id] = 0
+		s.strikes, s.gave = 0, true
 	case errors.Is(err, chain.ErrBusy):
-		d.strikes[id] += strikeBusy
+		s.strikes += strikeBusy
 	default:
-		d.strikes[id] += strikeEmpty
+		s.strikes += strikeEmpty
 	}
-	return got > 0 && !lied
+	if slow := took > questions[askChunks].patience/slowPart; slow {
+		d.slow++
+		s.slow = d.slow
+		return false
+	}
+	return got > 0 && !s.lied
 }
 
 // take takes chunks that follow each other for one answer. The caller holds mu.
@@ -228,6 +294,16 @@ func (d *download) begin(chunks *chain.Chunks) {
 	for i := range chunks.Digests {
 		d.todo = append(d.todo, i)
 	}
+	d.move()
+}
+
+// move says that todo or left did. The caller holds mu.
+func (d *download) move() {
+	if d.left == 0 {
+		close(d.whole)
+	}
+	close(d.moved)
+	d.moved = make(chan struct{})
 }
 
 // get asks a peer for chunks. What did not come, or was wrong, others are asked for.
@@ -244,6 +320,7 @@ func (d *download) get(ctx context.Context, id peer.ID, first, count int) (got i
 		copy(d.blob[from:], item) // nobody else was asked for it
 		got++
 	}
+	d.tally.chunksTaken.Add(uint64(got))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.left -= got
@@ -251,7 +328,6 @@ func (d *download) get(ctx context.Context, id peer.ID, first, count int) (got i
 		d.todo = append(d.todo, i)
 	}
 	slices.Sort(d.todo)
-	close(d.moved)
-	d.moved = make(chan struct{})
+	d.move()
 	return got, err
 }

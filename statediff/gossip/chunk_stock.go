@@ -55,7 +55,7 @@ type stocked struct {
 	sound  []atomic.Bool // chunks that were found to be as they were written
 }
 
-// openStock finds what is in dir, and removes what cannot be read.
+// openStock finds what is in dir, and removes what cannot be read, or is too large.
 func openStock(fsys vfs.FS, dir string, most int, log *slog.Logger) (*stock, error) {
 	s := &stock{fs: fsys, dir: dir, most: most, log: log}
 	if dir == "" {
@@ -69,19 +69,20 @@ func openStock(fsys vfs.FS, dir string, most int, log *slog.Logger) (*stock, err
 		return nil, err
 	}
 	for _, name := range names { // ascending: by number
+		whole, halfway := strings.CutSuffix(name, vfs.TempSuffix)
+		var number uint64
+		if _, err := fmt.Sscanf(whole, "%d"+stockSuffix, &number); err != nil || whole != stockName(number) {
+			continue // it is not ours
+		}
 		file := filepath.Join(dir, name)
-		if strings.HasSuffix(name, stockSuffix+vfs.TempSuffix) {
+		if halfway {
 			s.remove(file)
 			continue
-		}
-		var number uint64
-		if _, err := fmt.Sscanf(name, "%d"+stockSuffix, &number); err != nil || name != stockName(number) {
-			continue // it is not ours
 		}
 		s.next = number + 1
 		held, err := s.open(file)
 		if err != nil {
-			log.Warn("gossip: contents of a snapshot cannot be read", "file", file, "err", err)
+			log.Warn("gossip: contents of a snapshot are let go", "file", file, "err", err)
 			s.remove(file)
 			continue
 		}
@@ -120,6 +121,9 @@ func (s *stock) open(file string) (*stocked, error) {
 	chunks := new(chain.Chunks)
 	if err := chunks.UnmarshalBinary(list); err != nil {
 		return nil, err
+	}
+	if chunks.Size > uint64(s.most) {
+		return nil, fmt.Errorf("%w: contents of %d bytes, at most %d are kept", chain.ErrTooLarge, chunks.Size, s.most)
 	}
 	held := newStocked(file, list, chunks)
 	if want := held.start() + held.chunks.Size; uint64(size) != want {

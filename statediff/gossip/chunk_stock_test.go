@@ -43,6 +43,7 @@ func TestStock(t *testing.T) {
 	require.NoError(t, os.WriteFile(foreign, nil, 0o600))
 	halfway := filepath.Join(dir, stockName(7)+vfs.TempSuffix)
 	require.NoError(t, os.WriteFile(halfway, nil, 0o600))
+	require.NoError(t, os.WriteFile(foreign+vfs.TempSuffix, nil, 0o600))
 	blobs := [][]byte{contents(1), contents(4), contents(6), nil}
 	s := newStock(t, dir, 7*chain.ChunkSize)
 	require.NoFileExists(t, halfway)
@@ -65,7 +66,7 @@ func TestStock(t *testing.T) {
 		}
 		files, err := os.ReadDir(dir)
 		require.NoError(t, err)
-		require.Len(t, files, len(kept)+1, "and the foreign one")
+		require.Len(t, files, len(kept)+2, "and the foreign ones")
 		_, err = s.ask(blobs[0], 0)
 		require.ErrorIs(t, err, errNotKept)
 	}
@@ -91,6 +92,13 @@ func TestStock(t *testing.T) {
 	list, err := s.ask(blobs[2], 4)
 	require.ErrorIs(t, err, chain.ErrCorrupt)
 	require.Len(t, list, 1)
+	check(s, newest)
+
+	// What has become too large is let go too, and what is torn.
+	check(newStock(t, dir, len(newest)), newest)
+	check(newStock(t, dir, len(newest)-1))
+	s = newStock(t, dir, 1<<30)
+	require.NoError(t, s.keep(newest, chain.ChunksOf(newest)))
 	check(s, newest)
 	require.NoError(t, os.Truncate(s.held[0].file, 1000))
 	check(newStock(t, dir, 1<<30))

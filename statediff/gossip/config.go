@@ -57,7 +57,8 @@ type Config struct {
 	WithoutBodies bool
 	// SnapshotDir is where the contents of two snapshots are kept for peers who join, if
 	// they came through Layer; default: none are. SnapshotMax is how large those are that
-	// are kept, or taken from peers, in bytes; default 1 GiB.
+	// are kept, or taken from peers, in bytes; default 1 GiB. While a third is written, the
+	// directory holds three; one that is taken from peers is in memory.
 	SnapshotDir string
 	SnapshotMax int
 	// Limits bound what is held for its turn, and what is kept for others. KeepBytes

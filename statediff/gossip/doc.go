@@ -85,7 +85,9 @@
 // says too: it has the digest of a chain.Chunks, the keccak256 of each 256 KiB. So contents
 // can be had from peers when the layer is away (Node.Layer): first the list, which shows by
 // the offer, then the chunks, from four peers at once, each of which shows by the list. A lie
-// costs one answer, and whoever told it is known. Contents are kept of the two newest
+// costs one answer, and whoever told it is known; who is slow makes room for others, those too
+// who come meanwhile; who goes away in the middle is waited for, a minute. What came is in
+// memory until all did: whoever begins again, begins at the first chunk. Contents are kept of the two newest
 // snapshots that came through Node.Layer, which are those that a sequencer made, or a node
 // joined by: not of all that are offered, since who is there already has no use for them.
 //

@@ -37,7 +37,7 @@ type Node struct {
 	stock   *stock                          // for those who join
 	timeFor func(size uint64) time.Duration // of contents to come from peers
 	speaker speaker
-	upload  *rate.Limiter // bytes of answers
+	uploads *rate.Limiter // bytes of answers
 
 	ctx   context.Context // ends with the node
 	end   context.CancelFunc
@@ -69,7 +69,7 @@ func New(cfg Config) (*Node, error) {
 	n.close = sync.OnceValue(n.shut)
 	n.peers = newPeers(n)
 	n.speaker.init(s.Term)
-	n.upload = rate.NewLimiter(uploadRate, uploadBurst)
+	n.uploads = rate.NewLimiter(uploadRate, uploadBurst)
 	n.syncID = protocol.ID(s.network() + "/sync/1")
 	s.gate.connected = n.peers.count
 	if n.host, n.swarm, err = newHost(s); err != nil {

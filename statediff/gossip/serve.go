@@ -84,7 +84,7 @@ func (n *Node) respond(ctx context.Context, s network.Stream) error {
 		_, err := s.Write([]byte{byte(answerNotKept)})
 		return err
 	}
-	return n.writeAnswer(ctx, s, items)
+	return n.writeAnswer(ctx, s, r, items)
 }
 
 func (n *Node) turnAway(s network.Stream) error {
@@ -225,42 +225,67 @@ func listening(store peerstore.Peerstore, id peer.ID) (list []ma.Multiaddr) {
 	return list
 }
 
-// writeAnswer sends items, no faster than all answers may be, to one who reads. An item may
-// be overwritten when the next one is there.
-func (n *Node) writeAnswer(ctx context.Context, w network.Stream, items iter.Seq2[[]byte, error]) error {
-	buf := []byte{byte(answerOK)}
+// writeAnswer sends items as the answer to r. An item may be overwritten when the next one
+// is there.
+func (n *Node) writeAnswer(ctx context.Context, s network.Stream, r request, items iter.Seq2[[]byte, error]) error {
+	u := &upload{n, ctx, s, make([]byte, 0, min(servedPart, answerOverhead+questions[r.question].bytes))}
+	u.part = append(u.part, byte(answerOK))
 	for item, err := range items {
 		if err != nil {
 			return err
 		}
-		buf = binary.BigEndian.AppendUint32(buf, uint32(len(item)))
-		if err := n.write(ctx, w, buf); err != nil {
+		head := binary.BigEndian.AppendUint32(nil, uint32(len(item)))
+		if err := u.write(head, item); err != nil {
 			return err
 		}
-		if err := n.write(ctx, w, item); err != nil {
-			return err
+		if r.question == askChunks && r.from.Index != chunksIndex {
+			n.tally.chunksGiven.Add(1)
 		}
-		buf = buf[:0]
 	}
-	return n.write(ctx, w, append(buf, 0, 0, 0, 0))
+	if err := u.write(make([]byte, 4)); err != nil {
+		return err
+	}
+	return u.flush()
 }
 
-func (n *Node) write(ctx context.Context, w network.Stream, b []byte) error {
-	for len(b) > 0 {
-		part := b[:min(len(b), servedPart)]
-		if err := n.upload.WaitN(ctx, len(part)); err != nil {
-			return err
+// answerOverhead is what an answer of one item has around it.
+const answerOverhead = 1 + 4 + 4
+
+// An upload writes an answer part by part, no faster than all answers may be, to one who
+// reads. Small items go together: each part costs a packet.
+type upload struct {
+	node *Node
+	ctx  context.Context
+	to   network.Stream
+	part []byte // not yet sent
+}
+
+func (u *upload) write(list ...[]byte) error {
+	for _, b := range list {
+		for len(b) > 0 {
+			if len(u.part) == cap(u.part) {
+				if err := u.flush(); err != nil {
+					return err
+				}
+			}
+			fits := min(len(b), cap(u.part)-len(u.part))
+			u.part, b = append(u.part, b[:fits]...), b[fits:]
 		}
-		if err := w.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
-			return err
-		}
-		if _, err := w.Write(part); err != nil {
-			return err
-		}
-		n.tally.servedBytes.Add(uint64(len(part)))
-		b = b[len(part):]
 	}
 	return nil
+}
+
+func (u *upload) flush() error {
+	if err := u.node.uploads.WaitN(u.ctx, len(u.part)); err != nil {
+		return err
+	}
+	if err := u.to.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
+		return err
+	}
+	n, err := u.to.Write(u.part)
+	u.node.tally.servedBytes.Add(uint64(n))
+	u.part = u.part[:0]
+	return err
 }
 
 // unpackedMax is how many bytes of bodies an answer becomes, but for its first item.

@@ -324,3 +324,35 @@ func TestOldestOfALiar(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, msg)
 }
+
+// A slate is a stream that keeps what is written to it, and how often.
+type slate struct {
+	libp2p.Stream
+	sent  bytes.Buffer
+	times int
+}
+
+func (s *slate) Write(b []byte) (int, error) {
+	s.times++
+	return s.sent.Write(b)
+}
+
+func (s *slate) SetWriteDeadline(time.Time) error { return nil }
+
+// Small items of an answer are written together, and large ones in parts.
+func TestAnswersAreWrittenTogether(t *testing.T) {
+	n := newWorld(t).idle(newWorld(t).config())
+	for _, c := range []struct{ items, size, times int }{
+		{0, 0, 1}, {1, 10, 1}, {500, 100, 1}, {2, servedPart - 4, 3}, {4, chain.ChunkSize, 17}, {1, servedPart + 1, 2},
+	} {
+		items := slices.Repeat([][]byte{randomBytes(c.size)}, c.items)
+		s, before := new(slate), n.Stats().ServedBytes
+		require.NoError(t, n.writeAnswer(t.Context(), s, request{question: askFeed}, each(items)))
+		require.Equal(t, answerOf(items...), s.sent.Bytes())
+		require.LessOrEqual(t, s.times, c.times, "%d items of %d bytes", c.items, c.size)
+		require.EqualValues(t, s.sent.Len(), n.Stats().ServedBytes-before)
+	}
+	s := new(slate)
+	require.NoError(t, n.writeAnswer(t.Context(), s, request{question: askStatus}, each([][]byte{make([]byte, statusSize)})))
+	require.Equal(t, 1, s.times, "it has room for what the question allows")
+}

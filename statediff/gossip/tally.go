@@ -21,9 +21,12 @@ type tally struct {
 	dropped        atomic.Uint64 // by full queues, on the way in
 	unsent         atomic.Uint64 // by full queues, on the way out
 
-	asked, answered  atomic.Uint64 // requests to peers, and those that brought something
-	served, turned   atomic.Uint64 // requests of peers, and those that were turned away
-	servedBytes      atomic.Uint64
+	asked, answered atomic.Uint64 // requests to peers, and those that brought something
+	served, turned  atomic.Uint64 // requests of peers, and those that were turned away
+	servedBytes     atomic.Uint64
+	// Chunks of snapshots.
+	chunksGiven, chunksTaken, chunksRefused atomic.Uint64
+
 	lostBodies, anew atomic.Uint64
 	bans             atomic.Uint64
 	mesh             atomic.Int64 // grafts less prunes
@@ -48,6 +51,10 @@ type Stats struct {
 	Asked, Answered uint64 // requests to peers, and those that brought something
 	Served, Turned  uint64 // requests of peers, and those of them that were turned away
 	ServedBytes     uint64
+
+	// Chunks of snapshots: given to peers, and taken from peers. Refused are answers of peers
+	// that had something else, for which they answer.
+	ChunksGiven, ChunksTaken, ChunksRefused uint64
 
 	Held, Kept  int         // bytes of the feed that wait, and that are kept for others
 	BodiesKept  int         // bytes
@@ -76,6 +83,7 @@ func (n *Node) Stats() Stats {
 		Dropped: t.dropped.Load(), Unsent: t.unsent.Load(),
 		Asked: t.asked.Load(), Answered: t.answered.Load(),
 		Served: t.served.Load(), Turned: t.turned.Load(), ServedBytes: t.servedBytes.Load(),
+		ChunksGiven: t.chunksGiven.Load(), ChunksTaken: t.chunksTaken.Load(), ChunksRefused: t.chunksRefused.Load(),
 		BodiesLost: t.lostBodies.Load(), Begun: t.anew.Load(), Bans: t.bans.Load(),
 		Evidence: len(n.shelf.allEvidence()),
 	}
