@@ -69,13 +69,17 @@ func (c *caller) converse(conn net.Conn) error {
 	}
 }
 
+// busyMachine is longer than a process that is ready waits for a processor.
+const busyMachine = time.Minute
+
 // Who talks to a door that stops has an answer to every request, and then finds none.
 func TestDrainLosesNothing(t *testing.T) {
 	const rounds, callers = 5, 16
 	node := rpctest.Dev(t, rpctest.Options{})
 	for range rounds {
-		door, err := rpc.New(rpc.Config{Backend: node, Engine: node.Engine()})
+		door, err := rpc.New(rpc.Config{Backend: node, Engine: node.Engine(), Limits: rpc.Limits{Drain: busyMachine}})
 		require.NoError(t, err)
+		door.Linger(busyMachine) // but for the callers: it ends with the last of their connections
 		url, stop := start(t, door)
 		var (
 			all     []*caller
@@ -90,7 +94,7 @@ func TestDrainLosesNothing(t *testing.T) {
 			running.Go(c.run)
 		}
 		for _, c := range all {
-			require.Eventually(t, func() bool { return c.answered.Load() > 3 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return c.answered.Load() > 3 }, busyMachine, time.Millisecond)
 		}
 		require.NoError(t, stop())
 		running.Wait()
@@ -109,6 +113,8 @@ func sendRaw(raw []byte) string {
 func TestDrainTells(t *testing.T) {
 	door, err := rpc.New(config(t))
 	require.NoError(t, err)
+	const lingers = 5 * time.Second // who is to be heard may have to wait for a processor
+	door.Linger(lingers)
 	url, stop := start(t, door)
 	address := strings.TrimPrefix(url, "http://")
 	open := func() (net.Conn, func() *http.Response) {
@@ -139,7 +145,7 @@ func TestDrainTells(t *testing.T) {
 			_ = conn.Close()
 		}
 		return err != nil
-	}, 10*time.Second, time.Millisecond)
+	}, busyMachine, time.Millisecond)
 	response := ask()
 	for ; !response.Close; response = ask() {
 	}

@@ -51,6 +51,7 @@ type Server struct {
 	draining    atomic.Bool
 	lines       sync.Map // of *subscriber, by name
 	named       atomic.Uint64
+	lingers     time.Duration // lingerTime, but in tests
 	// streaming has one for each stream or socket that is at work on notifications:
 	// thousands that begin at once, with each mini-block, leave a core to requests.
 	streaming chan struct{}
@@ -75,6 +76,7 @@ func New(config Config) (*Server, error) {
 		larges:    newLarges(cfg.Limits.Memory / 2),
 		streaming: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		open:      make(map[*socket]struct{}),
+		lingers:   lingerTime,
 	}
 	cfg.Services.Realtime.Line = s.line
 	s.connections = newConnections(cfg.Limits.Connections, func() { s.counters.refused.Add(1) })
@@ -240,9 +242,9 @@ func (s *Server) stop(server *http.Server) error {
 // executed. Those who are silent for so long risk that still, as they do at IdleTimeout.
 const lingerTime = time.Second
 
-// linger waits until no connection is open, for lingerTime at most.
+// linger waits until no connection is open, for as long as the door lingers at most.
 func (s *Server) linger(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lingerTime)
+	ctx, cancel := context.WithTimeout(ctx, s.lingers)
 	defer cancel()
 	for s.connections.len() > 0 && sched.Sleep(ctx, time.Millisecond) == nil {
 	}

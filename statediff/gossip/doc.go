@@ -110,6 +110,9 @@
 //     come within three seconds, on a slow link. Here they are zero.
 //   - Of one peer's old connection and its new one, the end of the first may be heard of
 //     after the beginning of the second.
+//   - TCP that hears nothing tries again after twice as long each time, and yamux asks only
+//     after half a minute: a network that was away for ten seconds, and is back, may be of no
+//     use for ten more. Connections are given up sooner, and made anew.
 //   - Until a mesh has formed, half a second after a connection, what is published
 //     reaches nobody: it is asked for.
 //   - The first frame that was checked is not the first that came. A feed begins with

@@ -100,7 +100,7 @@ func newTransport(s *settings, manager network.ResourceManager) (transport.Trans
 	if s.Transport != nil {
 		return s.Transport(upgrader, manager)
 	}
-	return tcp.NewTCPTransport(upgrader, manager, nil)
+	return tcp.NewTCPTransport(impatient{upgrader}, manager, nil)
 }
 
 // newResourceManager bounds connections, streams and memory by what a Config says, not

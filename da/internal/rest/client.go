@@ -22,8 +22,9 @@ const wordsMax = 256 << 10
 
 // A Client asks one server. It may be used concurrently.
 type Client struct {
-	base string
-	http http.Client
+	base  string
+	http  http.Client
+	stall time.Duration // stallMax, but in tests
 }
 
 // New returns a client of the server at base, an http or https URL without query.
@@ -36,7 +37,7 @@ func New(base string, hc *http.Client) (*Client, error) {
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.RawQuery != "", u.Fragment != "":
 		return nil, fmt.Errorf("%q is not the http or https URL of a server", base)
 	}
-	c := &Client{base: strings.TrimRight(base, "/")}
+	c := &Client{base: strings.TrimRight(base, "/"), stall: stallMax}
 	if hc != nil {
 		c.http = *hc
 	} else {
@@ -47,10 +48,12 @@ func New(base string, hc *http.Client) (*Client, error) {
 }
 
 // transport is shared, so that clients of one server share connections. It takes
-// nothing compressed: what an answer becomes is what was counted.
+// nothing compressed: what an answer becomes is what was counted. Four seconds are enough
+// for three tries of TCP, a second and two apart: who does not answer them is not there, and
+// somebody else can be asked.
 var transport = &http.Transport{
 	Proxy:                  http.ProxyFromEnvironment,
-	DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+	DialContext:            (&net.Dialer{Timeout: 4 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 	TLSHandshakeTimeout:    10 * time.Second,
 	MaxIdleConnsPerHost:    32,
 	IdleConnTimeout:        30 * time.Second,
@@ -103,6 +106,8 @@ type brokenError struct{ err error }
 func (e *brokenError) Error() string { return e.err.Error() }
 
 func (c *Client) exchange(ctx context.Context, r *Request) ([]byte, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+r.Path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", da.ErrRefused, r.Op, err)
@@ -127,12 +132,14 @@ func (c *Client) exchange(ctx context.Context, r *Request) ([]byte, error) {
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, wordsMax)) // the status says enough
 		return nil, statusError(r, resp.StatusCode, resp.Header, said)
 	}
-	body, err := Read(resp.Body, resp.ContentLength, r.Limit)
+	body, err := read(resp, r.Limit, c.stall, stop)
 	switch {
 	case errors.Is(err, da.ErrTooLarge) && r.Method == http.MethodPost: // what was put is not too large
 		return nil, &chain.CorruptError{What: "answer to " + r.Op, Offset: -1, Err: errors.New(err.Error())}
 	case errors.Is(err, da.ErrTooLarge):
 		return nil, fmt.Errorf("%s: answer: %w", r.Op, err)
+	case errors.Is(context.Cause(ctx), errStalled) && err != nil:
+		return nil, &brokenError{context.Cause(ctx)}
 	case err != nil:
 		return nil, &brokenError{err}
 	}

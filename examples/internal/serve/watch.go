@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -83,24 +82,4 @@ func (w *Watch) Run(ctx context.Context) error {
 	mux.HandleFunc("GET "+rpc.PathReady, ready)
 	mux.HandleFunc("GET "+rpc.PathHealth, ready)
 	return HTTP(ctx, w.Listener, mux)
-}
-
-// HTTP serves until ctx ends, and lets requests in flight finish. It closes the listener.
-func HTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	const headerPatience, drainPatience = 5 * time.Second, 5 * time.Second
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerPatience}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainPatience)
-	defer cancel()
-	err := server.Shutdown(drain)
-	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	return err
 }
