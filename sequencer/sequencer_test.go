@@ -39,6 +39,7 @@ func TestChain(t *testing.T) {
 	wg.Wait()
 	target := s.Heads().Preconfirmed.Number + 1
 	w.eventually("blocks are proven", func() bool { return s.Heads().Proven.Number >= target })
+	w.eventually("a snapshot is on offer", func() bool { return w.offered() > 0 }) // it is read back before
 
 	late := w.follower(true)
 	require.NotZero(t, late.Heads().RootChecked.Number, "it began from a snapshot")
