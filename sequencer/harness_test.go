@@ -3,6 +3,7 @@ package sequencer_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -118,11 +119,17 @@ func running(run func(context.Context) error) (stop func() error) {
 	}
 }
 
-// submit sends txs one after the other and fails the test if one is refused.
+// submit sends txs one after the other and fails the test if one is refused. While the
+// sequencer is busy, because the layer is behind, it sends again, as clients do.
 func (w *world) submit(s *sequencer.Sequencer, txs []datagen.Tx) []*chain.Receipt {
 	receipts := make([]*chain.Receipt, len(txs))
+	deadline := time.Now().Add(20 * time.Second)
 	for i, tx := range txs {
 		r, err := s.Submit(context.Background(), tx.Raw)
+		for errors.Is(err, chain.ErrBusy) && time.Now().Before(deadline) {
+			time.Sleep(5 * time.Millisecond)
+			r, err = s.Submit(context.Background(), tx.Raw)
+		}
 		require.NoError(w.t, err)
 		require.Equal(w.t, uint64(1), r.Status)
 		receipts[i] = r
