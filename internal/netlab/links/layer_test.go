@@ -133,6 +133,7 @@ func TestLyingLayer(t *testing.T) {
 	w.layer.lie.Store(lies[0])
 	// What was fetched before is still proven.
 	proven := w.steady("proven without a layer", func() uint64 { return w.sequencer.head("finalized") })
+	w.progress(w.load.count()) // later the sequencer may wait: so much may be unpublished and no more
 	joiner := w.join(w.byLayer("-mode", "state")...)
 	for _, lie := range lies {
 		w.layer.lie.Store(lie)
@@ -146,7 +147,6 @@ func TestLyingLayer(t *testing.T) {
 	require.Zero(t, joiner.head("latest"), "it has nothing from anybody")
 	t.Logf("%d lies; proven up to block %d, sealed up to block %d; refused by the node that joins: %.0f",
 		w.layer.told.Load(), proven, w.sequencer.head("latest"), joiner.metric("vivace_fullnode_da_refused_total"))
-	w.progress(w.load.count())
 	w.layer.lie.Store(nil)
 	w.settle()
 	require.Positive(t, joiner.metric("vivace_fullnode_blocks_from_da_total"), fmt.Sprint("of ", joiner.head("latest")))
